@@ -1,0 +1,2 @@
+//! The node: command line, configuration, wiring and metrics.
+fn main() {}
