@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @title Orders and auctions
+/// @notice One sealed auction for each product: one delivery interval in one zone, packed as `zone << 64 | start`.
+///         An order is one word of the auction's format (see IBatchAuction): side, limit price in ticks of
+///         10⁻⁵ currency/kWh, quantity in Wh, trader. Money is price × quantity × 10¹⁰ base units.
+interface IMarket {
+    /// @notice Where a product is in its life.
+    /// @param NotOpen Its order book has not opened.
+    /// @param Open It takes orders and cancellations.
+    /// @param Closed The gate is closed; `clear` may be called.
+    /// @param Cleared It has a price; `settleOrders` may be called.
+    /// @param Settled Every order is settled; delivery can be settled once it is over and read.
+    enum Stage {
+        NotOpen,
+        Open,
+        Closed,
+        Cleared,
+        Settled
+    }
+
+    /// @notice An order to submit.
+    /// @param product The product.
+    /// @param side 0 bid (buy), 1 ask (sell).
+    /// @param price The limit price in ticks.
+    /// @param quantity The quantity in Wh.
+    struct NewOrder {
+        uint256 product;
+        uint8 side;
+        int32 price;
+        uint40 quantity;
+    }
+
+    /// @notice The marginal level of one side: the worst price that still trades.
+    /// @param price The level's limit price in ticks.
+    /// @param quantity All Wh offered at that price on that side.
+    /// @param filled The Wh of them that trade.
+    struct Level {
+        int32 price;
+        uint64 quantity;
+        uint64 filled;
+    }
+
+    /// @notice The result of an auction. Every field is zero when nothing trades.
+    /// @param price The clearing price in ticks.
+    /// @param volume The Wh that change hands.
+    /// @param bid The marginal level of the buyers.
+    /// @param ask The marginal level of the sellers.
+    struct Clearing {
+        int32 price;
+        uint64 volume;
+        Level bid;
+        Level ask;
+    }
+
+    /// @notice A product at a glance.
+    /// @param stage Where it is in its life.
+    /// @param opensAt When its book opens, Unix seconds.
+    /// @param gateClosesAt When its book closes.
+    /// @param start When delivery starts.
+    /// @param end When delivery ends.
+    /// @param orderCount Orders submitted, cancelled ones counted.
+    /// @param ordersSettled How many of them `settleOrders` has walked.
+    /// @param clearing The auction's result; all zero before it is cleared.
+    struct ProductInfo {
+        Stage stage;
+        uint64 opensAt;
+        uint64 gateClosesAt;
+        uint64 start;
+        uint64 end;
+        uint256 orderCount;
+        uint256 ordersSettled;
+        Clearing clearing;
+    }
+
+    /// @notice What a product means for one account.
+    /// @param position Contracted energy in Wh, buying positive; grows as orders are settled.
+    /// @param locked Base units locked for this product.
+    /// @param openBidWh Wh of bids not yet cancelled or settled.
+    /// @param openAskWh Wh of asks not yet cancelled or settled.
+    /// @param orderCount Orders submitted, cancelled ones counted.
+    /// @param delivered Whether its delivery is settled.
+    struct AccountInfo {
+        int256 position;
+        uint256 locked;
+        uint256 openBidWh;
+        uint256 openAskWh;
+        uint256 orderCount;
+        bool delivered;
+    }
+
+    /// @notice An order was submitted.
+    event OrderSubmitted(
+        uint256 indexed product,
+        address indexed account,
+        uint256 index,
+        uint8 side,
+        int32 price,
+        uint40 quantity,
+        uint256 locked
+    );
+    /// @notice An order was cancelled and `unlocked` freed.
+    event OrderCancelled(uint256 indexed product, address indexed account, uint256 index, uint256 unlocked);
+    /// @notice A product was cleared.
+    event ProductCleared(uint256 indexed product, int32 price, uint64 volume, uint256 orderCount, Level bid, Level ask);
+    /// @notice An order was settled: `fill` Wh at the clearing price, costing `cost` (negative: earning).
+    event OrderSettled(
+        uint256 indexed product, address indexed account, uint256 index, uint8 side, uint256 fill, int256 cost
+    );
+    /// @notice All orders of a product are settled.
+    event OrdersSettled(uint256 indexed product);
+    /// @notice An account's part in a product is closed and `released` no longer locked for it.
+    event PositionClosed(uint256 indexed product, address indexed account, int256 position, uint256 released);
+    /// @notice The most orders of one product changed.
+    event MaxOrdersChanged(uint256 maxOrders);
+
+    /// @notice Deliveries start at multiples of the zone's interval length.
+    error UnalignedStart(uint256 product, uint32 length);
+    /// @notice The product number has more than 64 bits of zone, or no zone.
+    error InvalidProduct(uint256 product);
+    /// @notice The book opens at `opensAt`.
+    error NotOpenYet(uint256 product, uint64 opensAt);
+    /// @notice The gate closed at `closedAt`.
+    error GateClosed(uint256 product, uint64 closedAt);
+    /// @notice The gate closes at `closesAt`; clear then.
+    error GateStillOpen(uint256 product, uint64 closesAt);
+    /// @notice The account is not an active participant of the product's zone.
+    error NotParticipant(address account, uint64 zone);
+    /// @notice The side is neither 0 (bid) nor 1 (ask).
+    error InvalidSide(uint8 side);
+    /// @notice An order must be for at least 1 Wh.
+    error ZeroQuantity();
+    /// @notice The limit price is outside the zone's bounds.
+    error PriceOutOfBounds(int32 price, int32 minPrice, int32 maxPrice);
+    /// @notice With this order the account's open orders on that side would sum to `wanted` Wh; its meters can take or
+    ///         deliver `capacity`.
+    error BeyondCapacity(uint8 side, uint256 wanted, uint256 capacity);
+    /// @notice The book is full.
+    error TooManyOrders(uint256 product, uint256 limit);
+    /// @notice The account has as many orders in this product as one account may.
+    error TooManyOrdersOfAccount(uint256 product, address account, uint256 limit);
+    /// @notice The most orders of one product must be at least 1 and at most 2^24.
+    error InvalidMaxOrders(uint256 maxOrders);
+    /// @notice The product has no order at `index`.
+    error UnknownOrder(uint256 product, uint256 index);
+    /// @notice The order was cancelled before.
+    error OrderEmpty(uint256 product, uint256 index);
+    /// @notice The order belongs to `owner`.
+    error NotYourOrder(uint256 product, uint256 index, address owner);
+    /// @notice The product is cleared already.
+    error AlreadyCleared(uint256 product);
+    /// @notice The product is not cleared yet.
+    error NotCleared(uint256 product);
+    /// @notice All orders of the product are settled already.
+    error OrdersAlreadySettled(uint256 product);
+    /// @notice `settled` of the product's `count` orders are settled; settle the rest first.
+    error OrdersNotSettled(uint256 product, uint256 settled, uint256 count);
+    /// @notice A page must have at least one order.
+    error EmptyPage();
+    /// @notice The account's delivery of this product is settled already.
+    error AlreadyDelivered(uint256 product, address account);
+    /// @notice Only Settlement closes positions.
+    error NotSettlement(address caller);
+
+    /// @notice Submits an order of the caller and locks what it can cost at most, with collateral.
+    /// @return index The order's place in the product's book.
+    function submit(uint256 product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index);
+    /// @notice Submits several orders of the caller, all or none, for one product or several.
+    /// @return indices The orders' places in their products' books.
+    function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices);
+    /// @notice Cancels an order of the caller before the gate closes and unlocks its money. Other orders keep their
+    ///         index.
+    function cancel(uint256 product, uint256 index) external;
+    /// @notice Clears a product after its gate closed. Anyone may call. A product without orders is then settled, too.
+    function clear(uint256 product) external;
+    /// @notice Settles the next orders of a cleared product, `max` of them at most. Anyone may call. The size of the
+    ///         pages changes nothing in the result.
+    /// @return done Whether all orders of the product are now settled.
+    function settleOrders(uint256 product, uint256 max) external returns (bool done);
+    /// @notice Closes an account's part in a product whose orders are settled. Settlement only.
+    /// @return contracted The account's position in Wh.
+    /// @return released The base units that were locked for the product.
+    function closePosition(uint256 product, address account) external returns (int256 contracted, uint256 released);
+    /// @notice Sets the most orders of one product, such that clearing them fits into a block. Administrator only.
+    function setMaxOrders(uint256 maxOrders) external;
+
+    /// @notice All order words of a product, in order of submission; a cancelled one is zero.
+    function orders(uint256 product) external view returns (bytes32[] memory);
+    /// @notice The order words from index `from`, at most `max`.
+    function ordersPage(uint256 product, uint256 from, uint256 max) external view returns (bytes32[] memory);
+    /// @notice An account's orders in a product that are not cancelled: their indices and words.
+    function ordersOf(uint256 product, address account)
+        external
+        view
+        returns (uint256[] memory indices, bytes32[] memory words);
+    /// @notice How many orders a product has, cancelled ones counted.
+    function orderCount(uint256 product) external view returns (uint256);
+    /// @notice The result of a cleared product's auction.
+    function clearing(uint256 product) external view returns (Clearing memory);
+    /// @notice What an order of a cleared product trades, in Wh.
+    function fillOf(uint256 product, uint256 index) external view returns (uint256);
+    /// @notice What each order of a cleared product trades, in Wh.
+    function fillsOf(uint256 product) external view returns (uint256[] memory);
+    /// @notice An account's contracted energy in Wh, buying positive, over the orders settled so far.
+    function position(uint256 product, address account) external view returns (int256);
+    /// @notice What a product means for one account.
+    function accountInfo(uint256 product, address account) external view returns (AccountInfo memory);
+    /// @notice What a product means for many accounts.
+    function accountInfos(uint256 product, address[] calldata accounts) external view returns (AccountInfo[] memory);
+    /// @notice A product at a glance.
+    function productInfo(uint256 product) external view returns (ProductInfo memory);
+    /// @notice What submitting such an order locks, in base units.
+    function collateral(uint256 product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
+    /// @notice The auction precompile's address.
+    function auction() external view returns (address);
+    /// @notice The most orders of one product.
+    function maxOrders() external view returns (uint256);
+    /// @notice The slot of the first order word of a product in this contract's storage; the others follow it.
+    function ordersSlot(uint256 product) external view returns (bytes32);
+    /// @notice Words of this contract's storage, `count` of them from slot `first` on.
+    function extsload(bytes32 first, uint256 count) external view returns (bytes32[] memory);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @title Zones, participants and meters
+/// @notice Who takes part in the market, where, under which rules and with which meters.
+/// @dev What a product was opened under never changes:
+///      - a zone's settings are versioned by delivery time, and a new version starts at products that have not opened;
+///      - a meter counts for its owner from the first interval that begins at or after its registration;
+///      - a meter changes owner, or leaves, only from products on that have not opened;
+///      - a meter's ratings and a zone's interval length never change.
+interface IRegistry {
+    /// @notice The rules of a zone.
+    /// @param operator The zone operator's account: balancing counterparty in the vault, supplier of substitutes.
+    /// @param intervalLength Length of a delivery interval in seconds; fixed for the life of the zone.
+    /// @param gateLead Seconds before delivery at which the order book closes.
+    /// @param openLead Seconds before delivery at which the order book opens; more than `gateLead`.
+    /// @param minPrice Lowest limit price of an order, in ticks.
+    /// @param maxPrice Highest limit price of an order, in ticks.
+    /// @param shortagePrice What a participant short of contract pays the operator, in ticks.
+    /// @param surplusPrice What a participant long of contract gets from the operator, in ticks.
+    /// @param gridFee What the operator gets per Wh bought, in ticks.
+    /// @param collateralRate What is locked per Wh of an order on top of its cost, in ticks.
+    /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading.
+    struct ZoneSettings {
+        address operator;
+        uint32 intervalLength;
+        uint32 gateLead;
+        uint32 openLead;
+        int32 minPrice;
+        int32 maxPrice;
+        int32 shortagePrice;
+        int32 surplusPrice;
+        uint32 gridFee;
+        uint32 collateralRate;
+        uint24 reportingDeadline;
+    }
+
+    /// @notice A meter to register.
+    /// @param id The meter's identifier, unique and not zero.
+    /// @param owner The participant whose energy it measures.
+    /// @param signer The address of the meter's signing key.
+    /// @param maxImportWh The most it can take from the grid in one interval, in Wh.
+    /// @param maxExportWh The most it can feed into the grid in one interval, in Wh.
+    /// @param renewable Whether what it feeds in is of renewable origin.
+    struct NewMeter {
+        bytes32 id;
+        address owner;
+        address signer;
+        uint40 maxImportWh;
+        uint40 maxExportWh;
+        bool renewable;
+    }
+
+    /// @notice A registered meter.
+    /// @param owner The latest owner, possibly from a coming interval on.
+    /// @param signer The address of the meter's signing key.
+    /// @param zone The zone it measures in.
+    /// @param maxImportWh The most it can take from the grid in one interval, in Wh.
+    /// @param maxExportWh The most it can feed into the grid in one interval, in Wh.
+    /// @param renewable Whether what it feeds in is of renewable origin.
+    /// @param since The first interval start for which it counts for `owner`.
+    /// @param until The first interval start for which it no longer counts for `owner`; zero: no end.
+    struct Meter {
+        address owner;
+        address signer;
+        uint64 zone;
+        uint40 maxImportWh;
+        uint40 maxExportWh;
+        bool renewable;
+        uint64 since;
+        uint64 until;
+    }
+
+    /// @notice What the Market asks before it takes an order.
+    /// @param settings The rules of the zone for the interval.
+    /// @param active Whether the account is an active participant of the zone.
+    /// @param capacityImportWh What its meters can take in the interval, in Wh, at most 2^40 − 1.
+    /// @param capacityExportWh What its meters can deliver in the interval, in Wh, at most 2^40 − 1.
+    struct TradingRules {
+        ZoneSettings settings;
+        bool active;
+        uint256 capacityImportWh;
+        uint256 capacityExportWh;
+    }
+
+    /// @notice A zone was created, or has new settings for intervals that start at or after `validFrom`.
+    event ZoneSettingsChanged(uint64 indexed zone, uint64 validFrom, ZoneSettings settings);
+    /// @notice An account became a participant of a zone.
+    event ParticipantRegistered(address indexed account, uint64 indexed zone);
+    /// @notice A participant may order (`active`) or no longer may.
+    event ParticipantActivity(address indexed account, bool active);
+    /// @notice A meter was registered.
+    event MeterRegistered(
+        bytes32 indexed meter,
+        uint64 indexed zone,
+        address signer,
+        uint40 maxImportWh,
+        uint40 maxExportWh,
+        bool renewable
+    );
+    /// @notice A meter counts for `owner` for intervals that start at or after `since`; zero owner: for nobody.
+    event MeterAssigned(bytes32 indexed meter, address indexed owner, uint64 since);
+    /// @notice A meter signs with another key from now on.
+    event MeterSignerChanged(bytes32 indexed meter, address signer);
+
+    /// @notice No such zone.
+    error UnknownZone(uint64 zone);
+    /// @notice Zone zero means no zone and cannot be created.
+    error ZoneZero();
+    /// @notice The zone exists.
+    error ZoneExists(uint64 zone);
+    /// @notice The named setting contradicts the rules of `ZoneSettings`.
+    error InvalidSetting(string name);
+    /// @notice The interval length of a zone is fixed.
+    error IntervalLengthFixed(uint64 zone, uint32 length);
+    /// @notice The change would touch products that have opened; the earliest possible time is `earliest`.
+    error TooSoon(uint64 validFrom, uint64 earliest);
+    /// @notice The time is not a multiple of the zone's interval length.
+    error UnalignedTime(uint64 time, uint32 length);
+    /// @notice The zone has no settings for intervals that start at `time`: it was created for later ones.
+    error BeforeZone(uint64 zone, uint64 time);
+    /// @notice The account is not a registered participant.
+    error UnknownParticipant(address account);
+    /// @notice The account is a participant already.
+    error ParticipantExists(address account);
+    /// @notice No such meter.
+    error UnknownMeter(bytes32 meter);
+    /// @notice The meter is registered already.
+    error MeterExists(bytes32 meter);
+    /// @notice A meter needs an identifier and a signing key.
+    error InvalidMeter(bytes32 meter);
+    /// @notice The meter's next owner belongs to another zone.
+    error WrongZone(bytes32 meter, address owner, uint64 zone);
+    /// @notice An account can hold no more meters, past ones counted.
+    error TooManyMeters(address account, uint256 limit);
+    /// @notice The meter was retired.
+    error MeterRetired(bytes32 meter);
+    /// @notice An address that must not be zero is.
+    error ZeroAddress();
+
+    /// @notice Creates a zone whose first product starts at the next interval boundary. Administrator only.
+    function createZone(uint64 zone, ZoneSettings calldata settings) external;
+    /// @notice Changes a zone's rules for intervals that start at or after `validFrom`, none of which may have opened.
+    ///         Administrator only.
+    function changeZone(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) external;
+    /// @notice Makes accounts active participants of a zone, for good. Registrar only.
+    function registerParticipants(uint64 zone, address[] calldata accounts) external;
+    /// @notice Lets a participant order, or stops it. What it ordered stands. Registrar only.
+    function setParticipantActive(address account, bool active) external;
+    /// @notice Registers meters. Registrar only.
+    function registerMeters(NewMeter[] calldata meters) external;
+    /// @notice Gives a meter to another participant of its zone from an interval on that has not opened; to the zero
+    ///         address: retires it. Registrar only.
+    function assignMeter(bytes32 meter, address owner, uint64 since) external;
+    /// @notice Changes a meter's signing key, at once. Registrar only.
+    function setMeterSigner(bytes32 meter, address signer) external;
+
+    /// @notice The rules of a zone for the interval that starts at `start`.
+    function settingsAt(uint64 zone, uint64 start) external view returns (ZoneSettings memory);
+    /// @notice A zone's latest settings and the first interval start that they hold for.
+    function latestSettings(uint64 zone) external view returns (ZoneSettings memory settings, uint64 validFrom);
+    /// @notice All zones, in order of creation.
+    function zones() external view returns (uint64[] memory);
+    /// @notice A participant's zone (zero: not a participant) and whether it may order.
+    function participant(address account) external view returns (uint64 zone, bool active);
+    /// @notice How many participants a zone has.
+    function participantCount(uint64 zone) external view returns (uint256);
+    /// @notice Participants of a zone in order of registration, from index `from`, at most `max`.
+    function participants(uint64 zone, uint256 from, uint256 max) external view returns (address[] memory);
+    /// @notice A meter's record.
+    function meter(bytes32 id) external view returns (Meter memory);
+    /// @notice The records of many meters; an unknown one has a zero signer.
+    function meterRecords(bytes32[] calldata ids) external view returns (Meter[] memory);
+    /// @notice How many meters are registered.
+    function meterCount() external view returns (uint256);
+    /// @notice Identifiers of meters in order of registration, from index `from`, at most `max`.
+    function meterIds(uint256 from, uint256 max) external view returns (bytes32[] memory);
+    /// @notice The meters that count for an account in the interval that starts at `start`.
+    function metersOf(address account, uint64 start) external view returns (bytes32[] memory);
+    /// @notice What the Market asks before it takes an order of `account` for an interval.
+    function tradingRules(uint64 zone, uint64 start, address account) external view returns (TradingRules memory);
+    /// @notice What Metering asks before it takes a reading; `signer` is zero for an unknown meter.
+    function readingRules(bytes32 id)
+        external
+        view
+        returns (address signer, uint64 zone, uint32 intervalLength, uint40 maxImportWh, uint40 maxExportWh);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @title Settlement of delivery
+/// @notice Compares contracted with metered energy, in money. With c the contracted position and m the metered net
+///         import, e = m − c: a participant short of contract (e > 0) buys e at the zone's shortage price from the zone
+///         operator, one that is long (e < 0) sells −e at the surplus price. The operator gets the grid fee for each Wh
+///         bought: max(c, 0) in the auction and max(e, 0) from the operator.
+interface ISettlement {
+    /// @notice Whether an account's delivery can be settled, and if not, why.
+    /// @param Ready It can be settled now.
+    /// @param Done It is settled.
+    /// @param NotParticipant The account is not a participant of the product's zone.
+    /// @param DeliveryNotOver The interval has not ended.
+    /// @param OrdersNotSettled The product is not cleared, or not all of its orders are settled.
+    /// @param ReadingMissing One of the account's meters has not been read at both boundaries.
+    /// @param OperatorWithoutCover The zone operator has too little free money to pay what it owes the account.
+    enum Status {
+        Ready,
+        Done,
+        NotParticipant,
+        DeliveryNotOver,
+        OrdersNotSettled,
+        ReadingMissing,
+        OperatorWithoutCover
+    }
+
+    /// @notice The settlement of one account's delivery.
+    /// @param contracted c, in Wh, buying positive.
+    /// @param metered m, in Wh, import positive.
+    /// @param imbalance e = m − c, in Wh.
+    /// @param imbalanceCost What the imbalance costs the account, in base units; negative: what it earns.
+    /// @param gridFee What the account pays for the grid, in base units.
+    struct Statement {
+        int256 contracted;
+        int256 metered;
+        int256 imbalance;
+        int256 imbalanceCost;
+        uint256 gridFee;
+    }
+
+    /// @notice An account's delivery was settled.
+    event DeliverySettled(
+        uint256 indexed product,
+        address indexed account,
+        int256 contracted,
+        int256 metered,
+        int256 imbalanceCost,
+        uint256 gridFee
+    );
+
+    /// @notice The account is not a participant of the product's zone.
+    error NotParticipant(address account, uint64 zone);
+    /// @notice Delivery ends at `end`; settle then.
+    error DeliveryNotOver(uint256 product, uint64 end);
+
+    /// @notice Settles the delivery of a product for the given participants, all or none. Anyone may call. What else
+    ///         can go wrong carries the error of its origin: IMarket.OrdersNotSettled, IMarket.AlreadyDelivered,
+    ///         IMetering.MissingReading, IVault.OperatorWithoutCover.
+    function settle(uint256 product, address[] calldata accounts) external;
+
+    /// @notice For each account whether its delivery can be settled now, on its own.
+    function statuses(uint256 product, address[] calldata accounts) external view returns (Status[] memory);
+    /// @notice The settlement of an account's delivery as it was or would be; its readings must be there.
+    function statement(uint256 product, address account) external view returns (Statement memory);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @title The money ledger
+/// @notice Holds the participants' settlement tokens. Free money can be withdrawn or locked for orders; locked money
+///         waits for a delivery to be settled. Only Market and Settlement move money inside it. All amounts are in
+///         base units of the settlement token.
+/// @dev The books always balance:
+///      token balance = Σ free + Σ locked − Σ debts + clearingBalance.
+interface IVault {
+    /// @notice An account's money.
+    /// @param free What it can withdraw or lock.
+    /// @param locked What waits for deliveries to be settled, and what debtors owe it.
+    /// @param debt What it owes.
+    struct Balance {
+        uint256 free;
+        uint256 locked;
+        uint256 debt;
+    }
+
+    /// @notice The money side of one order after clearing.
+    /// @param account The trader.
+    /// @param paid What it pays out of its locked money.
+    /// @param received What it gets, locked.
+    /// @param freed What was locked too much.
+    struct Trade {
+        address account;
+        uint256 paid;
+        uint256 received;
+        uint256 freed;
+    }
+
+    /// @notice `from` paid tokens in to the favour of `account`.
+    event Deposited(address indexed account, address indexed from, uint256 amount);
+    /// @notice `account` took tokens out, to `to`.
+    event Withdrawn(address indexed account, address indexed to, uint256 amount);
+    /// @notice An account's money changed to these amounts.
+    event BalanceChanged(address indexed account, uint256 free, uint256 locked);
+    /// @notice The signed sum of payments taken and not yet passed on changed to this amount.
+    event ClearingBalanceChanged(int256 balance);
+    /// @notice `account` could not pay a charge in full and owes `creditor` another `amount`.
+    event DebtIncurred(address indexed account, address indexed creditor, uint256 amount);
+    /// @notice `account` paid `creditor` back `amount` of its debt.
+    event DebtPaid(address indexed account, address indexed creditor, uint256 amount);
+
+    /// @notice Only Market and Settlement may move money inside the vault.
+    error NotMover(address caller);
+    /// @notice The account has `free` of the `needed` money free.
+    error InsufficientFree(address account, uint256 free, uint256 needed);
+    /// @notice The account has `locked` of the `needed` money locked.
+    error InsufficientLocked(address account, uint256 locked, uint256 needed);
+    /// @notice The account owes `debt` and must pay it before it orders or withdraws.
+    error InDebt(address account, uint256 debt);
+    /// @notice The zone operator has `free` of the `needed` money; once it has deposited more, settle again.
+    error OperatorWithoutCover(address operator, uint256 free, uint256 needed);
+    /// @notice An amount of zero moves nothing.
+    error ZeroAmount();
+    /// @notice An account that must not be zero is.
+    error ZeroAddress();
+
+    /// @notice Pays tokens of the caller in; they must be approved. Debts are paid first, the rest is free.
+    function deposit(uint256 amount) external;
+    /// @notice Pays tokens of the caller in to the favour of another account.
+    function depositFor(address account, uint256 amount) external;
+    /// @notice Pays tokens of the caller in, approved by its ERC-2612 signature.
+    function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+    /// @notice Takes free money out, as tokens, to the caller.
+    function withdraw(uint256 amount) external;
+    /// @notice Takes free money out, as tokens, to another address.
+    function withdrawTo(address to, uint256 amount) external;
+    /// @notice Pays the caller's debts out of its free money, as far as that goes.
+    /// @return paid What was paid.
+    function payDebt() external returns (uint256 paid);
+
+    /// @notice Locks free money of an account without debts. Market only.
+    function lock(address account, uint256 amount) external;
+    /// @notice Frees locked money. Market only.
+    function unlock(address account, uint256 amount) external;
+    /// @notice Books the money side of cleared orders. Market only.
+    function bookTrades(Trade[] calldata trades) external;
+    /// @notice Frees `released` of the account's locks and moves `due` from it to the operator, or −`due` from the
+    ///         operator to it. What the account cannot pay becomes its debt to the operator. Settlement only.
+    function bookDelivery(address account, address operator, uint256 released, int256 due) external;
+
+    /// @notice An account's money.
+    function balanceOf(address account) external view returns (Balance memory);
+    /// @notice The money of many accounts.
+    function balancesOf(address[] calldata accounts) external view returns (Balance[] memory);
+    /// @notice What `account` owes `creditor`.
+    function debtTo(address account, address creditor) external view returns (uint256);
+    /// @notice Payments taken less payments passed on; zero unless a product's orders are settled in part only.
+    function clearingBalance() external view returns (int256);
+}
