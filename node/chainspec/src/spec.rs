@@ -1,0 +1,180 @@
+use crate::{
+    ChainSpecError, CliqueConfig, WattlineConfig, extra_data::genesis_signers, forks::check_forks,
+    header::genesis_header,
+};
+use alloy_consensus::Header;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256};
+use reth_primitives_traits::SealedHeader;
+use serde_json::Value;
+
+/// A chain that this node can run: everything its genesis file says, checked once.
+#[derive(Debug, Clone)]
+pub struct ChainSpec {
+    genesis: Genesis,
+    genesis_header: SealedHeader<Header>,
+    signers: Vec<Address>,
+    clique: CliqueConfig,
+    wattline: WattlineConfig,
+}
+
+impl ChainSpec {
+    /// Reads and checks the text of a genesis file.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainSpecError::Json`] if the text is not a genesis file, [`ChainSpecError::Missing`] if
+    /// it names no chain id, and every error of [`Self::from_genesis`].
+    pub fn from_json(text: &str) -> Result<Self, ChainSpecError> {
+        let json = |error: serde_json::Error| ChainSpecError::Json(error.to_string());
+        let value: Value = serde_json::from_str(text).map_err(json)?;
+        // The typed file falls back to chain id 1, which is somebody else's chain.
+        if value.pointer("/config/chainId").is_none() {
+            return Err(ChainSpecError::Missing {
+                key: "config.chainId",
+                expected: "the chain's number, 57836 for development",
+            });
+        }
+        Self::from_genesis(serde_json::from_str(text).map_err(json)?)
+    }
+
+    /// Checks a genesis file and derives the genesis block from it.
+    ///
+    /// # Errors
+    ///
+    /// A [`ChainSpecError`] that names the first key that is missing, unknown or wrong.
+    pub fn from_genesis(genesis: Genesis) -> Result<Self, ChainSpecError> {
+        let config = &genesis.config;
+        if config.chain_id == 0 {
+            return Err(ChainSpecError::Invalid {
+                key: "config.chainId".to_owned(),
+                found: "0".to_owned(),
+                expected: "a number from 1".to_owned(),
+            });
+        }
+        check_forks(config)?;
+        let clique = clique_config(config)?;
+        let wattline = wattline_config(config)?;
+        let signers = genesis_signers(&genesis.extra_data)?;
+        check_alloc(&genesis, &wattline)?;
+        let genesis_header = SealedHeader::seal_slow(genesis_header(&genesis, &wattline)?);
+        Ok(Self { genesis, genesis_header, signers, clique, wattline })
+    }
+
+    /// The chain id of EIP-155.
+    pub fn chain_id(&self) -> u64 {
+        self.genesis.config.chain_id
+    }
+
+    /// The genesis file as it was read.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The genesis block's header and hash.
+    pub fn genesis_header(&self) -> &SealedHeader<Header> {
+        &self.genesis_header
+    }
+
+    /// The genesis block's hash.
+    pub fn genesis_hash(&self) -> B256 {
+        self.genesis_header.hash()
+    }
+
+    /// The signers that the genesis block names, in ascending order; never empty.
+    pub fn genesis_signers(&self) -> &[Address] {
+        &self.signers
+    }
+
+    /// Block period and epoch length.
+    pub fn clique(&self) -> CliqueConfig {
+        self.clique
+    }
+
+    /// The chain's own settings.
+    pub fn wattline(&self) -> &WattlineConfig {
+        &self.wattline
+    }
+
+    /// The base fee of every block, in wei.
+    pub fn base_fee_per_gas(&self) -> u64 {
+        self.wattline.base_fee_per_gas
+    }
+
+    /// The highest gas limit of one transaction; `None` is the block gas limit.
+    pub fn transaction_gas_cap(&self) -> Option<u64> {
+        self.wattline.transaction_gas_cap
+    }
+
+    /// The contract that says who may transact; `None`: everyone.
+    pub fn permissions(&self) -> Option<Address> {
+        self.wattline.permissions
+    }
+
+    /// The address of the batch auction precompile.
+    pub fn auction(&self) -> Address {
+        self.wattline.auction
+    }
+}
+
+fn clique_config(config: &alloy_genesis::ChainConfig) -> Result<CliqueConfig, ChainSpecError> {
+    let section = config.clique.as_ref().ok_or(ChainSpecError::Missing {
+        key: "config.clique",
+        expected: "{\"period\": seconds between blocks, \"epoch\": blocks between checkpoints}",
+    })?;
+    let positive = |key: &'static str, expected: &'static str, value: Option<u64>| match value {
+        None => Err(ChainSpecError::Missing { key, expected }),
+        Some(0) => Err(ChainSpecError::Invalid {
+            key: key.to_owned(),
+            found: "0".to_owned(),
+            expected: expected.to_owned(),
+        }),
+        Some(value) => Ok(value),
+    };
+    Ok(CliqueConfig {
+        period: positive(
+            "config.clique.period",
+            "the seconds between two blocks, at least 1",
+            section.period,
+        )?,
+        epoch: positive(
+            "config.clique.epoch",
+            "the blocks between two checkpoints, at least 1 (commonly 30000)",
+            section.epoch,
+        )?,
+    })
+}
+
+fn wattline_config(config: &alloy_genesis::ChainConfig) -> Result<WattlineConfig, ChainSpecError> {
+    // Another engine's section, or a misspelt `wattline`, would silently mean other rules.
+    if let Some(key) = config.extra_fields.keys().find(|key| *key != "wattline") {
+        return Err(ChainSpecError::UnknownConfigKey(key.clone()));
+    }
+    for (key, present) in [("ethash", config.ethash.is_some()), ("parlia", config.parlia.is_some())]
+    {
+        if present {
+            return Err(ChainSpecError::UnknownConfigKey(key.to_owned()));
+        }
+    }
+    match config.extra_fields.get("wattline") {
+        Some(section) => WattlineConfig::from_value(section),
+        None => Ok(WattlineConfig::default()),
+    }
+}
+
+fn check_alloc(genesis: &Genesis, wattline: &WattlineConfig) -> Result<(), ChainSpecError> {
+    let is_empty = |account: &GenesisAccount| {
+        account.balance.is_zero()
+            && account.nonce.unwrap_or_default() == 0
+            && account.non_empty_code().is_none()
+    };
+    if let Some((address, _)) = genesis.alloc.iter().find(|(_, account)| is_empty(account)) {
+        return Err(ChainSpecError::EmptyAccount(*address));
+    }
+    match wattline.permissions {
+        Some(address) if !genesis.alloc.contains_key(&address) => {
+            Err(ChainSpecError::PermissionsNotDeployed(address))
+        }
+        _ => Ok(()),
+    }
+}
