@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Managed} from "./base/Managed.sol";
+import {IBatchAuction} from "./interfaces/IBatchAuction.sol";
+import {IMarket} from "./interfaces/IMarket.sol";
+import {IRegistry} from "./interfaces/IRegistry.sol";
+import {IVault} from "./interfaces/IVault.sol";
+import {Fill} from "./libraries/Fill.sol";
+import {Money} from "./libraries/Money.sol";
+import {Predeploys} from "./libraries/Predeploys.sol";
+import {ASK, BID, Order, packOrder} from "./types/Order.sol";
+import {Product} from "./types/Product.sol";
+import {SlotDerivation} from "@openzeppelin/contracts/utils/SlotDerivation.sol";
+import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+/// @title Orders and auctions
+contract Market is IMarket, Managed {
+    using SafeCast for uint256;
+    using SafeCast for int256;
+    using SlotDerivation for bytes32;
+
+    /// @notice The most orders of one account in one product, so that nobody can fill the book alone.
+    uint256 public constant MAX_ORDERS_OF_ACCOUNT = 64;
+    /// @notice The most orders that the precompile clears.
+    uint256 public constant MAX_ORDERS = 1 << 24;
+
+    /// @dev Three slots; clearing writes the first two, each page of settled orders the first and the last.
+    struct Auction {
+        int32 price;
+        uint64 volume;
+        int32 bidPrice;
+        int32 askPrice;
+        bool cleared;
+        uint32 settled;
+        uint64 bidQuantity;
+        uint64 bidFilled;
+        uint64 askQuantity;
+        uint64 askFilled;
+        Fill.Seen seen;
+    }
+
+    /// @dev One slot: what a product means for an account.
+    struct Stake {
+        uint112 locked;
+        int48 position;
+        uint40 openBidWh;
+        uint40 openAskWh;
+        uint8 orderCount;
+        bool delivered;
+    }
+
+    IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
+    IVault private constant VAULT = IVault(Predeploys.VAULT);
+
+    /// @dev The slot of `_orders`, from which the precompile is told where a product's words lie.
+    bytes32 private constant ORDERS_SLOT = 0;
+
+    IBatchAuction private immutable _AUCTION;
+
+    /// @dev Slot 0: must stay the first variable.
+    mapping(uint256 product => bytes32[]) private _orders;
+    mapping(uint256 product => Auction) private _auctions;
+    mapping(uint256 product => mapping(address account => Stake)) private _stakes;
+    uint256 private _maxOrders;
+
+    /// @param auction_ The batch auction precompile's address.
+    constructor(address auction_) {
+        _AUCTION = IBatchAuction(auction_);
+    }
+
+    /// @notice Sets up the proxy.
+    /// @param maxOrders_ The most orders of one product, such that clearing them fits into a block.
+    function initialize(uint256 maxOrders_) external initializer {
+        __Managed_init();
+        _setMaxOrders(maxOrders_);
+    }
+
+    // Until gate closure
+
+    /// @inheritdoc IMarket
+    function submit(uint256 product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index) {
+        return _submit(NewOrder({product: product, side: side, price: price, quantity: quantity}));
+    }
+
+    /// @inheritdoc IMarket
+    function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices) {
+        indices = new uint256[](newOrders.length);
+        for (uint256 i = 0; i < newOrders.length; ++i) {
+            indices[i] = _submit(newOrders[i]);
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function cancel(uint256 product, uint256 index) external {
+        bytes32[] storage words = _orders[product];
+        if (index >= words.length) revert UnknownOrder(product, index);
+        Order order = Order.wrap(words[index]);
+        if (order.quantity() == 0) revert OrderEmpty(product, index);
+        if (order.trader() != msg.sender) revert NotYourOrder(product, index, order.trader());
+        IRegistry.ZoneSettings memory settings = _settings(product);
+        _checkGateOpen(product, settings);
+
+        uint256 locked = _collateral(order.side(), order.price(), order.quantity(), settings.collateralRate);
+        words[index] = bytes32(0);
+        Stake storage stake = _stakes[product][msg.sender];
+        stake.locked -= locked.toUint112();
+        if (order.side() == BID) stake.openBidWh -= order.quantity();
+        else stake.openAskWh -= order.quantity();
+        emit OrderCancelled(product, msg.sender, index, locked);
+        VAULT.unlock(msg.sender, locked);
+    }
+
+    // After gate closure
+
+    /// @inheritdoc IMarket
+    function clear(uint256 product) external {
+        Auction storage auction_ = _auctions[product];
+        if (auction_.cleared) revert AlreadyCleared(product);
+        uint64 closesAt = _gate(product, _settings(product));
+        if (block.timestamp < closesAt) revert GateStillOpen(product, closesAt);
+
+        uint256 count = _orders[product].length;
+        IBatchAuction.Clearing memory result = _AUCTION.clearStored(ordersSlot(product), count);
+        auction_.price = result.price;
+        auction_.volume = result.volume;
+        auction_.bidPrice = result.bid.price;
+        auction_.askPrice = result.ask.price;
+        auction_.cleared = true;
+        auction_.bidQuantity = result.bid.quantity;
+        auction_.bidFilled = result.bid.filled;
+        auction_.askQuantity = result.ask.quantity;
+        auction_.askFilled = result.ask.filled;
+        emit ProductCleared(
+            product,
+            result.price,
+            result.volume,
+            count,
+            Level(result.bid.price, result.bid.quantity, result.bid.filled),
+            Level(result.ask.price, result.ask.quantity, result.ask.filled)
+        );
+        if (count == 0) emit OrdersSettled(product);
+    }
+
+    /// @inheritdoc IMarket
+    function settleOrders(uint256 product, uint256 max) external returns (bool done) {
+        Auction storage auction_ = _auctions[product];
+        if (!auction_.cleared) revert NotCleared(product);
+        if (max == 0) revert EmptyPage();
+        bytes32[] storage words = _orders[product];
+        uint256 from = auction_.settled;
+        uint256 count = words.length;
+        if (from == count) revert OrdersAlreadySettled(product);
+        uint256 to = from + Math.min(max, count - from);
+
+        IVault.Trade[] memory trades = new IVault.Trade[](to - from);
+        {
+            Clearing memory result = _clearing(auction_);
+            Fill.Seen memory seen = auction_.seen;
+            uint256 rate = _settings(product).collateralRate;
+            for (uint256 i = from; i < to; ++i) {
+                Order order = Order.wrap(words[i]);
+                trades[i - from] = _settleOrder(product, i, order, Fill.next(result, seen, order), result.price, rate);
+            }
+            auction_.seen = seen;
+        }
+        auction_.settled = to.toUint32();
+        done = to == count;
+        if (done) emit OrdersSettled(product);
+        VAULT.bookTrades(trades);
+    }
+
+    /// @inheritdoc IMarket
+    function closePosition(uint256 product, address account) external returns (int256 contracted, uint256 released) {
+        if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
+        Auction storage auction_ = _auctions[product];
+        if (!auction_.cleared) revert NotCleared(product);
+        uint256 count = _orders[product].length;
+        if (auction_.settled != count) revert OrdersNotSettled(product, auction_.settled, count);
+        Stake storage stake = _stakes[product][account];
+        if (stake.delivered) revert AlreadyDelivered(product, account);
+
+        (contracted, released) = (stake.position, stake.locked);
+        stake.delivered = true;
+        stake.locked = 0;
+        emit PositionClosed(product, account, contracted, released);
+    }
+
+    /// @inheritdoc IMarket
+    function setMaxOrders(uint256 maxOrders_) external restricted {
+        _setMaxOrders(maxOrders_);
+    }
+
+    // Views
+
+    /// @inheritdoc IMarket
+    function orders(uint256 product) external view returns (bytes32[] memory) {
+        return _orders[product];
+    }
+
+    /// @inheritdoc IMarket
+    function ordersPage(uint256 product, uint256 from, uint256 max) external view returns (bytes32[] memory page) {
+        bytes32[] storage words = _orders[product];
+        page = new bytes32[](from >= words.length ? 0 : Math.min(words.length - from, max));
+        for (uint256 i = 0; i < page.length; ++i) {
+            page[i] = words[from + i];
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function ordersOf(uint256 product, address account)
+        external
+        view
+        returns (uint256[] memory indices, bytes32[] memory words)
+    {
+        bytes32[] memory all = _orders[product];
+        uint256 count = 0;
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (_isOrderOf(all[i], account)) ++count;
+        }
+        (indices, words) = (new uint256[](count), new bytes32[](count));
+        for (uint256 i = all.length; count != 0;) {
+            if (_isOrderOf(all[--i], account)) (indices[--count], words[count]) = (i, all[i]);
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function orderCount(uint256 product) external view returns (uint256) {
+        return _orders[product].length;
+    }
+
+    /// @inheritdoc IMarket
+    function clearing(uint256 product) public view returns (Clearing memory) {
+        Auction storage auction_ = _auctions[product];
+        if (!auction_.cleared) revert NotCleared(product);
+        return _clearing(auction_);
+    }
+
+    /// @inheritdoc IMarket
+    function fillOf(uint256 product, uint256 index) external view returns (uint256) {
+        if (index >= _orders[product].length) revert UnknownOrder(product, index);
+        return _fills(product, index + 1)[index];
+    }
+
+    /// @inheritdoc IMarket
+    function fillsOf(uint256 product) external view returns (uint256[] memory) {
+        return _fills(product, _orders[product].length);
+    }
+
+    /// @inheritdoc IMarket
+    function position(uint256 product, address account) external view returns (int256) {
+        return _stakes[product][account].position;
+    }
+
+    /// @inheritdoc IMarket
+    function accountInfo(uint256 product, address account) public view returns (AccountInfo memory) {
+        Stake storage stake = _stakes[product][account];
+        return AccountInfo({
+            position: stake.position,
+            locked: stake.locked,
+            openBidWh: stake.openBidWh,
+            openAskWh: stake.openAskWh,
+            orderCount: stake.orderCount,
+            delivered: stake.delivered
+        });
+    }
+
+    /// @inheritdoc IMarket
+    function accountInfos(uint256 product, address[] calldata accounts)
+        external
+        view
+        returns (AccountInfo[] memory infos)
+    {
+        infos = new AccountInfo[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            infos[i] = accountInfo(product, accounts[i]);
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function productInfo(uint256 product) external view returns (ProductInfo memory info) {
+        IRegistry.ZoneSettings memory settings = _settings(product);
+        Auction storage auction_ = _auctions[product];
+        info.start = Product.wrap(product).start();
+        info.end = info.start + settings.intervalLength;
+        info.opensAt = _opening(product, settings);
+        info.gateClosesAt = _gate(product, settings);
+        info.orderCount = _orders[product].length;
+        info.ordersSettled = auction_.settled;
+        info.clearing = _clearing(auction_);
+        if (auction_.cleared) info.stage = info.ordersSettled == info.orderCount ? Stage.Settled : Stage.Cleared;
+        else if (block.timestamp >= info.gateClosesAt) info.stage = Stage.Closed;
+        else if (block.timestamp >= info.opensAt) info.stage = Stage.Open;
+    }
+
+    /// @inheritdoc IMarket
+    function collateral(uint256 product, uint8 side, int32 price, uint40 quantity) external view returns (uint256) {
+        if (side > ASK) revert InvalidSide(side);
+        return _collateral(side, price, quantity, _settings(product).collateralRate);
+    }
+
+    /// @inheritdoc IMarket
+    function auction() external view returns (address) {
+        return address(_AUCTION);
+    }
+
+    /// @inheritdoc IMarket
+    function maxOrders() external view returns (uint256) {
+        return _maxOrders;
+    }
+
+    /// @inheritdoc IMarket
+    function ordersSlot(uint256 product) public pure returns (bytes32) {
+        return ORDERS_SLOT.deriveMapping(product).deriveArray();
+    }
+
+    /// @inheritdoc IMarket
+    function extsload(bytes32 first, uint256 count) external view returns (bytes32[] memory words) {
+        words = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            words[i] = StorageSlot.getBytes32Slot(first.offset(i)).value;
+        }
+    }
+
+    // Internals
+
+    function _submit(NewOrder memory order) private returns (uint256 index) {
+        uint256 product = order.product;
+        uint64 zone = _zone(product);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(zone, Product.wrap(product).start(), msg.sender);
+        _checkAligned(product, rules.settings.intervalLength);
+        uint64 opensAt = _opening(product, rules.settings);
+        if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
+        _checkGateOpen(product, rules.settings);
+        if (!rules.active) revert NotParticipant(msg.sender, zone);
+        _checkTerms(order, rules.settings);
+
+        bytes32[] storage words = _orders[product];
+        index = words.length;
+        if (index >= _maxOrders) revert TooManyOrders(product, _maxOrders);
+        uint256 locked = _collateral(order.side, order.price, order.quantity, rules.settings.collateralRate);
+        _addToStake(order, rules, locked);
+        words.push(Order.unwrap(packOrder(order.side, order.price, order.quantity, msg.sender)));
+        emit OrderSubmitted(product, msg.sender, index, order.side, order.price, order.quantity, locked);
+        VAULT.lock(msg.sender, locked);
+    }
+
+    function _checkTerms(NewOrder memory order, IRegistry.ZoneSettings memory settings) private pure {
+        if (order.side > ASK) revert InvalidSide(order.side);
+        if (order.quantity == 0) revert ZeroQuantity();
+        if (order.price < settings.minPrice || order.price > settings.maxPrice) {
+            revert PriceOutOfBounds(order.price, settings.minPrice, settings.maxPrice);
+        }
+    }
+
+    function _addToStake(NewOrder memory order, IRegistry.TradingRules memory rules, uint256 locked) private {
+        Stake memory stake = _stakes[order.product][msg.sender];
+        if (stake.orderCount == MAX_ORDERS_OF_ACCOUNT) {
+            revert TooManyOrdersOfAccount(order.product, msg.sender, MAX_ORDERS_OF_ACCOUNT);
+        }
+        bool bid = order.side == BID;
+        uint256 wanted = uint256(bid ? stake.openBidWh : stake.openAskWh) + order.quantity;
+        uint256 capacity = bid ? rules.capacityImportWh : rules.capacityExportWh;
+        if (wanted > capacity) revert BeyondCapacity(order.side, wanted, capacity);
+        if (bid) stake.openBidWh = wanted.toUint40();
+        else stake.openAskWh = wanted.toUint40();
+        ++stake.orderCount;
+        stake.locked += locked.toUint112();
+        _stakes[order.product][msg.sender] = stake;
+    }
+
+    /// @dev Moves the position and says what the vault must book. A cancelled order's trade is all zero.
+    function _settleOrder(uint256 product, uint256 index, Order order, uint256 fill, int32 price, uint256 rate)
+        private
+        returns (IVault.Trade memory trade)
+    {
+        if (order.quantity() == 0) return trade;
+        trade = _trade(order, fill, price, rate);
+        _moveStake(_stakes[product][trade.account], order, fill, trade);
+        int256 cost = trade.paid.toInt256() - trade.received.toInt256();
+        emit OrderSettled(product, trade.account, index, order.side(), fill, cost);
+    }
+
+    function _trade(Order order, uint256 fill, int32 price, uint256 rate)
+        private
+        pure
+        returns (IVault.Trade memory trade)
+    {
+        trade.account = order.trader();
+        bool bid = order.side() == BID;
+        (trade.paid, trade.received) = Money.split(Money.value(bid ? int256(price) : -int256(price), fill));
+        // What the order locked, less what it pays and the collateral of what it traded. The clearing price is never
+        // worse than the limit, so this is never negative.
+        trade.freed = _collateral(order.side(), order.price(), order.quantity(), rate) - trade.paid
+            - Money.cost(rate.toInt256(), fill);
+    }
+
+    function _moveStake(Stake storage stake, Order order, uint256 fill, IVault.Trade memory trade) private {
+        int48 moved = fill.toInt256().toInt48();
+        stake.locked = (stake.locked + trade.received - trade.paid - trade.freed).toUint112();
+        if (order.side() == BID) {
+            stake.position += moved;
+            stake.openBidWh -= order.quantity();
+        } else {
+            stake.position -= moved;
+            stake.openAskWh -= order.quantity();
+        }
+    }
+
+    function _setMaxOrders(uint256 maxOrders_) private {
+        if (maxOrders_ == 0 || maxOrders_ > MAX_ORDERS) revert InvalidMaxOrders(maxOrders_);
+        _maxOrders = maxOrders_;
+        emit MaxOrdersChanged(maxOrders_);
+    }
+
+    /// @dev The fills of a cleared product's first `count` orders.
+    function _fills(uint256 product, uint256 count) private view returns (uint256[] memory fills) {
+        Clearing memory result = clearing(product);
+        bytes32[] storage words = _orders[product];
+        Fill.Seen memory seen;
+        fills = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            fills[i] = Fill.next(result, seen, Order.wrap(words[i]));
+        }
+    }
+
+    function _clearing(Auction storage auction_) private view returns (Clearing memory) {
+        return Clearing({
+            price: auction_.price,
+            volume: auction_.volume,
+            bid: Level(auction_.bidPrice, auction_.bidQuantity, auction_.bidFilled),
+            ask: Level(auction_.askPrice, auction_.askQuantity, auction_.askFilled)
+        });
+    }
+
+    /// @dev The rules of the product, which must be one.
+    function _settings(uint256 product) private view returns (IRegistry.ZoneSettings memory settings) {
+        settings = REGISTRY.settingsAt(_zone(product), Product.wrap(product).start());
+        _checkAligned(product, settings.intervalLength);
+    }
+
+    function _zone(uint256 product) private pure returns (uint64 zone) {
+        zone = Product.wrap(product).zone();
+        if (zone == 0) revert InvalidProduct(product);
+    }
+
+    function _checkAligned(uint256 product, uint32 length) private pure {
+        if (Product.wrap(product).start() % length != 0) revert UnalignedStart(product, length);
+    }
+
+    function _checkGateOpen(uint256 product, IRegistry.ZoneSettings memory settings) private view {
+        uint64 closesAt = _gate(product, settings);
+        if (block.timestamp >= closesAt) revert GateClosed(product, closesAt);
+    }
+
+    function _opening(uint256 product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
+        uint64 start = Product.wrap(product).start();
+        return start > settings.openLead ? start - settings.openLead : 0;
+    }
+
+    function _gate(uint256 product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
+        uint64 start = Product.wrap(product).start();
+        return start > settings.gateLead ? start - settings.gateLead : 0;
+    }
+
+    /// @dev The most the order can cost, and the zone's rate per Wh.
+    function _collateral(uint8 side, int32 price, uint40 quantity, uint256 rate) private pure returns (uint256) {
+        int256 worst = side == BID ? int256(price) : -int256(price);
+        return Money.cost(worst, quantity) + Money.cost(rate.toInt256(), quantity);
+    }
+
+    function _isOrderOf(bytes32 word, address account) private pure returns (bool) {
+        Order order = Order.wrap(word);
+        return order.quantity() != 0 && order.trader() == account;
+    }
+}

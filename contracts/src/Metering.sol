@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Managed} from "./base/Managed.sol";
+import {IMetering} from "./interfaces/IMetering.sol";
+import {IRegistry} from "./interfaces/IRegistry.sol";
+import {Predeploys} from "./libraries/Predeploys.sol";
+import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+/// @title Meter registers
+/// @dev The registers of a meter are a list in order of time, linked both ways, so that a reading that comes late is
+///      judged against both of its neighbours.
+contract Metering is IMetering, EIP712Upgradeable, Managed {
+    using SafeCast for uint256;
+
+    /// @notice How many registers back from the latest one a reading's place is searched when neither boundary next to
+    ///         it is known.
+    uint256 public constant MAX_SEARCH = 128;
+
+    bytes32 private constant READING_TYPEHASH =
+        keccak256("Reading(bytes32 meter,uint64 time,uint64 importWh,uint64 exportWh)");
+
+    /// @dev One slot. Times of zero mean none: the boundary at time zero cannot be read.
+    struct Entry {
+        uint64 importWh;
+        uint64 exportWh;
+        uint48 previous;
+        uint48 next;
+        bool known;
+        bool substituted;
+    }
+
+    struct Head {
+        uint64 latest;
+        uint64 count;
+    }
+
+    /// @dev What Registry says of a meter.
+    struct Rules {
+        address signer;
+        uint64 zone;
+        uint32 length;
+        uint40 maxImportWh;
+        uint40 maxExportWh;
+    }
+
+    IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
+
+    mapping(bytes32 meter => mapping(uint256 time => Entry)) private _entries;
+    mapping(bytes32 meter => Head) private _heads;
+
+    /// @notice Sets up the proxy.
+    function initialize() external initializer {
+        __Managed_init();
+    }
+
+    /// @inheritdoc IMetering
+    function submit(Reading[] calldata readings, bytes[] calldata signatures)
+        external
+        returns (Verdict[] memory verdicts)
+    {
+        if (readings.length != signatures.length) revert LengthMismatch(readings.length, signatures.length);
+        bytes32 domain = _domainSeparatorV4();
+        verdicts = new Verdict[](readings.length);
+        for (uint256 i = 0; i < readings.length; ++i) {
+            Reading calldata reading = readings[i];
+            Rules memory rules = _rules(reading.meter);
+            Verdict verdict = _checkTime(reading, rules);
+            if (verdict == Verdict.Accepted && !_isSignedBy(rules.signer, domain, reading, signatures[i])) {
+                verdict = Verdict.WrongSigner;
+            }
+            if (verdict == Verdict.Accepted) verdict = _place(reading, rules, false);
+            _report(reading, verdict, false);
+            verdicts[i] = verdict;
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function substitute(Reading[] calldata readings) external returns (Verdict[] memory verdicts) {
+        verdicts = new Verdict[](readings.length);
+        for (uint256 i = 0; i < readings.length; ++i) {
+            Reading calldata reading = readings[i];
+            Rules memory rules = _rules(reading.meter);
+            Verdict verdict = _checkTime(reading, rules);
+            if (verdict == Verdict.Accepted) verdict = _checkSubstitution(reading, rules);
+            if (verdict == Verdict.Accepted) verdict = _place(reading, rules, true);
+            _report(reading, verdict, true);
+            verdicts[i] = verdict;
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function register(bytes32 meter, uint64 time) public view returns (Register memory) {
+        Entry storage entry = _entries[meter][time];
+        return Register(entry.importWh, entry.exportWh, entry.known, entry.substituted);
+    }
+
+    /// @inheritdoc IMetering
+    function registersAt(bytes32[] calldata meters, uint64 time) external view returns (Register[] memory found) {
+        found = new Register[](meters.length);
+        for (uint256 i = 0; i < meters.length; ++i) {
+            found[i] = register(meters[i], time);
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function registers(bytes32[] calldata meters, uint64[] calldata times)
+        external
+        view
+        returns (Register[] memory found)
+    {
+        if (meters.length != times.length) revert LengthMismatch(meters.length, times.length);
+        found = new Register[](meters.length);
+        for (uint256 i = 0; i < meters.length; ++i) {
+            found[i] = register(meters[i], times[i]);
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function latest(bytes32 meter) public view returns (LatestRegister memory) {
+        Head storage head = _heads[meter];
+        Entry storage entry = _entries[meter][head.latest];
+        return LatestRegister(head.latest, entry.importWh, entry.exportWh, entry.substituted, head.count);
+    }
+
+    /// @inheritdoc IMetering
+    function latestOf(bytes32[] calldata meters) external view returns (LatestRegister[] memory found) {
+        found = new LatestRegister[](meters.length);
+        for (uint256 i = 0; i < meters.length; ++i) {
+            found[i] = latest(meters[i]);
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function energy(bytes32 meter, uint64 start, uint64 end) public view returns (Energy memory) {
+        Entry memory first = _entries[meter][start];
+        Entry memory last = _entries[meter][end];
+        if (start > end || !first.known || !last.known) return Energy(0, 0, false, false);
+        return Energy(
+            last.importWh - first.importWh, last.exportWh - first.exportWh, true, first.substituted || last.substituted
+        );
+    }
+
+    /// @inheritdoc IMetering
+    function energies(bytes32[] calldata meters, uint64 start, uint64 end)
+        external
+        view
+        returns (Energy[] memory found)
+    {
+        found = new Energy[](meters.length);
+        for (uint256 i = 0; i < meters.length; ++i) {
+            found[i] = energy(meters[i], start, end);
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function netImport(bytes32[] calldata meters, uint64 start, uint64 end) external view returns (int256 net) {
+        for (uint256 i = 0; i < meters.length; ++i) {
+            Entry memory first = _entries[meters[i]][start];
+            if (!first.known) revert MissingReading(meters[i], start);
+            Entry memory last = _entries[meters[i]][end];
+            if (!last.known) revert MissingReading(meters[i], end);
+            net += int256(uint256(last.importWh)) - int256(uint256(first.importWh));
+            net -= int256(uint256(last.exportWh)) - int256(uint256(first.exportWh));
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function digest(Reading calldata reading) external view returns (bytes32) {
+        return _digest(_domainSeparatorV4(), reading);
+    }
+
+    function _rules(bytes32 meter) private view returns (Rules memory rules) {
+        (rules.signer, rules.zone, rules.length, rules.maxImportWh, rules.maxExportWh) = REGISTRY.readingRules(meter);
+    }
+
+    function _checkTime(Reading calldata reading, Rules memory rules) private view returns (Verdict) {
+        if (rules.signer == address(0)) return Verdict.UnknownMeter;
+        if (reading.time == 0 || reading.time % rules.length != 0) return Verdict.UnalignedTime;
+        if (reading.time > block.timestamp) return Verdict.InFuture;
+        return Verdict.Accepted;
+    }
+
+    function _checkSubstitution(Reading calldata reading, Rules memory rules) private view returns (Verdict) {
+        // The settings of the interval that ends at the boundary name who answers for it; before the zone's first
+        // interval those of the latest do.
+        IRegistry.ZoneSettings memory settings;
+        try REGISTRY.settingsAt(rules.zone, reading.time - rules.length) returns (IRegistry.ZoneSettings memory found) {
+            settings = found;
+        } catch {
+            (settings,) = REGISTRY.latestSettings(rules.zone);
+        }
+        if (msg.sender != settings.operator) return Verdict.NotZoneOperator;
+        if (block.timestamp < uint256(reading.time) + settings.reportingDeadline) return Verdict.BeforeDeadline;
+        return Verdict.Accepted;
+    }
+
+    /// @dev Judges a reading against what is stored and, if it fits, links it in.
+    function _place(Reading calldata reading, Rules memory rules, bool substituted) private returns (Verdict) {
+        mapping(uint256 time => Entry) storage entries = _entries[reading.meter];
+        Entry storage stored = entries[reading.time];
+        if (stored.known) {
+            bool same = stored.importWh == reading.importWh && stored.exportWh == reading.exportWh;
+            return same ? Verdict.Repeated : Verdict.Conflict;
+        }
+
+        Entry memory entry;
+        {
+            uint256 last = _heads[reading.meter].latest;
+            (bool found, uint256 previous, uint256 next) = _neighbours(entries, last, reading.time, rules.length);
+            if (!found) return Verdict.OutOfReach;
+            entry = Entry({
+                importWh: reading.importWh,
+                exportWh: reading.exportWh,
+                previous: previous.toUint48(),
+                next: next.toUint48(),
+                known: true,
+                substituted: substituted
+            });
+        }
+        Verdict verdict = _fits(entries, entry, reading.time, rules);
+        if (verdict == Verdict.Accepted) _link(entries, entry, reading);
+        return verdict;
+    }
+
+    /// @dev Judges an entry against its neighbours.
+    function _fits(mapping(uint256 time => Entry) storage entries, Entry memory entry, uint64 time, Rules memory rules)
+        private
+        view
+        returns (Verdict verdict)
+    {
+        if (entry.previous != 0) {
+            verdict = _compare(entries[entry.previous], entry, time - entry.previous, rules);
+            if (verdict != Verdict.Accepted) return verdict;
+        }
+        if (entry.next != 0) verdict = _compare(entry, entries[entry.next], entry.next - time, rules);
+    }
+
+    function _link(mapping(uint256 time => Entry) storage entries, Entry memory entry, Reading calldata reading)
+        private
+    {
+        uint48 time = uint256(reading.time).toUint48();
+        entries[time] = entry;
+        if (entry.previous != 0) entries[entry.previous].next = time;
+        Head storage head = _heads[reading.meter];
+        if (entry.next != 0) entries[entry.next].previous = time;
+        else head.latest = time;
+        ++head.count;
+    }
+
+    /// @dev Whether the later of two registers can follow the earlier one after `elapsed` seconds.
+    function _compare(Entry memory earlier, Entry memory later, uint256 elapsed, Rules memory rules)
+        private
+        pure
+        returns (Verdict)
+    {
+        uint256 intervals = elapsed / rules.length;
+        if (later.importWh < earlier.importWh || later.exportWh < earlier.exportWh) return Verdict.Backwards;
+        if (
+            later.importWh - earlier.importWh > intervals * rules.maxImportWh
+                || later.exportWh - earlier.exportWh > intervals * rules.maxExportWh
+        ) return Verdict.BeyondRating;
+        return Verdict.Accepted;
+    }
+
+    /// @dev The stored times next to `time`, zero meaning none. In order, or filling a gap in order, this reads one or
+    ///      two entries; else it walks back from the latest as far as MAX_SEARCH allows.
+    function _neighbours(mapping(uint256 time => Entry) storage entries, uint256 last, uint256 time, uint256 length)
+        private
+        view
+        returns (bool found, uint256 previous, uint256 next)
+    {
+        if (time > last) return (true, last, 0);
+        Entry memory entry = entries[time - length];
+        if (entry.known) return (true, time - length, entry.next);
+        entry = entries[time + length];
+        if (entry.known) return (true, entry.previous, time + length);
+        next = last;
+        for (uint256 i = 0; i < MAX_SEARCH; ++i) {
+            previous = entries[next].previous;
+            if (previous < time) return (true, previous, next);
+            next = previous;
+        }
+        return (false, 0, 0);
+    }
+
+    function _report(Reading calldata reading, Verdict verdict, bool substituted) private {
+        (bytes32 meter, uint64 time) = (reading.meter, reading.time);
+        if (verdict == Verdict.Accepted) {
+            emit ReadingAccepted(meter, time, reading.importWh, reading.exportWh, substituted);
+        } else if (verdict == Verdict.Repeated) {
+            emit ReadingRepeated(meter, time);
+        } else if (verdict == Verdict.Conflict) {
+            Entry storage stored = _entries[meter][time];
+            emit ReadingConflict(meter, time, stored.importWh, stored.exportWh, reading.importWh, reading.exportWh);
+        } else {
+            emit ReadingRejected(meter, time, verdict, reading.importWh, reading.exportWh);
+        }
+    }
+
+    function _isSignedBy(address signer, bytes32 domain, Reading calldata reading, bytes calldata signature)
+        private
+        pure
+        returns (bool)
+    {
+        (address recovered, ECDSA.RecoverError error_,) = ECDSA.tryRecoverCalldata(_digest(domain, reading), signature);
+        return error_ == ECDSA.RecoverError.NoError && recovered == signer;
+    }
+
+    function _digest(bytes32 domain, Reading calldata reading) private pure returns (bytes32) {
+        return MessageHashUtils.toTypedDataHash(
+            domain,
+            keccak256(abi.encode(READING_TYPEHASH, reading.meter, reading.time, reading.importWh, reading.exportWh))
+        );
+    }
+
+    function _EIP712Name() internal pure override returns (string memory) {
+        return "Wattline Metering";
+    }
+
+    function _EIP712Version() internal pure override returns (string memory) {
+        return "1";
+    }
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Managed} from "./base/Managed.sol";
+import {IRegistry} from "./interfaces/IRegistry.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+/// @title Zones, participants and meters
+contract Registry is IRegistry, Managed {
+    using SafeCast for uint256;
+
+    /// @notice The most meters that one account can ever hold; it bounds the work of an order and of a settlement.
+    uint256 public constant MAX_METERS_OF_ACCOUNT = 64;
+
+    /// @dev Two slots: a zone's settings for intervals that start at or after `validFrom`.
+    struct Version {
+        address operator;
+        uint32 intervalLength;
+        uint32 gateLead;
+        uint32 openLead;
+        int32 minPrice;
+        int32 maxPrice;
+        int32 shortagePrice;
+        int32 surplusPrice;
+        uint32 gridFee;
+        uint32 collateralRate;
+        uint24 reportingDeadline;
+        uint40 validFrom;
+    }
+
+    struct Participant {
+        uint64 zone;
+        bool active;
+    }
+
+    /// @dev Two slots, of which a reading needs the first and the zone.
+    struct MeterRecord {
+        address signer;
+        uint40 maxImportWh;
+        uint40 maxExportWh;
+        bool renewable;
+        address owner;
+        uint64 zone;
+        uint32 number;
+    }
+
+    /// @dev One slot: a meter that counts for an account in intervals that start in [since, until).
+    struct Holding {
+        uint32 number;
+        uint40 maxImportWh;
+        uint40 maxExportWh;
+        uint64 since;
+        uint64 until;
+    }
+
+    uint64 private constant FOREVER = type(uint64).max;
+
+    uint64[] private _zones;
+    mapping(uint64 zone => Version[]) private _versions;
+    mapping(address account => Participant) private _participants;
+    mapping(uint64 zone => address[]) private _participantsOf;
+    bytes32[] private _meterIds;
+    mapping(bytes32 id => MeterRecord) private _meters;
+    mapping(address account => Holding[]) private _holdings;
+
+    /// @notice Sets up the proxy.
+    function initialize() external initializer {
+        __Managed_init();
+    }
+
+    // Zones
+
+    /// @inheritdoc IRegistry
+    function createZone(uint64 zone, ZoneSettings calldata settings) external restricted {
+        if (zone == 0) revert ZoneZero();
+        if (_versions[zone].length != 0) revert ZoneExists(zone);
+        _checkSettings(settings);
+        _zones.push(zone);
+        _addVersion(zone, settings, _nextBoundary(block.timestamp, settings.intervalLength));
+    }
+
+    /// @inheritdoc IRegistry
+    function changeZone(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) external restricted {
+        Version storage last = _lastVersion(zone);
+        uint32 length = last.intervalLength;
+        if (settings.intervalLength != length) revert IntervalLengthFixed(zone, length);
+        _checkSettings(settings);
+        if (validFrom % length != 0) revert UnalignedTime(validFrom, length);
+        uint64 earliest = _earliestUnopened(zone, validFrom, settings.openLead);
+        // Versions follow each other in time; one that has been announced is not taken back.
+        if (earliest <= last.validFrom) earliest = last.validFrom + length;
+        if (validFrom < earliest) revert TooSoon(validFrom, earliest);
+        _addVersion(zone, settings, validFrom);
+    }
+
+    // Participants
+
+    /// @inheritdoc IRegistry
+    function registerParticipants(uint64 zone, address[] calldata accounts) external restricted {
+        if (_versions[zone].length == 0) revert UnknownZone(zone);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            address account = accounts[i];
+            if (account == address(0)) revert ZeroAddress();
+            if (_participants[account].zone != 0) revert ParticipantExists(account);
+            _participants[account] = Participant({zone: zone, active: true});
+            _participantsOf[zone].push(account);
+            emit ParticipantRegistered(account, zone);
+        }
+    }
+
+    /// @inheritdoc IRegistry
+    function setParticipantActive(address account, bool active) external restricted {
+        if (_participants[account].zone == 0) revert UnknownParticipant(account);
+        _participants[account].active = active;
+        emit ParticipantActivity(account, active);
+    }
+
+    // Meters
+
+    /// @inheritdoc IRegistry
+    function registerMeters(NewMeter[] calldata meters) external restricted {
+        for (uint256 i = 0; i < meters.length; ++i) {
+            _registerMeter(meters[i]);
+        }
+    }
+
+    /// @inheritdoc IRegistry
+    function assignMeter(bytes32 id, address owner, uint64 since) external restricted {
+        MeterRecord storage record = _knownMeter(id);
+        uint64 zone = record.zone;
+        Holding storage holding = _currentHolding(record);
+        if (holding.until != FOREVER) revert MeterRetired(id);
+        uint32 length = _lastVersion(zone).intervalLength;
+        if (since % length != 0) revert UnalignedTime(since, length);
+        // A shorter past would leave the previous owner's end behind the new owner's beginning.
+        uint64 earliest = _earliestUnopened(zone, since, 0);
+        if (earliest < holding.since) earliest = holding.since;
+        if (since < earliest) revert TooSoon(since, earliest);
+
+        holding.until = since;
+        if (owner != address(0)) {
+            uint64 ownerZone = _participants[owner].zone;
+            if (ownerZone == 0) revert UnknownParticipant(owner);
+            if (ownerZone != zone) revert WrongZone(id, owner, ownerZone);
+            record.owner = owner;
+            _hold(owner, record, since);
+        }
+        emit MeterAssigned(id, owner, since);
+    }
+
+    /// @inheritdoc IRegistry
+    function setMeterSigner(bytes32 id, address signer) external restricted {
+        MeterRecord storage record = _knownMeter(id);
+        if (signer == address(0)) revert InvalidMeter(id);
+        record.signer = signer;
+        emit MeterSignerChanged(id, signer);
+    }
+
+    // Views
+
+    /// @inheritdoc IRegistry
+    function settingsAt(uint64 zone, uint64 start) public view returns (ZoneSettings memory) {
+        Version[] storage versions = _versions[zone];
+        uint256 i = versions.length;
+        if (i == 0) revert UnknownZone(zone);
+        // Almost always the latest version or the one before it.
+        while (i != 0) {
+            Version storage version = versions[--i];
+            if (version.validFrom <= start) return _toSettings(version);
+        }
+        revert BeforeZone(zone, start);
+    }
+
+    /// @inheritdoc IRegistry
+    function latestSettings(uint64 zone) external view returns (ZoneSettings memory settings, uint64 validFrom) {
+        Version storage version = _lastVersion(zone);
+        return (_toSettings(version), version.validFrom);
+    }
+
+    /// @inheritdoc IRegistry
+    function zones() external view returns (uint64[] memory) {
+        return _zones;
+    }
+
+    /// @inheritdoc IRegistry
+    function participant(address account) external view returns (uint64 zone, bool active) {
+        Participant storage record = _participants[account];
+        return (record.zone, record.active);
+    }
+
+    /// @inheritdoc IRegistry
+    function participantCount(uint64 zone) external view returns (uint256) {
+        return _participantsOf[zone].length;
+    }
+
+    /// @inheritdoc IRegistry
+    function participants(uint64 zone, uint256 from, uint256 max) external view returns (address[] memory page) {
+        address[] storage all = _participantsOf[zone];
+        page = new address[](_pageSize(all.length, from, max));
+        for (uint256 i = 0; i < page.length; ++i) {
+            page[i] = all[from + i];
+        }
+    }
+
+    /// @inheritdoc IRegistry
+    function meter(bytes32 id) external view returns (Meter memory) {
+        _knownMeter(id);
+        return _toMeter(id);
+    }
+
+    /// @inheritdoc IRegistry
+    function meterRecords(bytes32[] calldata ids) external view returns (Meter[] memory records) {
+        records = new Meter[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            if (_meters[ids[i]].signer != address(0)) records[i] = _toMeter(ids[i]);
+        }
+    }
+
+    /// @inheritdoc IRegistry
+    function meterCount() external view returns (uint256) {
+        return _meterIds.length;
+    }
+
+    /// @inheritdoc IRegistry
+    function meterIds(uint256 from, uint256 max) external view returns (bytes32[] memory page) {
+        page = new bytes32[](_pageSize(_meterIds.length, from, max));
+        for (uint256 i = 0; i < page.length; ++i) {
+            page[i] = _meterIds[from + i];
+        }
+    }
+
+    /// @inheritdoc IRegistry
+    function metersOf(address account, uint64 start) external view returns (bytes32[] memory ids) {
+        Holding[] storage holdings = _holdings[account];
+        uint256 length = holdings.length;
+        bytes32[] memory found = new bytes32[](length);
+        uint256 count = 0;
+        for (uint256 i = 0; i < length; ++i) {
+            Holding storage holding = holdings[i];
+            if (_counts(holding, start)) found[count++] = _meterIds[holding.number];
+        }
+        ids = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ids[i] = found[i];
+        }
+    }
+
+    /// @inheritdoc IRegistry
+    function tradingRules(uint64 zone, uint64 start, address account)
+        external
+        view
+        returns (TradingRules memory rules)
+    {
+        rules.settings = settingsAt(zone, start);
+        Participant storage record = _participants[account];
+        rules.active = record.active && record.zone == zone;
+        if (!rules.active) return rules;
+
+        Holding[] storage holdings = _holdings[account];
+        uint256 length = holdings.length;
+        for (uint256 i = 0; i < length; ++i) {
+            Holding storage holding = holdings[i];
+            if (!_counts(holding, start)) continue;
+            rules.capacityImportWh += holding.maxImportWh;
+            rules.capacityExportWh += holding.maxExportWh;
+        }
+        rules.capacityImportWh = Math.min(rules.capacityImportWh, type(uint40).max);
+        rules.capacityExportWh = Math.min(rules.capacityExportWh, type(uint40).max);
+    }
+
+    /// @inheritdoc IRegistry
+    function readingRules(bytes32 id)
+        external
+        view
+        returns (address signer, uint64 zone, uint32 intervalLength, uint40 maxImportWh, uint40 maxExportWh)
+    {
+        MeterRecord storage record = _meters[id];
+        signer = record.signer;
+        if (signer == address(0)) return (address(0), 0, 0, 0, 0);
+        zone = record.zone;
+        intervalLength = _versions[zone][0].intervalLength;
+        (maxImportWh, maxExportWh) = (record.maxImportWh, record.maxExportWh);
+    }
+
+    // Internals
+
+    function _checkSettings(ZoneSettings calldata settings) private pure {
+        if (settings.operator == address(0)) revert InvalidSetting("operator");
+        if (settings.intervalLength == 0) revert InvalidSetting("intervalLength");
+        if (settings.openLead <= settings.gateLead) revert InvalidSetting("openLead");
+        if (settings.minPrice > settings.maxPrice) revert InvalidSetting("maxPrice");
+        // A surplus worth more than a shortage costs would let two accounts earn from the operator without end.
+        if (settings.surplusPrice > settings.shortagePrice) revert InvalidSetting("surplusPrice");
+    }
+
+    function _addVersion(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) private {
+        _versions[zone].push(
+            Version({
+                operator: settings.operator,
+                intervalLength: settings.intervalLength,
+                gateLead: settings.gateLead,
+                openLead: settings.openLead,
+                minPrice: settings.minPrice,
+                maxPrice: settings.maxPrice,
+                shortagePrice: settings.shortagePrice,
+                surplusPrice: settings.surplusPrice,
+                gridFee: settings.gridFee,
+                collateralRate: settings.collateralRate,
+                reportingDeadline: settings.reportingDeadline,
+                validFrom: uint256(validFrom).toUint40()
+            })
+        );
+        emit ZoneSettingsChanged(zone, validFrom, settings);
+    }
+
+    function _registerMeter(NewMeter calldata input) private {
+        if (input.id == bytes32(0) || input.signer == address(0)) revert InvalidMeter(input.id);
+        MeterRecord storage record = _meters[input.id];
+        if (record.signer != address(0)) revert MeterExists(input.id);
+        uint64 zone = _participants[input.owner].zone;
+        if (zone == 0) revert UnknownParticipant(input.owner);
+
+        record.signer = input.signer;
+        record.maxImportWh = input.maxImportWh;
+        record.maxExportWh = input.maxExportWh;
+        record.renewable = input.renewable;
+        record.owner = input.owner;
+        record.zone = zone;
+        record.number = _meterIds.length.toUint32();
+        _meterIds.push(input.id);
+        emit MeterRegistered(input.id, zone, input.signer, input.maxImportWh, input.maxExportWh, input.renewable);
+
+        uint64 since = _nextBoundary(block.timestamp, _versions[zone][0].intervalLength);
+        _hold(input.owner, record, since);
+        emit MeterAssigned(input.id, input.owner, since);
+    }
+
+    function _hold(address owner, MeterRecord storage record, uint64 since) private {
+        Holding[] storage holdings = _holdings[owner];
+        if (holdings.length == MAX_METERS_OF_ACCOUNT) revert TooManyMeters(owner, MAX_METERS_OF_ACCOUNT);
+        holdings.push(
+            Holding({
+                number: record.number,
+                maxImportWh: record.maxImportWh,
+                maxExportWh: record.maxExportWh,
+                since: since,
+                until: FOREVER
+            })
+        );
+    }
+
+    /// @dev The latest owner's latest holding of the meter: the only one that can still be without end.
+    function _currentHolding(MeterRecord storage record) private view returns (Holding storage holding) {
+        Holding[] storage holdings = _holdings[record.owner];
+        uint256 i = holdings.length - 1;
+        while (holdings[i].number != record.number) {
+            --i;
+        }
+        return holdings[i];
+    }
+
+    function _counts(Holding storage holding, uint64 start) private view returns (bool) {
+        return holding.since <= start && start < holding.until;
+    }
+
+    function _knownMeter(bytes32 id) private view returns (MeterRecord storage record) {
+        record = _meters[id];
+        if (record.signer == address(0)) revert UnknownMeter(id);
+    }
+
+    function _lastVersion(uint64 zone) private view returns (Version storage) {
+        Version[] storage versions = _versions[zone];
+        if (versions.length == 0) revert UnknownZone(zone);
+        return versions[versions.length - 1];
+    }
+
+    /// @dev The first interval start of which it is certain that neither it nor a later one has opened, under `openLead`
+    ///      or any settings in force at or after `from`.
+    function _earliestUnopened(uint64 zone, uint64 from, uint256 openLead) private view returns (uint64) {
+        Version[] storage versions = _versions[zone];
+        uint256 i = versions.length;
+        while (i != 0) {
+            Version storage version = versions[--i];
+            openLead = Math.max(openLead, version.openLead);
+            if (version.validFrom <= from) break;
+        }
+        return _nextBoundary(block.timestamp + openLead + 1, versions[0].intervalLength);
+    }
+
+    function _nextBoundary(uint256 time, uint32 length) private pure returns (uint64) {
+        return (Math.ceilDiv(time, length) * length).toUint64();
+    }
+
+    function _pageSize(uint256 length, uint256 from, uint256 max) private pure returns (uint256) {
+        return from >= length ? 0 : Math.min(length - from, max);
+    }
+
+    function _toMeter(bytes32 id) private view returns (Meter memory) {
+        MeterRecord storage record = _meters[id];
+        Holding storage holding = _currentHolding(record);
+        uint64 until = holding.until;
+        return Meter({
+            owner: record.owner,
+            signer: record.signer,
+            zone: record.zone,
+            maxImportWh: record.maxImportWh,
+            maxExportWh: record.maxExportWh,
+            renewable: record.renewable,
+            since: holding.since,
+            until: until == FOREVER ? 0 : until
+        });
+    }
+
+    function _toSettings(Version storage version) private view returns (ZoneSettings memory) {
+        return ZoneSettings({
+            operator: version.operator,
+            intervalLength: version.intervalLength,
+            gateLead: version.gateLead,
+            openLead: version.openLead,
+            minPrice: version.minPrice,
+            maxPrice: version.maxPrice,
+            shortagePrice: version.shortagePrice,
+            surplusPrice: version.surplusPrice,
+            gridFee: version.gridFee,
+            collateralRate: version.collateralRate,
+            reportingDeadline: version.reportingDeadline
+        });
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Managed} from "./base/Managed.sol";
+import {ERC20Upgradeable} from "@openzeppelin/contracts-upgradeable/token/ERC20/ERC20Upgradeable.sol";
+import {
+    ERC20PausableUpgradeable
+} from "@openzeppelin/contracts-upgradeable/token/ERC20/extensions/ERC20PausableUpgradeable.sol";
+import {
+    ERC20PermitUpgradeable
+} from "@openzeppelin/contracts-upgradeable/token/ERC20/extensions/ERC20PermitUpgradeable.sol";
+
+/// @title The settlement token
+/// @notice See ISettlementToken, which repeats what OpenZeppelin declares and is therefore not inherited.
+contract SettlementToken is ERC20PermitUpgradeable, ERC20PausableUpgradeable, Managed {
+    /// @notice Sets up the proxy.
+    function initialize(string calldata name, string calldata symbol) external initializer {
+        __ERC20_init(name, symbol);
+        __ERC20Permit_init(name);
+        __ERC20Pausable_init();
+        __Managed_init();
+    }
+
+    /// @notice Creates money. Bank only.
+    function mint(address to, uint256 value) external restricted {
+        _mint(to, value);
+    }
+
+    /// @notice Creates money in several accounts at once. Bank only.
+    function mintMany(address[] calldata to, uint256 value) external restricted {
+        for (uint256 i = 0; i < to.length; ++i) {
+            _mint(to[i], value);
+        }
+    }
+
+    /// @notice Destroys money of the caller's own account, into which it was redeemed. Bank only.
+    /// @dev Not of anybody else's account: not even the bank can take the money that lies in the vault.
+    function burn(uint256 value) external restricted {
+        _burn(msg.sender, value);
+    }
+
+    /// @notice Stops all transfers, mints and burns. Bank only.
+    function pause() external restricted {
+        _pause();
+    }
+
+    /// @notice Ends a pause. Bank only.
+    function unpause() external restricted {
+        _unpause();
+    }
+
+    function _update(address from, address to, uint256 value)
+        internal
+        override(ERC20Upgradeable, ERC20PausableUpgradeable)
+    {
+        super._update(from, to, value);
+    }
+}
