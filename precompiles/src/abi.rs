@@ -43,7 +43,11 @@ pub use interface::IBatchAuction;
 
 impl From<matching::Level> for IBatchAuction::Level {
     fn from(level: matching::Level) -> Self {
-        Self { price: level.price.0, quantity: level.quantity.0, filled: level.filled.0 }
+        Self {
+            price: level.price.0,
+            quantity: level.quantity.0,
+            filled: level.filled.0,
+        }
     }
 }
 

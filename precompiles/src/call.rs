@@ -46,7 +46,9 @@ const fn too_many(count: U256) -> IBatchAuctionErrors {
 }
 
 const fn malformed() -> Failure {
-    Failure::Revert(IBatchAuctionErrors::MalformedInput(IBatchAuction::MalformedInput {}))
+    Failure::Revert(IBatchAuctionErrors::MalformedInput(
+        IBatchAuction::MalformedInput {},
+    ))
 }
 
 /// Runs one call.
@@ -65,17 +67,25 @@ pub(crate) fn run(mut input: PrecompileInput<'_>) -> PrecompileResult {
         }
         Err(Failure::Fatal(error)) => return Err(error),
     };
-    Ok(PrecompileOutput::from_gas_tracker(status, Bytes::from(output), gas))
+    Ok(PrecompileOutput::from_gas_tracker(
+        status,
+        Bytes::from(output),
+        gas,
+    ))
 }
 
 fn dispatch(input: &mut PrecompileInput<'_>, gas: &mut GasTracker) -> Result<Vec<u8>, Failure> {
     charge(gas, gas::BASE)?;
     if !input.is_direct_call() {
         let error = IBatchAuction::DelegateCallNotAllowed {};
-        return Err(Failure::Revert(IBatchAuctionErrors::DelegateCallNotAllowed(error)));
+        return Err(Failure::Revert(
+            IBatchAuctionErrors::DelegateCallNotAllowed(error),
+        ));
     }
     if !input.value.is_zero() {
-        return Err(Failure::Revert(IBatchAuctionErrors::NotPayable(IBatchAuction::NotPayable {})));
+        return Err(Failure::Revert(IBatchAuctionErrors::NotPayable(
+            IBatchAuction::NotPayable {},
+        )));
     }
     match input.data.split_first_chunk() {
         Some((&IBatchAuction::clearCall::SELECTOR, arguments)) => {
@@ -102,7 +112,9 @@ fn dispatch(input: &mut PrecompileInput<'_>, gas: &mut GasTracker) -> Result<Vec
 
 fn clear(words: &[[u8; WORD]]) -> Result<Vec<u8>, Failure> {
     let clearing = cross(words)?;
-    Ok(IBatchAuction::clearCall::abi_encode_returns(&clearing.into()))
+    Ok(IBatchAuction::clearCall::abi_encode_returns(
+        &clearing.into(),
+    ))
 }
 
 fn fills(words: &[[u8; WORD]]) -> Result<Vec<u8>, Failure> {
@@ -133,10 +145,14 @@ fn clear_stored(
     count: usize,
 ) -> Result<Vec<u8>, Failure> {
     let fatal = |error: &dyn core::error::Error| {
-        Failure::Fatal(PrecompileError::Fatal(format!("cannot read the orders: {error}")))
+        Failure::Fatal(PrecompileError::Fatal(format!(
+            "cannot read the orders: {error}"
+        )))
     };
-    let mut caller =
-        input.internals.load_account_mut(input.caller).map_err(|error| fatal(&error))?;
+    let mut caller = input
+        .internals
+        .load_account_mut(input.caller)
+        .map_err(|error| fatal(&error))?;
     let mut book = Book::with_capacity(count);
     let mut slot = first_slot;
     for _ in 0..count {
@@ -155,11 +171,17 @@ fn clear_stored(
         // Solidity's slots are numbers modulo 2²⁵⁶ too.
         slot = slot.wrapping_add(U256::ONE);
     }
-    Ok(IBatchAuction::clearStoredCall::abi_encode_returns(&book.clear().into()))
+    Ok(IBatchAuction::clearStoredCall::abi_encode_returns(
+        &book.clear().into(),
+    ))
 }
 
 fn charge(gas: &mut GasTracker, cost: u64) -> Result<(), Failure> {
-    if gas.record_regular_cost(cost) { Ok(()) } else { Err(Failure::OutOfGas) }
+    if gas.record_regular_cost(cost) {
+        Ok(())
+    } else {
+        Err(Failure::OutOfGas)
+    }
 }
 
 /// Charges for at most [`MAX_ORDERS`] words.

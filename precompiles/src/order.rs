@@ -99,7 +99,21 @@ impl Order {
     /// nor an empty slot.
     #[inline]
     pub const fn decode(word: B256) -> Result<Option<Self>, WordError> {
-        let [r0, r1, side, p0, p1, p2, p3, q0, q1, q2, q3, q4, trader @ ..] = word.0;
+        let [
+            r0,
+            r1,
+            side,
+            p0,
+            p1,
+            p2,
+            p3,
+            q0,
+            q1,
+            q2,
+            q3,
+            q4,
+            trader @ ..,
+        ] = word.0;
         let quantity = u64::from_be_bytes([0, 0, 0, q0, q1, q2, q3, q4]);
         if quantity == 0 {
             return Ok(None);
@@ -128,7 +142,9 @@ impl Order {
     /// [`WordError::QuantityTooLarge`] beyond [`MAX_QUANTITY`].
     pub fn encode(&self) -> Result<B256, WordError> {
         if self.quantity > MAX_QUANTITY {
-            return Err(WordError::QuantityTooLarge { found: self.quantity });
+            return Err(WordError::QuantityTooLarge {
+                found: self.quantity,
+            });
         }
         let [_, _, _, quantity @ ..] = self.quantity.0.to_be_bytes();
         let mut word = B256::ZERO;
@@ -141,6 +157,7 @@ impl Order {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use alloy_primitives::b256;
@@ -194,7 +211,12 @@ mod tests {
             trader: Address::ZERO,
         };
         let error = order.encode().unwrap_err();
-        assert_eq!(error, WordError::QuantityTooLarge { found: WattHours(1 << 40) });
+        assert_eq!(
+            error,
+            WordError::QuantityTooLarge {
+                found: WattHours(1 << 40)
+            }
+        );
         assert_eq!(
             error.to_string(),
             "quantity is 1099511627776 Wh, expected at most 1099511627775 Wh"

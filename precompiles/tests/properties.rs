@@ -1,5 +1,7 @@
 //! What must hold of every auction.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use alloy_primitives::{Address, B256};
@@ -17,14 +19,18 @@ fn order(
     price: impl Strategy<Value = i32>,
     quantity: impl Strategy<Value = u64>,
 ) -> impl Strategy<Value = Order> {
-    (select(&[Side::Bid, Side::Ask]), price, quantity, any::<[u8; 20]>()).prop_map(
-        |(side, price, quantity, trader)| Order {
+    (
+        select(&[Side::Bid, Side::Ask]),
+        price,
+        quantity,
+        any::<[u8; 20]>(),
+    )
+        .prop_map(|(side, price, quantity, trader)| Order {
             side,
             price: Ticks(price),
             quantity: WattHours(quantity),
             trader: Address::new(trader),
-        },
-    )
+        })
 }
 
 /// Few prices and small quantities: levels collide, sides tie, and slots are empty.
@@ -34,7 +40,10 @@ fn dense() -> impl Strategy<Value = Vec<Order>> {
 
 /// Prices and quantities over all of their bits.
 fn wide() -> impl Strategy<Value = Vec<Order>> {
-    let price = prop_oneof![any::<i32>(), select(&[i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX])];
+    let price = prop_oneof![
+        any::<i32>(),
+        select(&[i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX])
+    ];
     let quantity = prop_oneof![0..=MAX_QUANTITY.0, Just(MAX_QUANTITY.0), 1u64..4];
     vec(order(price, quantity), 0..60)
 }

@@ -1,5 +1,7 @@
 //! Every auction of the shared vectors, by the matching core and through an EVM.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use alloy_primitives::U256;
@@ -25,7 +27,11 @@ fn words_are_the_orders_they_say() {
                 continue;
             }
             let decoded = decoded.unwrap();
-            let side = if order.side == "bid" { Side::Bid } else { Side::Ask };
+            let side = if order.side == "bid" {
+                Side::Bid
+            } else {
+                Side::Ask
+            };
             assert_eq!(
                 (decoded.side, decoded.price.0, decoded.quantity.0),
                 (side, order.price, order.quantity),
@@ -40,7 +46,12 @@ fn words_are_the_orders_they_say() {
 fn the_core_clears_and_fills() {
     for case in cases() {
         let words = case.words();
-        assert_eq!(matching::clear(&words), Ok(case.clearing()), "{}", case.name);
+        assert_eq!(
+            matching::clear(&words),
+            Ok(case.clearing()),
+            "{}",
+            case.name
+        );
         assert_eq!(
             matching::fills(&words),
             Ok((case.clearing(), case.fills.clone())),
@@ -56,7 +67,12 @@ fn the_oracle_clears_and_fills() {
     for case in cases() {
         let words = case.words();
         assert_eq!(oracle::clear(&words), case.clearing(), "{}", case.name);
-        assert_eq!(oracle::fills(&words, &case.clearing()), case.fills, "{}", case.name);
+        assert_eq!(
+            oracle::fills(&words, &case.clearing()),
+            case.fills,
+            "{}",
+            case.name
+        );
     }
 }
 

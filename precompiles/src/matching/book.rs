@@ -61,12 +61,15 @@ impl Book {
     pub fn push(&mut self, word: B256) -> Result<(), OrderError> {
         let index = self.words;
         if index == MAX_ORDERS {
-            return Err(OrderError::TooMany { count: MAX_ORDERS + 1 });
+            return Err(OrderError::TooMany {
+                count: MAX_ORDERS + 1,
+            });
         }
         let order = Order::decode(word).map_err(|reason| OrderError::Invalid { index, reason })?;
         self.words += 1;
         if let Some(order) = order {
-            self.keys.push(key(order.side, order.price, self.quantities.len()));
+            self.keys
+                .push(key(order.side, order.price, self.quantities.len()));
             self.quantities.push(order.quantity.0);
             self.bids += usize::from(order.side == Side::Bid);
         }
@@ -140,7 +143,10 @@ struct Levels<'a> {
 
 impl<'a> Levels<'a> {
     fn new(keys: &'a [u64], quantities: &'a [u64]) -> Self {
-        Self { keys: keys.iter().peekable(), quantities }
+        Self {
+            keys: keys.iter().peekable(),
+            quantities,
+        }
     }
 
     fn quantity(&self, key: u64) -> u64 {
@@ -158,13 +164,22 @@ impl Iterator for Levels<'_> {
         while let Some(key) = self.keys.next_if(|key| **key >> POSITION_BITS == level) {
             quantity += self.quantity(*key);
         }
-        Some(OpenLevel { price: price(first), quantity, open: quantity })
+        Some(OpenLevel {
+            price: price(first),
+            quantity,
+            open: quantity,
+        })
     }
 }
 
 /// Trades level against level until the next bid is below the next ask. `bid` and `ask` are the
 /// best levels and cross.
-fn cross(mut bid: OpenLevel, mut ask: OpenLevel, mut bids: Levels<'_>, mut asks: Levels<'_>) -> Clearing {
+fn cross(
+    mut bid: OpenLevel,
+    mut ask: OpenLevel,
+    mut bids: Levels<'_>,
+    mut asks: Levels<'_>,
+) -> Clearing {
     let mut volume = 0;
     loop {
         let traded = bid.open.min(ask.open);
@@ -173,8 +188,16 @@ fn cross(mut bid: OpenLevel, mut ask: OpenLevel, mut bids: Levels<'_>, mut asks:
         ask.open -= traded;
 
         // The best of what is not, or only partly, accepted so far.
-        let next_bid = if bid.open == 0 { bids.next() } else { Some(bid) };
-        let next_ask = if ask.open == 0 { asks.next() } else { Some(ask) };
+        let next_bid = if bid.open == 0 {
+            bids.next()
+        } else {
+            Some(bid)
+        };
+        let next_ask = if ask.open == 0 {
+            asks.next()
+        } else {
+            Some(ask)
+        };
         if let (Some(next_bid), Some(next_ask)) = (next_bid, next_ask)
             && next_bid.price >= next_ask.price
         {
@@ -200,6 +223,7 @@ const fn midpoint(low: Ticks, high: Ticks) -> Ticks {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -252,7 +276,9 @@ mod tests {
         book.push(ask).unwrap();
         assert_eq!(
             book.clone().push(ask),
-            Err(OrderError::TooMany { count: MAX_ORDERS + 1 })
+            Err(OrderError::TooMany {
+                count: MAX_ORDERS + 1
+            })
         );
 
         let one = crate::order::MAX_QUANTITY.0;

@@ -18,7 +18,10 @@ pub struct Rationing {
 impl Rationing {
     /// Starts before the first order of the auction that cleared so.
     pub const fn new(clearing: &Clearing) -> Self {
-        Self { bid: Shares::new(&clearing.bid), ask: Shares::new(&clearing.ask) }
+        Self {
+            bid: Shares::new(&clearing.bid),
+            ask: Shares::new(&clearing.ask),
+        }
     }
 
     /// The fill of each word of the auction, in submission order; empty slots get nothing.

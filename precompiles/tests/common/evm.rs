@@ -34,7 +34,11 @@ pub type TestEvm<DB> = EthEvm<DB, NoOpInspector, PrecompilesMap>;
 pub fn evm<DB: alloy_evm::Database>(db: DB) -> TestEvm<DB> {
     let mut cfg_env = CfgEnv::new_with_spec(SpecId::OSAKA);
     cfg_env.tx_gas_limit_cap = Some(u64::MAX);
-    let block_env = BlockEnv { gas_limit: u64::MAX, basefee: 0, ..Default::default() };
+    let block_env = BlockEnv {
+        gas_limit: u64::MAX,
+        basefee: 0,
+        ..Default::default()
+    };
     let mut evm = EthEvmFactory::default().create_evm(db, EvmEnv { cfg_env, block_env });
     install(evm.precompiles_mut(), DEFAULT_ADDRESS);
     evm
@@ -85,7 +89,10 @@ impl Request {
             count: U256::from(words.len()),
         };
         let slots = (0..words.len()).map(|i| first_slot.wrapping_add(U256::from(i)));
-        Self { storage: slots.zip(words.iter().copied()).collect(), ..Self::new(call.abi_encode()) }
+        Self {
+            storage: slots.zip(words.iter().copied()).collect(),
+            ..Self::new(call.abi_encode())
+        }
     }
 }
 
@@ -102,27 +109,45 @@ pub struct Response {
 
 impl Response {
     pub fn success(gas: u64, output: Vec<u8>) -> Self {
-        Self { success: true, gas, output: output.into() }
+        Self {
+            success: true,
+            gas,
+            output: output.into(),
+        }
     }
 
     pub fn revert(gas: u64, error: &impl alloy_sol_types::SolError) -> Self {
-        Self { success: false, gas, output: error.abi_encode().into() }
+        Self {
+            success: false,
+            gas,
+            output: error.abi_encode().into(),
+        }
     }
 
     /// All the gas is gone, and nothing comes back.
     pub fn out_of_gas(gas: u64) -> Self {
-        Self { success: false, gas, output: Bytes::new() }
+        Self {
+            success: false,
+            gas,
+            output: Bytes::new(),
+        }
     }
 }
 
 /// Calldata of `clear`.
 pub fn clear(words: &[B256]) -> Vec<u8> {
-    IBatchAuction::clearCall { orders: words.to_vec() }.abi_encode()
+    IBatchAuction::clearCall {
+        orders: words.to_vec(),
+    }
+    .abi_encode()
 }
 
 /// Calldata of `fills`.
 pub fn fills(words: &[B256]) -> Vec<u8> {
-    IBatchAuction::fillsCall { orders: words.to_vec() }.abi_encode()
+    IBatchAuction::fillsCall {
+        orders: words.to_vec(),
+    }
+    .abi_encode()
 }
 
 /// Makes the call in a transaction of its own.
@@ -146,9 +171,13 @@ pub fn database(request: &Request) -> InMemoryDB {
     let mut db = InMemoryDB::default();
     let code = Bytecode::new_raw(forwarder(request));
     let balance = U256::from(u64::MAX);
-    db.insert_account_info(FORWARDER, AccountInfo::from_bytecode(code).with_balance(balance));
+    db.insert_account_info(
+        FORWARDER,
+        AccountInfo::from_bytecode(code).with_balance(balance),
+    );
     for (slot, word) in &request.storage {
-        db.insert_account_storage(FORWARDER, *slot, (*word).into()).unwrap();
+        db.insert_account_storage(FORWARDER, *slot, (*word).into())
+            .unwrap();
     }
     db
 }
@@ -200,10 +229,12 @@ fn forwarder(request: &Request) -> Bytes {
 fn overhead(request: &Request) -> u64 {
     let pushes = 2 + 2 + 2 + 2 + 3 + 3;
     let (value_push, value_cost) = match request.op {
-        // The caller pays 9,000, of which the callee is given 2,300 that it does not use up.
-        CallOp::Call | CallOp::CallCode if request.value > 0 => (3, 9_000 - 2_300),
-        CallOp::Call | CallOp::CallCode => (3, 0),
         CallOp::DelegateCall | CallOp::StaticCall => (0, 0),
+        _ if request.value == 0 => (3, 0),
+        // The caller pays for the transfer, but gets the unused stipend back; the precompile has
+        // no account yet, and would have to be given one.
+        CallOp::Call => (3, 9_000 - 2_300 + 25_000),
+        CallOp::CallCode => (3, 9_000 - 2_300),
     };
     let warm_account = 100;
     let gas_opcode = 2;

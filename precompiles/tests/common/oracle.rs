@@ -9,7 +9,10 @@ use wattline_precompiles::{
 
 /// The orders among the words, `None` for empty slots. Panics on invalid words.
 pub fn orders(words: &[B256]) -> Vec<Option<Order>> {
-    words.iter().map(|word| Order::decode(*word).unwrap()).collect()
+    words
+        .iter()
+        .map(|word| Order::decode(*word).unwrap())
+        .collect()
 }
 
 /// The quantity of one side whose limit price passes.
@@ -33,7 +36,11 @@ pub fn clear(words: &[B256]) -> Clearing {
     let better_demand = |p: i32| quantity(&orders, Side::Bid, |limit| limit > p);
     let better_supply = |p: i32| quantity(&orders, Side::Ask, |limit| limit < p);
 
-    let volume = prices.iter().map(|p| demand(*p).min(supply(*p))).max().unwrap_or(0);
+    let volume = prices
+        .iter()
+        .map(|p| demand(*p).min(supply(*p)))
+        .max()
+        .unwrap_or(0);
     if volume == 0 {
         return Clearing::default();
     }
