@@ -1,0 +1,230 @@
+//! What can go wrong in the database, and what the reader of the message should do about it.
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, B256, BlockNumber};
+use revm::database_interface::DBErrorMarker;
+use signet_libmdbx::{MdbxError, ReadError};
+use std::{io, path::PathBuf};
+
+/// An error of the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The directory holds the chain of another genesis block. Nothing was changed.
+    #[error(
+        "the data directory holds a chain with genesis {found}, but this node is configured for \
+         genesis {expected}: choose another --datadir, or start with the genesis file that the \
+         directory was created with"
+    )]
+    GenesisMismatch {
+        /// Genesis hash in the directory.
+        found: B256,
+        /// Genesis hash of the configured chain.
+        expected: B256,
+    },
+    /// The directory was written in another table layout. Nothing was changed.
+    #[error(
+        "the data directory has database schema {found}, but this version of the node reads and \
+         writes schema {expected}: start the version that wrote it, or export the chain with that \
+         version and import it into a new --datadir"
+    )]
+    SchemaMismatch {
+        /// Schema version in the directory.
+        found: u32,
+        /// Schema version of this build.
+        expected: u32,
+    },
+    /// Another process has the directory open.
+    #[error(
+        "the data directory {} is in use by another process: stop that node first, or choose \
+         another --datadir", path.display()
+    )]
+    DataDirLocked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory holds no chain.
+    #[error(
+        "there is no chain in the data directory {}: check the path, or create one with \
+         `wattline init`", path.display()
+    )]
+    NoDatabase {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file where the database should be is something else.
+    #[error(
+        "{} is not a database of this node, or it is damaged ({reason}): restore it from a backup \
+         or choose another --datadir", path.display()
+    )]
+    NotADatabase {
+        /// The offending file or directory.
+        path: PathBuf,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The file system refused.
+    #[error("cannot use {}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The database reached its size limit, or the disk is full.
+    #[error(
+        "the database cannot grow any further: free disk space on the volume of the data \
+         directory (the database's own limit is {limit_gib} GiB)"
+    )]
+    MapFull {
+        /// Upper limit of the database's size in GiB.
+        limit_gib: u64,
+    },
+    /// All reader slots are taken.
+    #[error(
+        "all {limit} reader slots of the database are in use: lower the number of concurrent RPC \
+         requests, or retry later"
+    )]
+    TooManyReaders {
+        /// Number of slots.
+        limit: u64,
+    },
+    /// A stored value does not have the shape its table prescribes.
+    #[error(
+        "damaged entry in table {table} ({reason}): restore the data directory from a backup, or \
+         import the chain again into a new one"
+    )]
+    Decode {
+        /// Name of the table.
+        table: &'static str,
+        /// What was wrong.
+        reason: String,
+    },
+    /// An entry that other entries refer to is not there.
+    #[error(
+        "table {table} has no entry for {key}, which other tables refer to: restore the data \
+         directory from a backup, or import the chain again into a new one"
+    )]
+    MissingEntry {
+        /// Name of the table.
+        table: &'static str,
+        /// The key, readable.
+        key: String,
+    },
+    /// The canonical chain has no such block.
+    #[error("the chain has no block {number}; its head is block {head}")]
+    MissingBlock {
+        /// Number asked for.
+        number: BlockNumber,
+        /// Number of the head.
+        head: BlockNumber,
+    },
+    /// A state root was asked for on a block that is not the head.
+    #[error(
+        "state changes on block {} ({}) cannot be hashed: the head is block {} ({})",
+        parent.number, parent.hash, head.number, head.hash
+    )]
+    NotHead {
+        /// Block whose post-state the changes apply to.
+        parent: BlockNumHash,
+        /// The head.
+        head: BlockNumHash,
+    },
+    /// The appended block does not extend the head.
+    #[error(
+        "block {number} with parent {parent} does not extend the head, block {} ({})",
+        head.number, head.hash
+    )]
+    NotNextBlock {
+        /// Number of the refused block.
+        number: BlockNumber,
+        /// Its parent hash.
+        parent: B256,
+        /// The head.
+        head: BlockNumHash,
+    },
+    /// The state does not have the root which the header states.
+    #[error("block {number} states state root {expected}, but its state has root {computed}")]
+    StateRootMismatch {
+        /// Number of the block.
+        number: BlockNumber,
+        /// Root in the header.
+        expected: B256,
+        /// Root of the state.
+        computed: B256,
+    },
+    /// A block came with another number of receipts than it has transactions.
+    #[error("block {number} has {transactions} transactions but {receipts} receipts")]
+    ReceiptCount {
+        /// Number of the block.
+        number: BlockNumber,
+        /// Number of its transactions.
+        transactions: usize,
+        /// Number of receipts given.
+        receipts: usize,
+    },
+    /// A block carries ommers or withdrawals, which blocks of this chain never do.
+    #[error("block {number} carries {what}, which this chain does not have")]
+    UnsupportedBody {
+        /// Number of the block.
+        number: BlockNumber,
+        /// "ommers" or "withdrawals".
+        what: &'static str,
+    },
+    /// The genesis file gives an account code that no account can have.
+    #[error("the code of account {address} in the genesis file is invalid: {reason}")]
+    InvalidGenesisCode {
+        /// The account.
+        address: Address,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// This signer already sealed another block on the same parent.
+    #[error(
+        "refused to seal {requested} on parent {parent}: this signer already sealed {sealed} there"
+    )]
+    AlreadySealed {
+        /// The common parent.
+        parent: B256,
+        /// Seal hash in the journal.
+        sealed: B256,
+        /// Seal hash that was refused.
+        requested: B256,
+    },
+    /// An earlier operation of this writer failed half way, so its changes must not be committed.
+    #[error("an earlier change in this write transaction failed; drop the writer and start again")]
+    WriterFailed,
+    /// Any other error of the database engine.
+    #[error("database error: {0}")]
+    Database(MdbxError),
+}
+
+/// Result of a database operation.
+pub type StorageResult<T> = Result<T, StorageError>;
+
+impl DBErrorMarker for StorageError {}
+
+impl From<MdbxError> for StorageError {
+    fn from(error: MdbxError) -> Self {
+        match error {
+            MdbxError::MapFull | MdbxError::UnableExtendMapSize => Self::MapFull {
+                limit_gib: crate::env::MAX_SIZE_GIB,
+            },
+            MdbxError::ReadersFull => Self::TooManyReaders {
+                limit: crate::env::MAX_READERS,
+            },
+            other => Self::Database(other),
+        }
+    }
+}
+
+impl From<ReadError> for StorageError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Mdbx(error) => error.into(),
+            ReadError::Decoding(error) => Self::Decode {
+                table: "unknown",
+                reason: error.to_string(),
+            },
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The database of a node: blocks, the state with its whole history, and the state trie, in one
+//! MDBX environment with one write transaction per canonical block, so that a node killed at any
+//! instant restarts at a whole block.
+//!
+//! - [`Storage`] is the database; [`Reader`] a consistent view of it; [`Writer`] the one write
+//!   transaction.
+//! - [`StateReader`] is the state after any block, as the EVM's database.
+//! - [`Storage::state_root`] computes the state root incrementally.
+
+mod blocks;
+mod codec;
+mod env;
+mod error;
+mod genesis;
+mod history;
+mod reader;
+mod state;
+mod storage;
+mod tables;
+mod trie;
+mod tx;
+mod verify;
+mod writer;
+
+pub use blocks::TransactionLookup;
+pub use error::{StorageError, StorageResult};
+pub use genesis::ChainIdentity;
+pub use reader::Reader;
+pub use state::{StateReader, WriterState};
+pub use storage::{Storage, TableStats};
+pub use trie::TrieUpdates;
+pub use writer::{ExecutedBlock, Writer};

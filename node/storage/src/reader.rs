@@ -1,0 +1,136 @@
+//! One consistent view of the database.
+
+use crate::{
+    StateReader, StorageError, StorageResult, TransactionLookup, blocks,
+    tables::{
+        CanonicalHashes, HeaderNumbers, SealJournal, SideBlocks, Snapshots, TotalDifficulties,
+    },
+    tx::RoTx,
+    verify,
+};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{B256, BlockNumber, U256};
+use std::sync::Arc;
+use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedBlock, SealedHeader};
+
+/// A snapshot of the database: all reads see the same commit, whatever is written meanwhile. Cheap
+/// to clone. Do not hold one for long: pages it can see are not reused, so the file grows.
+///
+/// # Errors
+/// All methods fail if the database cannot be read or holds a damaged entry; what is simply not
+/// there is None.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    tx: Arc<RoTx>,
+}
+
+#[allow(clippy::missing_errors_doc, reason = "stated once on the type")]
+impl Reader {
+    pub(crate) fn new(tx: RoTx) -> Self {
+        Self { tx: Arc::new(tx) }
+    }
+
+    /// Number and hash of the head of the canonical chain.
+    pub fn head(&self) -> StorageResult<BlockNumHash> {
+        blocks::head(&self.tx)
+    }
+
+    /// Header of a canonical block.
+    pub fn header(&self, number: BlockNumber) -> StorageResult<Option<SealedHeader>> {
+        blocks::header(&self.tx, number)
+    }
+
+    /// Header of any known block, canonical or not.
+    pub fn header_by_hash(&self, hash: B256) -> StorageResult<Option<SealedHeader>> {
+        match self.block_number(hash)? {
+            Some(number) => self.header(number),
+            None => Ok(self.side_block(hash)?.map(SealedBlock::into_sealed_header)),
+        }
+    }
+
+    /// Number of a canonical block.
+    pub fn block_number(&self, hash: B256) -> StorageResult<Option<BlockNumber>> {
+        self.tx.get::<HeaderNumbers>(&hash)
+    }
+
+    /// Hash of a canonical block.
+    pub fn block_hash(&self, number: BlockNumber) -> StorageResult<Option<B256>> {
+        self.tx.get::<CanonicalHashes>(&number)
+    }
+
+    /// A canonical block with the senders of its transactions.
+    pub fn block(&self, number: BlockNumber) -> StorageResult<Option<RecoveredBlock>> {
+        blocks::block(&self.tx, number)
+    }
+
+    /// Receipts of a canonical block.
+    pub fn receipts(&self, number: BlockNumber) -> StorageResult<Option<Vec<Receipt>>> {
+        blocks::receipts(&self.tx, number)
+    }
+
+    /// A canonical block with its receipts.
+    pub fn block_with_receipts(
+        &self,
+        number: BlockNumber,
+    ) -> StorageResult<Option<BlockWithReceipts>> {
+        blocks::block_with_receipts(&self.tx, number)
+    }
+
+    /// A transaction of the canonical chain.
+    pub fn transaction(&self, hash: B256) -> StorageResult<Option<TransactionLookup>> {
+        blocks::transaction(&self.tx, hash)
+    }
+
+    /// Total difficulty of any known block, its own included.
+    pub fn total_difficulty(&self, hash: B256) -> StorageResult<Option<U256>> {
+        self.tx.get::<TotalDifficulties>(&hash)
+    }
+
+    /// A known block that is not canonical.
+    pub fn side_block(&self, hash: B256) -> StorageResult<Option<SealedBlock>> {
+        blocks::side_block(&self.tx, hash)
+    }
+
+    /// Hashes of all known blocks that are not canonical.
+    pub fn side_hashes(&self) -> StorageResult<Vec<B256>> {
+        let blocks = self.tx.with_prefix::<SideBlocks>(&[])?;
+        Ok(blocks.into_iter().map(|(hash, _)| hash).collect())
+    }
+
+    /// The consensus snapshot after a block.
+    pub fn snapshot(&self, hash: B256) -> StorageResult<Option<Vec<u8>>> {
+        self.tx.get::<Snapshots>(&hash)
+    }
+
+    /// Seal hash of the block that this node's signer sealed on `parent`.
+    pub fn sealed_on(&self, parent: B256) -> StorageResult<Option<B256>> {
+        Ok(self
+            .tx
+            .get::<SealJournal>(&parent)?
+            .map(|seal| seal.seal_hash))
+    }
+
+    /// The state after the head.
+    pub fn state(&self) -> StorageResult<StateReader> {
+        let head = self.head()?.number;
+        Ok(StateReader::new(Arc::clone(&self.tx), head, head))
+    }
+
+    /// The state after any canonical block.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingBlock`] if the chain does not reach that far.
+    pub fn state_at(&self, number: BlockNumber) -> StorageResult<StateReader> {
+        let head = self.head()?.number;
+        if number > head {
+            return Err(StorageError::MissingBlock { number, head });
+        }
+        Ok(StateReader::new(Arc::clone(&self.tx), number, head))
+    }
+
+    /// The state root computed anew from every account and slot. For checking a database; it takes
+    /// time and memory in proportion to the state.
+    pub fn recompute_state_root(&self) -> StorageResult<B256> {
+        verify::state_root(&self.tx)
+    }
+}

@@ -1,0 +1,236 @@
+//! The database as a whole.
+
+use crate::{
+    ChainIdentity, Reader, StateReader, StorageError, StorageResult, TrieUpdates, Writer, blocks,
+    codec::JournaledSeal,
+    env::{Env, check_schema},
+    genesis,
+    tables::{Headers, Meta, NAMES, SealJournal, meta},
+    trie::{self, HashedChanges},
+    tx::RoTx,
+};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{B256, BlockNumber};
+use revm::database::BundleState;
+use std::{path::Path, sync::Arc};
+
+/// Below this number of changed slots, one thread computes their roots sooner than several.
+const PARALLEL_SLOTS: usize = 128;
+
+/// The database of a node. Cheap to clone; it closes when the last clone and everything that was
+/// taken from it is gone. One process at a time can have a data directory open.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    env: Arc<Env>,
+    genesis_hash: B256,
+}
+
+/// How much one table holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableStats {
+    /// Name of the table.
+    pub name: &'static str,
+    /// Number of entries.
+    pub entries: u64,
+    /// Number of levels of its tree.
+    pub depth: u32,
+    /// Bytes that its pages take on disk.
+    pub bytes: u64,
+}
+
+impl Storage {
+    /// Opens the database in the data directory `dir` for the given chain. An empty or missing
+    /// directory gets a new database with the genesis block in it.
+    ///
+    /// # Errors
+    /// - [`StorageError::GenesisMismatch`], [`StorageError::SchemaMismatch`] if it is that of
+    ///   another chain or layout, [`StorageError::NotADatabase`] if it is none. Nothing is changed.
+    /// - [`StorageError::DataDirLocked`] if another process has it open.
+    /// - [`StorageError::StateRootMismatch`] if the genesis header does not state the root of the
+    ///   genesis state.
+    pub fn open(dir: &Path, chain: ChainIdentity<'_>) -> StorageResult<Self> {
+        let expected = chain.genesis_header.hash();
+        let env = Env::open(dir, |identity| {
+            let Some(identity) = identity else {
+                return Ok(());
+            };
+            check_schema(&identity)?;
+            if identity.genesis != expected {
+                let found = identity.genesis;
+                return Err(StorageError::GenesisMismatch { found, expected });
+            }
+            Ok(())
+        })?;
+        if env.begin_ro()?.get::<Meta>(&meta::GENESIS)?.is_none() {
+            let mut writer = Writer::begin(&env)?;
+            writer.change(|tx| genesis::write(tx, &chain))?;
+            writer.commit()?;
+        }
+        Ok(Self {
+            env,
+            genesis_hash: expected,
+        })
+    }
+
+    /// Opens the database in the data directory `dir`, whatever its chain.
+    ///
+    /// # Errors
+    /// [`StorageError::NoDatabase`] if there is none, and the errors of [`open`](Self::open).
+    pub fn open_existing(dir: &Path) -> StorageResult<Self> {
+        let env = Env::open(dir, |identity| match identity {
+            Some(identity) => check_schema(&identity),
+            None => Err(StorageError::NoDatabase {
+                path: dir.to_path_buf(),
+            }),
+        })?;
+        let genesis_hash = genesis::hash(&env.begin_ro()?.expect::<Meta>(&meta::GENESIS)?)?;
+        Ok(Self { env, genesis_hash })
+    }
+
+    /// Hash of block 0.
+    pub const fn genesis_hash(&self) -> B256 {
+        self.genesis_hash
+    }
+
+    /// The chain configuration that the database was created with, as JSON.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn chain_config(&self) -> StorageResult<String> {
+        let config = self.env.begin_ro()?.expect::<Meta>(&meta::CHAIN_CONFIG)?;
+        String::from_utf8(config).map_err(|error| StorageError::Decode {
+            table: "Meta",
+            reason: error.to_string(),
+        })
+    }
+
+    /// A snapshot of what is committed now.
+    ///
+    /// # Errors
+    /// [`StorageError::TooManyReaders`] if all reader slots are taken.
+    pub fn reader(&self) -> StorageResult<Reader> {
+        Ok(Reader::new(self.env.begin_ro()?))
+    }
+
+    /// The write transaction; waits until no other is open.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn writer(&self) -> StorageResult<Writer> {
+        Writer::begin(&self.env)
+    }
+
+    /// The state after the head.
+    ///
+    /// # Errors
+    /// As [`reader`](Self::reader).
+    pub fn state(&self) -> StorageResult<StateReader> {
+        self.reader()?.state()
+    }
+
+    /// The state after any canonical block.
+    ///
+    /// # Errors
+    /// As [`reader`](Self::reader), and [`StorageError::MissingBlock`] if the chain does not reach
+    /// that far.
+    pub fn state_at(&self, number: BlockNumber) -> StorageResult<StateReader> {
+        self.reader()?.state_at(number)
+    }
+
+    /// The state root after `state` on block `parent`, which must be the head, and all that
+    /// [`Writer::append`] needs to store it. The cost follows the number of changed keys times the
+    /// depth of the trie.
+    ///
+    /// # Errors
+    /// [`StorageError::NotHead`] if `parent` is not the head.
+    pub fn state_root(
+        &self,
+        parent: BlockNumHash,
+        state: &BundleState,
+    ) -> StorageResult<(B256, TrieUpdates)> {
+        let changes = HashedChanges::of_bundle(state);
+        let txs = self.snapshots(if changes.slots() < PARALLEL_SLOTS {
+            1
+        } else {
+            rayon::current_num_threads().min(changes.storages()).max(1)
+        })?;
+        let tx = &txs[0];
+        let head = blocks::head(tx)?;
+        if head != parent {
+            return Err(StorageError::NotHead { parent, head });
+        }
+        let root = tx.expect::<Headers>(&head.number)?.state_root;
+        let updates = trie::compute(&txs, head.hash, root, changes)?;
+        Ok((updates.root(), updates))
+    }
+
+    /// Up to `count` transactions on one snapshot, and at least one.
+    fn snapshots(&self, count: usize) -> StorageResult<Vec<RoTx>> {
+        let first = self.env.begin_ro()?;
+        let id = first.id()?;
+        let mut txs = vec![first];
+        for _ in 1..count {
+            let next = self.env.begin_ro()?;
+            // A writer committed in between: fewer threads then.
+            if next.id()? != id {
+                break;
+            }
+            txs.push(next);
+        }
+        Ok(txs)
+    }
+
+    /// Records, durably, that this node's signer is about to release a seal. Waits for the writer
+    /// that may be open.
+    ///
+    /// # Errors
+    /// [`StorageError::AlreadySealed`] if it sealed another block on that parent before. The same
+    /// one again is fine.
+    pub fn journal_seal(
+        &self,
+        number: BlockNumber,
+        parent: B256,
+        seal_hash: B256,
+    ) -> StorageResult<()> {
+        let mut writer = self.writer()?;
+        if let Some(JournaledSeal {
+            seal_hash: sealed, ..
+        }) = writer.tx().get::<SealJournal>(&parent)?
+        {
+            if sealed == seal_hash {
+                return Ok(());
+            }
+            return Err(StorageError::AlreadySealed {
+                parent,
+                sealed,
+                requested: seal_hash,
+            });
+        }
+        let seal = JournaledSeal { number, seal_hash };
+        writer.change(|tx| tx.put::<SealJournal>(&parent, &seal))?;
+        writer.commit()
+    }
+
+    /// How much each table holds.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn stats(&self) -> StorageResult<Vec<TableStats>> {
+        let page_size = self.env.page_size()?;
+        let tx = self.env.begin_ro()?;
+        let mut stats = Vec::with_capacity(NAMES.len());
+        for (index, name) in NAMES.iter().enumerate() {
+            let Some(stat) = tx.stat(index)? else {
+                continue;
+            };
+            let pages = stat.branch_pages() + stat.leaf_pages() + stat.overflow_pages();
+            stats.push(TableStats {
+                name,
+                entries: stat.entries() as u64,
+                depth: stat.depth(),
+                bytes: pages as u64 * page_size,
+            });
+        }
+        Ok(stats)
+    }
+}

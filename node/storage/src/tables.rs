@@ -1,0 +1,111 @@
+//! Every table of the database: its name, key and value.
+
+use crate::codec::{BodyIndex, HashedAccount, JournaledSeal, Key, Value};
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, U256};
+use alloy_trie::BranchNodeCompact;
+use nybbles::Nibbles;
+use reth_primitives_traits::{Account, Bytecode};
+use wattline_primitives::{Block, Receipt, TransactionSigned};
+
+/// Version of the layout below. Raise it with every change that older builds cannot read.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// A table of the database.
+pub(crate) trait Table {
+    /// Its name in the MDBX environment.
+    const NAME: &'static str;
+    /// Its place in [`NAMES`].
+    const INDEX: usize;
+    /// What it is sorted by.
+    type Key: Key;
+    /// What it holds.
+    type Value: Value;
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])+ $name:ident: $key:ty => $value:ty;)+) => {
+        #[derive(Clone, Copy)]
+        enum Index { $($name),+ }
+
+        /// Names of all tables, in the order of their declaration.
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+        $(
+            $(#[$doc])+
+            #[derive(Clone, Copy, Debug)]
+            pub(crate) struct $name;
+
+            impl Table for $name {
+                const NAME: &'static str = stringify!($name);
+                const INDEX: usize = Index::$name as usize;
+                type Key = $key;
+                type Value = $value;
+            }
+        )+
+    };
+}
+
+tables! {
+    /// Headers of the canonical chain by number.
+    Headers: u64 => Header;
+    /// Hashes of the canonical chain by number; the last is the head.
+    CanonicalHashes: u64 => B256;
+    /// Number of each canonical block by hash.
+    HeaderNumbers: B256 => u64;
+    /// Total difficulty, the block's own included, of canonical and side blocks by hash.
+    TotalDifficulties: B256 => U256;
+    /// First transaction and number of transactions of each canonical block by block number.
+    BlockBodies: u64 => BodyIndex;
+    /// Canonical transactions by their number, counted from the first of the chain.
+    Transactions: u64 => TransactionSigned;
+    /// Recovered sender by transaction number.
+    TransactionSenders: u64 => Address;
+    /// Receipt by transaction number.
+    Receipts: u64 => Receipt;
+    /// Block number and position in the block by transaction hash.
+    TransactionHashNumbers: B256 => (u64, u64);
+    /// Accounts of the head state by address.
+    PlainAccounts: Address => Account;
+    /// Non-zero storage of the head state by address and slot.
+    PlainStorage: (Address, B256) => U256;
+    /// Accounts of the head state with their storage roots by hash of the address: the leaves of
+    /// the state trie.
+    HashedAccounts: B256 => HashedAccount;
+    /// Non-zero storage of the head state by hash of the address and hash of the slot: the leaves
+    /// of the storage tries.
+    HashedStorage: (B256, B256) => U256;
+    /// Branch nodes of the state trie by path, those that have a hashed or a stored child.
+    AccountTrie: Nibbles => BranchNodeCompact;
+    /// Branch nodes of the storage tries by hash of the address and path.
+    StorageTrie: (B256, Nibbles) => BranchNodeCompact;
+    /// What each account that a block changed was before it, by block number and address.
+    AccountChangeSets: (u64, Address) => Option<Account>;
+    /// What each slot that a block changed was before it, by block number, address and slot.
+    StorageChangeSets: (u64, Address, B256) => U256;
+    /// Which blocks changed an account: one entry per address and block number.
+    AccountHistory: (Address, u64) => ();
+    /// Which blocks changed a slot: one entry per address, slot and block number.
+    StorageHistory: (Address, B256, u64) => ();
+    /// Contract code by hash, kept also when no account has it any more.
+    Bytecodes: B256 => Bytecode;
+    /// Known blocks that are not canonical, by hash.
+    SideBlocks: B256 => Block;
+    /// Consensus snapshots by block hash, in the consensus engine's own encoding.
+    Snapshots: B256 => Vec<u8>;
+    /// What this node's signer sealed on each parent, by hash of the parent.
+    SealJournal: B256 => JournaledSeal;
+    /// Facts about the database itself, by the keys in [`meta`].
+    Meta: u64 => Vec<u8>;
+}
+
+/// Keys of the [`Meta`] table.
+pub(crate) mod meta {
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the build that created the database, as four
+    /// big-endian bytes.
+    pub(crate) const SCHEMA: u64 = 0;
+    /// Hash of the genesis block.
+    pub(crate) const GENESIS: u64 = 1;
+    /// The chain configuration, as JSON.
+    pub(crate) const CHAIN_CONFIG: u64 = 2;
+}

@@ -1,0 +1,95 @@
+//! A computed state root with all that storing it takes.
+
+use super::walk::NodeUpdates;
+use crate::{
+    StorageResult,
+    codec::HashedAccount,
+    tables::{AccountTrie, HashedAccounts, HashedStorage, StorageTrie},
+    tx::RwTx,
+};
+use alloy_primitives::{B256, U256};
+
+/// The state root after a block, with the hashed state and the trie nodes that change with it, so
+/// that appending the block computes nothing again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrieUpdates {
+    /// Hash of the block on whose state they apply.
+    pub(crate) parent: B256,
+    /// Root after them.
+    pub(crate) root: B256,
+    /// Accounts by hash of the address; None for one that is gone.
+    pub(crate) accounts: Vec<(B256, Option<HashedAccount>)>,
+    /// Branch nodes of the state trie.
+    pub(crate) nodes: NodeUpdates,
+    /// Storage by hash of the address.
+    pub(crate) storages: Vec<(B256, StorageUpdates)>,
+}
+
+/// What changes in one account's storage and its trie.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StorageUpdates {
+    /// Whether everything stored before goes first.
+    pub(crate) wiped: bool,
+    /// Values by hash of the slot; zero removes.
+    pub(crate) slots: Vec<(B256, U256)>,
+    /// Branch nodes of the storage trie.
+    pub(crate) nodes: NodeUpdates,
+}
+
+impl TrieUpdates {
+    /// The state root that they lead to.
+    pub const fn root(&self) -> B256 {
+        self.root
+    }
+
+    /// Hash of the block on whose state they apply.
+    pub const fn parent(&self) -> B256 {
+        self.parent
+    }
+
+    /// Stores them.
+    pub(crate) fn write(&self, tx: &RwTx) -> StorageResult<()> {
+        for (address, account) in &self.accounts {
+            match account {
+                Some(account) => tx.put::<HashedAccounts>(address, account)?,
+                None => drop(tx.delete::<HashedAccounts>(address)?),
+            }
+        }
+        for (path, node) in &self.nodes {
+            match node {
+                Some(node) => tx.put::<AccountTrie>(path, node)?,
+                None => drop(tx.delete::<AccountTrie>(path)?),
+            }
+        }
+        self.storages
+            .iter()
+            .try_for_each(|(address, storage)| storage.write(tx, *address))
+    }
+}
+
+impl StorageUpdates {
+    fn write(&self, tx: &RwTx, address: B256) -> StorageResult<()> {
+        if self.wiped {
+            for (key, _) in tx.with_prefix::<HashedStorage>(address.as_slice())? {
+                tx.delete::<HashedStorage>(&key)?;
+            }
+            for (key, _) in tx.with_prefix::<StorageTrie>(address.as_slice())? {
+                tx.delete::<StorageTrie>(&key)?;
+            }
+        }
+        for (slot, value) in &self.slots {
+            if value.is_zero() {
+                tx.delete::<HashedStorage>(&(address, *slot))?;
+            } else {
+                tx.put::<HashedStorage>(&(address, *slot), value)?;
+            }
+        }
+        for (path, node) in &self.nodes {
+            match node {
+                Some(node) => tx.put::<StorageTrie>(&(address, *path), node)?,
+                None => drop(tx.delete::<StorageTrie>(&(address, *path))?),
+            }
+        }
+        Ok(())
+    }
+}
