@@ -1,0 +1,89 @@
+//! Where readings come from. Each way of reading a meter is one [`Source`].
+
+mod intervals;
+mod replay;
+
+pub use intervals::{IntervalReader, IntervalsError, LineError, LineFault, Row};
+pub use replay::{Boundary, Replay, ReplayPlan, ReplaySource};
+
+use crate::{MeterId, Reading, Registers};
+use futures::future::BoxFuture;
+
+/// One thing that a source has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// A meter's registers at a boundary.
+    Reading(Reading),
+    /// Something that is not a reading and was skipped.
+    Fault(Fault),
+}
+
+/// A way of reading meters.
+pub trait Source: Send {
+    /// The next observations, once they are due; `None` when the source will never have any again.
+    ///
+    /// The future may be dropped and asked for again: nothing is lost.
+    fn next(&mut self) -> BoxFuture<'_, Option<Vec<Observation>>>;
+}
+
+/// Nonsense from a source: reported and skipped, never guessed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A line of a file cannot be used.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// The source had nothing for a meter in an interval. What its registers show from there on is unknown, so it
+    /// falls silent until the source is mended.
+    #[error(
+        "meter {meter} falls silent after {last}: there is no usable line for the interval from {interval}; mend the \
+         file and restart to resume there"
+    )]
+    Silent {
+        /// The meter.
+        meter: MeterId,
+        /// The start of the interval, as the file writes it.
+        interval: jiff::Timestamp,
+        /// The last boundary with a known register, Unix seconds.
+        last: u64,
+    },
+    /// A register is below its earlier value.
+    #[error(
+        "meter {meter} at {time}: a register jumped back to {got}; at {earlier_time} it was {earlier}"
+    )]
+    JumpedBack {
+        /// The meter.
+        meter: MeterId,
+        /// The boundary, Unix seconds.
+        time: u64,
+        /// What the meter says now.
+        got: Registers,
+        /// The boundary before.
+        earlier_time: u64,
+        /// What it said then.
+        earlier: Registers,
+    },
+    /// Another value for a boundary that was read before. The first one stands.
+    #[error("meter {meter} at {time}: {got} contradicts {first}, which was read first and stands")]
+    Contradiction {
+        /// The meter.
+        meter: MeterId,
+        /// The boundary, Unix seconds.
+        time: u64,
+        /// What the meter says now.
+        got: Registers,
+        /// What it said first.
+        first: Registers,
+    },
+}
+
+impl Fault {
+    /// A short name of the kind of fault, for metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Line(line) => line.fault.kind(),
+            Self::Silent { .. } => "silent",
+            Self::JumpedBack { .. } => "jumped_back",
+            Self::Contradiction { .. } => "contradiction",
+        }
+    }
+}
