@@ -121,14 +121,22 @@ fn quantity(section: &Map<String, Value>, key: &str) -> Result<u64, ChainSpecErr
         _ => None,
     };
     parsed.ok_or_else(|| {
-        invalid(&format!("config.wattline.{key}"), value, "a whole number from 0 to 2^64-1")
+        invalid(
+            &format!("config.wattline.{key}"),
+            value,
+            "a whole number from 0 to 2^64-1",
+        )
     })
 }
 
 /// An address written as a `0x` string of 40 hexadecimal digits.
 fn address_of(section: &Map<String, Value>, key: &str) -> Result<Address, ChainSpecError> {
     from_value(section.get(key).unwrap_or(&Value::Null)).map_err(|value| {
-        invalid(&format!("config.wattline.{key}"), value, "an address, 0x and 40 hexadecimal digits")
+        invalid(
+            &format!("config.wattline.{key}"),
+            value,
+            "an address, 0x and 40 hexadecimal digits",
+        )
     })
 }
 

@@ -38,7 +38,9 @@ pub enum ChainSpecError {
     )]
     UnknownWattlineKey(String),
     /// A fork of the required set is not activated.
-    #[error("fork `config.{key}` is missing: every fork through Osaka must be active at genesis, set it to 0")]
+    #[error(
+        "fork `config.{key}` is missing: every fork through Osaka must be active at genesis, set it to 0"
+    )]
     ForkMissing {
         /// The fork's key in `config`.
         key: &'static str,
@@ -55,7 +57,9 @@ pub enum ChainSpecError {
         found: U256,
     },
     /// A fork that this node does not implement.
-    #[error("fork `config.{key}` is not supported: this node's rules end with Osaka, remove the key")]
+    #[error(
+        "fork `config.{key}` is not supported: this node's rules end with Osaka, remove the key"
+    )]
     ForkUnsupported {
         /// The fork's key in `config`.
         key: &'static str,
@@ -87,7 +91,9 @@ pub enum ChainSpecError {
         second: Address,
     },
     /// The zero address is listed as a signer.
-    #[error("genesis key `extraData` lists the zero address as a signer: expected addresses of keys")]
+    #[error(
+        "genesis key `extraData` lists the zero address as a signer: expected addresses of keys"
+    )]
     ZeroSigner,
     /// The genesis block carries a seal.
     #[error(

@@ -19,7 +19,9 @@ pub fn genesis_extra_data(signers: impl IntoIterator<Item = Address>) -> Bytes {
 
 /// The signers named in the genesis block's `extraData`, in ascending order.
 pub(crate) fn genesis_signers(extra_data: &[u8]) -> Result<Vec<Address>, ChainSpecError> {
-    let wrong_length = ChainSpecError::ExtraDataLength { found: extra_data.len() };
+    let wrong_length = ChainSpecError::ExtraDataLength {
+        found: extra_data.len(),
+    };
     let Some((_, rest)) = extra_data.split_at_checked(VANITY_LENGTH) else {
         return Err(wrong_length);
     };
@@ -38,7 +40,10 @@ pub(crate) fn genesis_signers(extra_data: &[u8]) -> Result<Vec<Address>, ChainSp
     }
     for (first, second) in signers.iter().zip(signers.iter().skip(1)) {
         if first >= second {
-            return Err(ChainSpecError::UnsortedSigners { first: *first, second: *second });
+            return Err(ChainSpecError::UnsortedSigners {
+                first: *first,
+                second: *second,
+            });
         }
     }
     if seal.iter().any(|byte| *byte != 0) {

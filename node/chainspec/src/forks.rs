@@ -31,7 +31,9 @@ pub(crate) fn check_forks(config: &ChainConfig) -> Result<(), ChainSpecError> {
     }
     let merge = config
         .terminal_total_difficulty
-        .ok_or(ChainSpecError::ForkMissing { key: "terminalTotalDifficulty" })?;
+        .ok_or(ChainSpecError::ForkMissing {
+            key: "terminalTotalDifficulty",
+        })?;
     at_genesis("terminalTotalDifficulty", merge)?;
 
     let without_effect = [
@@ -63,7 +65,11 @@ pub(crate) fn check_forks(config: &ChainConfig) -> Result<(), ChainSpecError> {
 }
 
 fn at_genesis(key: &'static str, found: U256) -> Result<(), ChainSpecError> {
-    if found.is_zero() { Ok(()) } else { Err(ChainSpecError::ForkNotAtGenesis { key, found }) }
+    if found.is_zero() {
+        Ok(())
+    } else {
+        Err(ChainSpecError::ForkNotAtGenesis { key, found })
+    }
 }
 
 impl EthereumHardforks for ChainSpec {

@@ -20,7 +20,10 @@ pub(crate) fn genesis_header(
     if let Some(found) = genesis.base_fee_per_gas
         && found != u128::from(config.base_fee_per_gas)
     {
-        return Err(ChainSpecError::BaseFeeConflict { found, expected: config.base_fee_per_gas });
+        return Err(ChainSpecError::BaseFeeConflict {
+            found,
+            expected: config.base_fee_per_gas,
+        });
     }
     Ok(Header {
         state_root: state_root_ref_unhashed(&genesis.alloc),

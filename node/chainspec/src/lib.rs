@@ -14,5 +14,5 @@ mod spec;
 
 pub use config::{CliqueConfig, DEFAULT_AUCTION, WattlineConfig};
 pub use error::ChainSpecError;
-pub use extra_data::{genesis_extra_data, SEAL_LENGTH, VANITY_LENGTH};
+pub use extra_data::{SEAL_LENGTH, VANITY_LENGTH, genesis_extra_data};
 pub use spec::ChainSpec;

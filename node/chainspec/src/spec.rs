@@ -58,7 +58,13 @@ impl ChainSpec {
         let signers = genesis_signers(&genesis.extra_data)?;
         check_alloc(&genesis, &wattline)?;
         let genesis_header = SealedHeader::seal_slow(genesis_header(&genesis, &wattline)?);
-        Ok(Self { genesis, genesis_header, signers, clique, wattline })
+        Ok(Self {
+            genesis,
+            genesis_header,
+            signers,
+            clique,
+            wattline,
+        })
     }
 
     /// The chain id of EIP-155.
@@ -150,8 +156,10 @@ fn wattline_config(config: &alloy_genesis::ChainConfig) -> Result<WattlineConfig
     if let Some(key) = config.extra_fields.keys().find(|key| *key != "wattline") {
         return Err(ChainSpecError::UnknownConfigKey(key.clone()));
     }
-    for (key, present) in [("ethash", config.ethash.is_some()), ("parlia", config.parlia.is_some())]
-    {
+    for (key, present) in [
+        ("ethash", config.ethash.is_some()),
+        ("parlia", config.parlia.is_some()),
+    ] {
         if present {
             return Err(ChainSpecError::UnknownConfigKey(key.to_owned()));
         }
