@@ -218,6 +218,15 @@ pub(crate) fn put_side(
     tx.put::<TotalDifficulties>(&block.hash(), &total_difficulty)
 }
 
+/// Forgets a block that is not canonical. One that is canonical keeps its total difficulty.
+pub(crate) fn remove_side(tx: &RwTx, hash: B256) -> StorageResult<()> {
+    if tx.get::<HeaderNumbers>(&hash)?.is_none() {
+        tx.delete::<TotalDifficulties>(&hash)?;
+    }
+    tx.delete::<SideBlocks>(&hash)?;
+    Ok(())
+}
+
 /// Makes the head a side block and returns it.
 pub(crate) fn remove_head(tx: &RwTx, number: BlockNumber) -> StorageResult<BlockWithReceipts> {
     let removed = block_with_receipts(tx, number)?.ok_or_else(|| StorageError::MissingEntry {

@@ -2,10 +2,9 @@
 
 use crate::{
     ChainIdentity, Reader, StateReader, StorageError, StorageResult, TrieUpdates, Writer, blocks,
-    codec::JournaledSeal,
     env::{Env, check_schema},
     genesis,
-    tables::{Headers, Meta, NAMES, SealJournal, meta},
+    tables::{Headers, Meta, NAMES, meta},
     trie::{self, HashedChanges},
     tx::RoTx,
 };
@@ -193,21 +192,7 @@ impl Storage {
         seal_hash: B256,
     ) -> StorageResult<()> {
         let mut writer = self.writer()?;
-        if let Some(JournaledSeal {
-            seal_hash: sealed, ..
-        }) = writer.tx().get::<SealJournal>(&parent)?
-        {
-            if sealed == seal_hash {
-                return Ok(());
-            }
-            return Err(StorageError::AlreadySealed {
-                parent,
-                sealed,
-                requested: seal_hash,
-            });
-        }
-        let seal = JournaledSeal { number, seal_hash };
-        writer.change(|tx| tx.put::<SealJournal>(&parent, &seal))?;
+        writer.journal_seal(number, parent, seal_hash)?;
         writer.commit()
     }
 

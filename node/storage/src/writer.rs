@@ -2,9 +2,10 @@
 
 use crate::{
     StorageError, StorageResult, TrieUpdates, WriterState, blocks,
+    codec::JournaledSeal,
     env::{Env, Turn},
     history,
-    tables::{Headers, Snapshots, TotalDifficulties},
+    tables::{Headers, SealJournal, Snapshots, TotalDifficulties},
     trie::{self, HashedChanges},
     tx::RwTx,
 };
@@ -156,6 +157,44 @@ impl Writer {
         total_difficulty: U256,
     ) -> StorageResult<()> {
         self.change(|tx| blocks::put_side(tx, block, total_difficulty))
+    }
+
+    /// Forgets a block that is not canonical; nothing happens if it is not known.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn remove_side_block(&mut self, hash: B256) -> StorageResult<()> {
+        self.change(|tx| blocks::remove_side(tx, hash))
+    }
+
+    /// Records that this node's signer is about to release a seal, as
+    /// [`Storage::journal_seal`](crate::Storage::journal_seal) does, but together with the rest of
+    /// this transaction: a crash leaves the entry and the sealed block, or neither.
+    ///
+    /// # Errors
+    /// [`StorageError::AlreadySealed`] if it sealed another block on that parent before. The same
+    /// one again is fine.
+    pub fn journal_seal(
+        &mut self,
+        number: BlockNumber,
+        parent: B256,
+        seal_hash: B256,
+    ) -> StorageResult<()> {
+        if let Some(JournaledSeal {
+            seal_hash: sealed, ..
+        }) = self.tx.get::<SealJournal>(&parent)?
+        {
+            if sealed == seal_hash {
+                return Ok(());
+            }
+            return Err(StorageError::AlreadySealed {
+                parent,
+                sealed,
+                requested: seal_hash,
+            });
+        }
+        let seal = JournaledSeal { number, seal_hash };
+        self.change(|tx| tx.put::<SealJournal>(&parent, &seal))
     }
 
     /// Remembers the consensus snapshot after a block.
