@@ -1,0 +1,129 @@
+//! From a configuration to a genesis file.
+
+use alloy_genesis::{ChainConfig, CliqueConfig, Genesis};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use serde_json::json;
+use thiserror::Error;
+use wattline_chainspec::{ChainSpec, ChainSpecError, DEFAULT_AUCTION};
+
+use crate::{
+    artifacts::{ArtifactError, Artifacts},
+    config::Config,
+    predeploys,
+    world::{World, WorldError},
+};
+
+/// Bytes of vanity before the signers in `extraData`, and of the seal after them (EIP-225).
+const VANITY_BYTES: usize = 32;
+const SEAL_BYTES: usize = 65;
+/// What the vanity of the first block says.
+const VANITY: &[u8] = b"Wattline";
+
+/// Why no genesis file was built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The contracts are not compiled.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// A step of the contracts' set-up failed.
+    #[error("the contracts cannot be set up: {0}")]
+    SetUp(#[from] WorldError),
+    /// A role that somebody must hold has nobody.
+    #[error("`roles.{role}` is empty: name at least one account")]
+    NobodyHolds {
+        /// The key in the configuration.
+        role: &'static str,
+    },
+    /// The result is not a valid genesis file, so the configuration is wrong.
+    #[error("the configuration makes no valid chain: {0}")]
+    Invalid(#[from] ChainSpecError),
+}
+
+/// Builds the genesis file of `config` with the contracts from `artifacts`.
+///
+/// # Errors
+///
+/// [`BuildError`] when a contract is missing, its set-up fails, or the chain is not valid.
+pub fn build(config: &Config, artifacts: &Artifacts) -> Result<Genesis, BuildError> {
+    if config.roles.permission_operators.is_empty() {
+        return Err(BuildError::NobodyHolds {
+            role: "permission_operators",
+        });
+    }
+    let mut world = World::new(config.chain_id, config.timestamp);
+    predeploys::deploy(&mut world, artifacts, config, DEFAULT_AUCTION)?;
+    for account in &config.accounts {
+        world.fund(account.address, account.coins);
+    }
+    let genesis = Genesis {
+        config: chain_config(config),
+        timestamp: config.timestamp,
+        extra_data: extra_data(&config.clique.signers),
+        gas_limit: config.gas_limit,
+        difficulty: U256::from(1),
+        base_fee_per_gas: Some(0),
+        number: Some(0),
+        alloc: world.into_alloc(),
+        ..Default::default()
+    };
+    ChainSpec::from_genesis(genesis.clone())?;
+    Ok(genesis)
+}
+
+/// The genesis file as text: the same genesis always gives the same text.
+///
+/// # Errors
+///
+/// Never for a genesis that [`build`] made.
+pub fn to_json(genesis: &Genesis) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(genesis)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn chain_config(config: &Config) -> ChainConfig {
+    let mut chain = ChainConfig {
+        chain_id: config.chain_id,
+        homestead_block: Some(0),
+        eip150_block: Some(0),
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        byzantium_block: Some(0),
+        constantinople_block: Some(0),
+        petersburg_block: Some(0),
+        istanbul_block: Some(0),
+        berlin_block: Some(0),
+        london_block: Some(0),
+        shanghai_time: Some(0),
+        cancun_time: Some(0),
+        prague_time: Some(0),
+        osaka_time: Some(0),
+        terminal_total_difficulty: Some(U256::ZERO),
+        terminal_total_difficulty_passed: true,
+        clique: Some(CliqueConfig {
+            period: Some(config.clique.period),
+            epoch: Some(config.clique.epoch),
+        }),
+        ..Default::default()
+    };
+    let rules = if config.permissioned {
+        json!({ "permissions": predeploys::PERMISSIONS })
+    } else {
+        json!({})
+    };
+    chain.extra_fields.insert("wattline".to_owned(), rules);
+    chain
+}
+
+fn extra_data(signers: &[Address]) -> Bytes {
+    let mut sorted = signers.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut data = B256::right_padding_from(VANITY).to_vec();
+    debug_assert_eq!(data.len(), VANITY_BYTES);
+    sorted
+        .iter()
+        .for_each(|signer| data.extend_from_slice(signer.as_slice()));
+    data.extend_from_slice(&[0; SEAL_BYTES]);
+    data.into()
+}

@@ -1,0 +1,138 @@
+//! The configuration a genesis file is built from.
+
+use std::path::Path;
+
+use alloy_primitives::{Address, U256, utils::parse_ether};
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The configuration file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML of this shape.
+    #[error("{path} is not a genesis configuration: {source}")]
+    Malformed {
+        /// The configuration file.
+        path: String,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+}
+
+/// A chain and the first state of its market.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The chain id.
+    pub chain_id: u64,
+    /// Time of the genesis block, Unix seconds.
+    pub timestamp: u64,
+    /// Gas limit of a block.
+    pub gas_limit: u64,
+    /// Whether only accounts with a permission may transact.
+    pub permissioned: bool,
+    /// Proof of authority.
+    pub clique: Clique,
+    /// Who holds which role in the market.
+    pub roles: Roles,
+    /// The settlement token.
+    pub token: Token,
+    /// The market.
+    pub market: Market,
+    /// Accounts that own something, or may transact, from the start.
+    pub accounts: Vec<Account>,
+}
+
+/// Proof of authority (EIP-225).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clique {
+    /// Seconds between blocks.
+    pub period: u64,
+    /// Blocks between checkpoints.
+    pub epoch: u64,
+    /// The first signers, in any order.
+    pub signers: Vec<Address>,
+}
+
+/// Who holds which role at the start; the administrator can grant and revoke roles later.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roles {
+    /// The consortium's administrator: grants roles, sets up zones, upgrades contracts.
+    pub admin: Address,
+    /// Mints, burns and pauses the settlement token.
+    pub bank: Address,
+    /// Registers participants and meters.
+    pub registrar: Address,
+    /// Say who may transact and deploy; at least one.
+    pub permission_operators: Vec<Address>,
+}
+
+/// The settlement token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Its name.
+    pub name: String,
+    /// Its symbol.
+    pub symbol: String,
+}
+
+/// The market.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Market {
+    /// The most orders of one product.
+    pub max_orders: u64,
+}
+
+/// An account of the first state.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The account.
+    pub address: Address,
+    /// Native coin, in whole coins of 10^18 wei.
+    #[serde(default, deserialize_with = "coins")]
+    pub coins: U256,
+    /// Settlement tokens, in whole tokens of 10^18 base units.
+    #[serde(default, deserialize_with = "coins")]
+    pub tokens: U256,
+    /// Whether it may transact and deploy where the chain is permissioned.
+    #[serde(default)]
+    pub permitted: bool,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it cannot be read or has another shape.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: name.clone(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Malformed {
+            path: name,
+            source: Box::new(source),
+        })
+    }
+}
+
+/// A decimal number of whole coins, as 10^18 base units each.
+fn coins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<U256, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_ether(&text).map_err(serde::de::Error::custom)
+}

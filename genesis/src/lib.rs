@@ -1,0 +1,13 @@
+//! The genesis builder: runs the contracts' deployment and set-up in an EVM and writes the
+//! resulting accounts, with the chain's configuration, into a genesis file.
+
+mod artifacts;
+mod build;
+mod config;
+pub mod predeploys;
+mod world;
+
+pub use artifacts::{ArtifactError, Artifacts};
+pub use build::{BuildError, build, to_json};
+pub use config::{Account, Clique, Config, ConfigError, Market, Roles, Token};
+pub use world::{World, WorldError};

@@ -1,0 +1,150 @@
+//! Where the contracts stand and how they are set up.
+//!
+//! Which proxies there are and which calls turn them into a working market is said once, by the
+//! Solidity contract `Genesis`, for the contracts' own tests and for this builder.
+
+use alloy_primitives::{Address, B256, U256, address, b256};
+use alloy_sol_types::{SolValue, sol};
+
+use crate::{artifacts::Artifacts, build::BuildError, config::Config, world::World};
+
+/// The Permissions contract, which a permissioned chain's rules read.
+pub const PERMISSIONS: Address = address!("0xE1EC000000000000000000000000000000000002");
+
+/// Where a proxy keeps its implementation (ERC-1967).
+const IMPLEMENTATION_SLOT: B256 =
+    b256!("0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
+/// Creates the implementations; no trace of it remains.
+const DEPLOYER: Address = address!("0xE1EC00000000000000000000000000000000ffff");
+
+sol! {
+    struct ZoneSettings {
+        address operator;
+        uint32 intervalLength;
+        uint32 gateLead;
+        uint32 openLead;
+        int32 minPrice;
+        int32 maxPrice;
+        int32 shortagePrice;
+        int32 surplusPrice;
+        uint32 gridFee;
+        uint32 collateralRate;
+        uint24 reportingDeadline;
+    }
+
+    interface IGenesis {
+        struct Zone {
+            uint64 id;
+            ZoneSettings settings;
+        }
+
+        struct Funding {
+            address[] accounts;
+            uint256 amount;
+        }
+
+        struct Config {
+            address admin;
+            address bank;
+            address registrar;
+            address[] permissionOperators;
+            address[] transactors;
+            address[] deployers;
+            string tokenName;
+            string tokenSymbol;
+            uint256 maxOrders;
+            Zone[] zones;
+            Funding[] funding;
+        }
+
+        struct Placement {
+            address proxy;
+            string artifact;
+        }
+
+        struct Call {
+            address from;
+            address to;
+            bytes data;
+        }
+
+        function proxyCode() external pure returns (bytes memory);
+        function placements() external pure returns (Placement[] memory);
+        function calls(Config calldata config) external pure returns (Call[] memory);
+    }
+}
+
+/// Puts the contracts into `world` and sets them up.
+///
+/// # Errors
+///
+/// [`BuildError`] when an artifact is missing or a step of the set-up fails.
+pub fn deploy(
+    world: &mut World,
+    artifacts: &Artifacts,
+    config: &Config,
+    auction: Address,
+) -> Result<(), BuildError> {
+    // A world of its own, so that the script leaves nothing in the chain.
+    let mut scratch = World::new(config.chain_id, config.timestamp);
+    let script = scratch.create("Genesis", DEPLOYER, artifacts.creation_code("Genesis")?)?;
+    let proxy = scratch.ask(script, &IGenesis::proxyCodeCall {})?;
+    let placements = scratch.ask(script, &IGenesis::placementsCall {})?;
+    let calls = scratch.ask(
+        script,
+        &IGenesis::callsCall {
+            config: script_config(config),
+        },
+    )?;
+
+    for IGenesis::Placement {
+        proxy: at,
+        artifact,
+    } in placements
+    {
+        let mut code = artifacts.creation_code(&artifact)?.to_vec();
+        if artifact == "Market" {
+            code.extend_from_slice(&auction.abi_encode());
+        }
+        let implementation = world.create(&artifact, DEPLOYER, code.into())?;
+        world.etch(at, proxy.clone());
+        world.store(
+            at,
+            IMPLEMENTATION_SLOT.into(),
+            implementation.into_word().into(),
+        );
+    }
+    for IGenesis::Call { from, to, data } in calls {
+        world.call(from, to, data)?;
+        // Whoever takes part in the set-up starts the chain with nonce zero, like everybody else.
+        world.reset_nonce(from);
+    }
+    world.remove(DEPLOYER);
+    Ok(())
+}
+
+fn script_config(config: &Config) -> IGenesis::Config {
+    let permitted = config.accounts.iter().filter(|account| account.permitted);
+    let funding = config
+        .accounts
+        .iter()
+        .filter(|account| !account.tokens.is_zero())
+        .map(|account| IGenesis::Funding {
+            accounts: vec![account.address],
+            amount: account.tokens,
+        });
+    IGenesis::Config {
+        admin: config.roles.admin,
+        bank: config.roles.bank,
+        registrar: config.roles.registrar,
+        permissionOperators: config.roles.permission_operators.clone(),
+        transactors: Vec::new(),
+        deployers: permitted.map(|account| account.address).collect(),
+        tokenName: config.token.name.clone(),
+        tokenSymbol: config.token.symbol.clone(),
+        maxOrders: U256::from(config.market.max_orders),
+        // Zones are set up on the running chain, by the administrator.
+        zones: Vec::new(),
+        funding: funding.collect(),
+    }
+}

@@ -1,0 +1,97 @@
+//! The committed genesis files are what the committed contracts and configurations give.
+
+use std::path::{Path, PathBuf};
+
+use alloy_primitives::{U256, address};
+use wattline_chainspec::ChainSpec;
+use wattline_genesis::{Artifacts, BuildError, Config, build, predeploys, to_json};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn rebuilt(name: &str) -> eyre::Result<(String, String)> {
+    let config = Config::read(&root().join(format!("genesis/{name}.toml")))?;
+    let genesis = build(&config, &Artifacts::new(root().join("contracts/out")))?;
+    let committed = std::fs::read_to_string(root().join(format!("genesis/{name}.json")))?;
+    Ok((to_json(&genesis)?, committed))
+}
+
+#[test]
+fn rebuilding_the_committed_files_changes_nothing() -> eyre::Result<()> {
+    for name in ["dev", "devnet"] {
+        let (rebuilt, committed) = rebuilt(name)?;
+        // Not assert_eq: a failure would print two files of code.
+        assert!(
+            rebuilt == committed,
+            "genesis/{name}.json is stale; run `make genesis`"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_committed_chains_are_what_the_readme_says() -> eyre::Result<()> {
+    let (_, dev) = rebuilt("dev")?;
+    let dev = ChainSpec::from_json(&dev)?;
+    let account_0 = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+    assert_eq!(dev.chain_id(), 57836);
+    assert_eq!(dev.genesis_signers(), [account_0]);
+    assert_eq!(dev.permissions(), None);
+    let funded = dev
+        .genesis()
+        .alloc
+        .values()
+        .filter(|account| !account.balance.is_zero());
+    assert_eq!(funded.count(), 10);
+    let account = &dev.genesis().alloc[&account_0];
+    assert_eq!(
+        account.balance,
+        U256::from(10_000) * U256::from(10).pow(U256::from(18))
+    );
+    assert_eq!(account.nonce, None);
+
+    let (_, devnet) = rebuilt("devnet")?;
+    let devnet = ChainSpec::from_json(&devnet)?;
+    assert_eq!(devnet.chain_id(), 57836);
+    assert_eq!(devnet.genesis_signers().len(), 4);
+    assert_eq!(devnet.permissions(), Some(predeploys::PERMISSIONS));
+    Ok(())
+}
+
+#[test]
+fn a_missing_artifact_says_how_to_make_it() -> eyre::Result<()> {
+    let config = Config::read(&root().join("genesis/dev.toml"))?;
+    let empty = tempfile::tempdir()?;
+    let error = build(&config, &Artifacts::new(empty.path())).unwrap_err();
+    assert!(matches!(error, BuildError::Artifact(_)));
+    assert!(
+        error
+            .to_string()
+            .ends_with("compile the contracts first with `make contracts`")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_role_that_nobody_holds_is_refused() -> eyre::Result<()> {
+    let mut config = Config::read(&root().join("genesis/dev.toml"))?;
+    config.roles.permission_operators.clear();
+    let error = build(&config, &Artifacts::new(root().join("contracts/out"))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`roles.permission_operators` is empty: name at least one account"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_key_that_is_not_a_setting_is_named() -> eyre::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("chain.toml");
+    let text = std::fs::read_to_string(root().join("genesis/dev.toml"))?;
+    std::fs::write(&path, text.replace("gas_limit", "gas_limits"))?;
+    let error = Config::read(&path).unwrap_err().to_string();
+    assert!(error.contains("unknown field `gas_limits`"), "{error}");
+    Ok(())
+}
