@@ -152,7 +152,12 @@ pub fn fills(words: &[B256]) -> Vec<u8> {
 
 /// Makes the call in a transaction of its own.
 pub fn call(request: &Request) -> Response {
-    let mut evm = evm(database(request));
+    call_in(&mut evm(InMemoryDB::default()), request)
+}
+
+/// Makes the call in an EVM that may hold other contracts, and changes nothing else in it.
+pub fn call_in(evm: &mut TestEvm<InMemoryDB>, request: &Request) -> Response {
+    place(evm.db_mut(), request);
     let result = evm.transact_raw(transaction(request)).unwrap().result;
     respond(request, result)
 }
@@ -169,17 +174,24 @@ pub fn try_call<DB: Database + alloy_evm::Database>(
 /// A database with the forwarder and its storage.
 pub fn database(request: &Request) -> InMemoryDB {
     let mut db = InMemoryDB::default();
+    place(&mut db, request);
+    db
+}
+
+/// Puts the forwarder and its storage into a database, in place of any other forwarder.
+pub fn place(db: &mut InMemoryDB, request: &Request) {
     let code = Bytecode::new_raw(forwarder(request));
     let balance = U256::from(u64::MAX);
     db.insert_account_info(
         FORWARDER,
         AccountInfo::from_bytecode(code).with_balance(balance),
     );
-    for (slot, word) in &request.storage {
-        db.insert_account_storage(FORWARDER, *slot, (*word).into())
-            .unwrap();
-    }
-    db
+    let storage = request
+        .storage
+        .iter()
+        .map(|(slot, word)| (*slot, (*word).into()))
+        .collect();
+    db.replace_account_storage(FORWARDER, storage).unwrap();
 }
 
 /// The transaction that makes the forwarder call.
@@ -198,14 +210,23 @@ pub fn transaction(request: &Request) -> TxEnv {
     }
 }
 
-/// Bytecode that calls the precompile with its own calldata, and returns the success flag, the
-/// gas between two `GAS` opcodes around the call, and the returned data.
+/// Bytecode that calls the callee with its own calldata, and returns the success flag, the gas
+/// between two `GAS` opcodes around the call, and the returned data.
+///
+/// When the callee calls back, it is the Solidity reference, which cannot read its caller's
+/// storage by itself: then the answer is that of `extsload(bytes32 first, uint256 count) returns
+/// (bytes32[])`.
 fn forwarder(request: &Request) -> Bytes {
-    let mut code = vec![
+    let mut code = vec![0x73]; // push20 callee
+    code.extend(request.callee);
+    let jump = [0x33, 0x14, 0x60, 0, 0x57]; // if callee == caller(): goto extsload
+    let label = code.len() + 3;
+    code.extend(jump);
+    code.extend([
         0x36, 0x5f, 0x5f, 0x37, // calldatacopy(0, 0, calldatasize())
         0x5a, // gas()
         0x5f, 0x5f, 0x36, 0x5f, // no output area; input at 0, calldatasize() long
-    ];
+    ]);
     if matches!(request.op, CallOp::Call | CallOp::CallCode) {
         code.push(0x67); // push8 value
         code.extend(request.value.to_be_bytes());
@@ -222,6 +243,20 @@ fn forwarder(request: &Request) -> Bytes {
         0x3d, 0x5f, 0x60, 0x40, 0x3e, // returndatacopy(64, 0, returndatasize())
         0x3d, 0x60, 0x40, 0x01, 0x5f, 0xf3, // return(0, 64 + returndatasize())
     ]);
+
+    let extsload = u8::try_from(code.len()).unwrap();
+    let [each, done] = [extsload + 13, extsload + 41];
+    code[label] = extsload;
+    code.extend([
+        0x5b, 0x60, 0x20, 0x5f, 0x52, // extsload: mstore(0, 32)
+        0x60, 0x24, 0x35, 0x80, 0x60, 0x20, 0x52, // mstore(32, count)
+        0x5f, // i = 0: the stack is [count, i]
+        0x5b, 0x81, 0x81, 0x10, 0x15, 0x60, done, 0x57, // each: if i >= count: goto done
+        0x80, 0x60, 0x04, 0x35, 0x01, 0x54, // sload(first + i)
+        0x81, 0x60, 0x05, 0x1b, 0x60, 0x40, 0x01, 0x52, // mstore(64 + 32 * i, it)
+        0x60, 0x01, 0x01, 0x60, each, 0x56, // i += 1; goto each
+        0x5b, 0x60, 0x05, 0x1b, 0x60, 0x40, 0x01, 0x5f, 0xf3, // done: return(0, 64 + 32 * i)
+    ]);
     code.into()
 }
 
@@ -233,7 +268,8 @@ fn overhead(request: &Request) -> u64 {
         _ if request.value == 0 => (3, 0),
         // The caller pays for the transfer, but gets the unused stipend back; the precompile has
         // no account yet, and would have to be given one.
-        CallOp::Call => (3, 9_000 - 2_300 + 25_000),
+        CallOp::Call if request.callee == DEFAULT_ADDRESS => (3, 9_000 - 2_300 + 25_000),
+        CallOp::Call => (3, 9_000 - 2_300),
         CallOp::CallCode => (3, 9_000 - 2_300),
     };
     let warm_account = 100;

@@ -3,4 +3,5 @@
 
 pub mod evm;
 pub mod oracle;
+pub mod reference;
 pub mod vectors;
