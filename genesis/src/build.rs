@@ -1,10 +1,10 @@
 //! From a configuration to a genesis file.
 
 use alloy_genesis::{ChainConfig, CliqueConfig, Genesis};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::U256;
 use serde_json::json;
 use thiserror::Error;
-use wattline_chainspec::{ChainSpec, ChainSpecError, DEFAULT_AUCTION};
+use wattline_chainspec::{ChainSpec, ChainSpecError, DEFAULT_AUCTION, genesis_extra_data};
 
 use crate::{
     artifacts::{ArtifactError, Artifacts},
@@ -12,12 +12,6 @@ use crate::{
     predeploys,
     world::{World, WorldError},
 };
-
-/// Bytes of vanity before the signers in `extraData`, and of the seal after them (EIP-225).
-const VANITY_BYTES: usize = 32;
-const SEAL_BYTES: usize = 65;
-/// What the vanity of the first block says.
-const VANITY: &[u8] = b"Wattline";
 
 /// Why no genesis file was built.
 #[derive(Debug, Error)]
@@ -58,7 +52,7 @@ pub fn build(config: &Config, artifacts: &Artifacts) -> Result<Genesis, BuildErr
     let genesis = Genesis {
         config: chain_config(config),
         timestamp: config.timestamp,
-        extra_data: extra_data(&config.clique.signers),
+        extra_data: genesis_extra_data(config.clique.signers.iter().copied()),
         gas_limit: config.gas_limit,
         difficulty: U256::from(1),
         base_fee_per_gas: Some(0),
@@ -113,17 +107,4 @@ fn chain_config(config: &Config) -> ChainConfig {
     };
     chain.extra_fields.insert("wattline".to_owned(), rules);
     chain
-}
-
-fn extra_data(signers: &[Address]) -> Bytes {
-    let mut sorted = signers.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let mut data = B256::right_padding_from(VANITY).to_vec();
-    debug_assert_eq!(data.len(), VANITY_BYTES);
-    sorted
-        .iter()
-        .for_each(|signer| data.extend_from_slice(signer.as_slice()));
-    data.extend_from_slice(&[0; SEAL_BYTES]);
-    data.into()
 }
