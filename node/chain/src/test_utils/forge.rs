@@ -1,0 +1,201 @@
+use std::sync::Arc;
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, Bytes, U256};
+use tempfile::TempDir;
+use wattline_chainspec::{SEAL_LENGTH, VANITY_LENGTH};
+use wattline_clique::{NONCE_ADD, NONCE_DROP, seal};
+use wattline_evm::NextBlock;
+use wattline_primitives::{Block, RecoveredTransaction, SealedBlock};
+
+use super::{ManualClock, Signers, TestGenesis};
+use crate::{Chain, Imported};
+
+/// A time later than that of any block a test forges, in seconds since the Unix epoch.
+const FOREVER: u64 = 1 << 40;
+
+/// What a test decides about a block; the rest follows from the chain.
+#[derive(Clone, Debug, Default)]
+pub struct Template {
+    /// Index of the signer; `None`: the one in turn.
+    pub signer: Option<usize>,
+    /// Seconds since the Unix epoch; `None`: a period after the parent.
+    pub timestamp: Option<u64>,
+    /// Executed in this order; each must apply.
+    pub transactions: Vec<RecoveredTransaction>,
+    /// A vote on an account: whether it should be a signer.
+    pub vote: Option<(Address, bool)>,
+    /// First byte of the vanity: makes blocks that are otherwise the same differ.
+    pub salt: u8,
+}
+
+impl Template {
+    /// A block of the signer at `index`.
+    pub fn by(index: usize) -> Self {
+        Self {
+            signer: Some(index),
+            ..Self::default()
+        }
+    }
+
+    /// The same with these transactions.
+    #[must_use]
+    pub fn with(mut self, transactions: Vec<RecoveredTransaction>) -> Self {
+        self.transactions = transactions;
+        self
+    }
+}
+
+/// Makes really executed and really signed chains: a chain of its own on disk, whose signers' keys
+/// it has. Forges of one genesis make branches that share it.
+#[derive(Debug)]
+pub struct Forge {
+    chain: Chain,
+    genesis: TestGenesis,
+    signers: Signers,
+    _dir: TempDir,
+}
+
+impl Forge {
+    /// A chain that holds the genesis block only. `signers` must be those of `genesis`, all of
+    /// them or more.
+    pub fn new(genesis: TestGenesis, signers: Signers) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let chain = genesis.open(&dir, Arc::new(ManualClock::at(FOREVER)));
+        Self {
+            chain,
+            genesis,
+            signers,
+            _dir: dir,
+        }
+    }
+
+    /// Another forge whose chain is the same so far.
+    pub fn fork(&self) -> Self {
+        let fork = Self::new(self.genesis.clone(), self.signers.clone());
+        for block in self.blocks() {
+            fork.import(block);
+        }
+        fork
+    }
+
+    /// The chain that this forge made.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The blocks after the genesis block, oldest first.
+    pub fn blocks(&self) -> Vec<SealedBlock> {
+        let reader = self.chain.storage().reader().expect("the database reads");
+        (1..=self.chain.head().number)
+            .map(|number| {
+                let block = reader.block(number).expect("the database reads");
+                block
+                    .expect("a canonical block is stored")
+                    .into_sealed_block()
+            })
+            .collect()
+    }
+
+    /// Makes the child of the head that `template` describes, without taking it.
+    pub fn build(&self, template: Template) -> SealedBlock {
+        let parent = self.chain.head();
+        let snapshot = self
+            .chain
+            .snapshot(parent.hash())
+            .expect("the head has a snapshot");
+        let number = parent.number + 1;
+        let signer = template.signer.unwrap_or_else(|| {
+            (0..self.signers.len())
+                .find(|index| snapshot.in_turn(number, self.signers.address(*index)))
+                .expect("the signer in turn is known here")
+        });
+        let account = self.signers.address(signer);
+        let clique = self.chain.spec().clique();
+        let next = NextBlock {
+            timestamp: template
+                .timestamp
+                .unwrap_or(parent.timestamp + clique.period),
+            gas_limit: parent.gas_limit,
+            signer: account,
+        };
+        let state = self.chain.storage().state().expect("the database reads");
+        let mut builder = self
+            .chain
+            .evm()
+            .builder(state, &parent, next)
+            .expect("the block can be begun");
+        for transaction in template.transactions {
+            builder
+                .execute(transaction)
+                .expect("the transaction applies");
+        }
+        let built = builder.finish().expect("the block can be finished");
+        let (state_root, _) = self
+            .chain
+            .storage()
+            .state_root(parent.num_hash(), &built.output.state)
+            .expect("the state has a root");
+
+        let mut extra_data = vec![0; VANITY_LENGTH];
+        extra_data[0] = template.salt;
+        if number.is_multiple_of(clique.epoch) {
+            extra_data.extend(
+                snapshot
+                    .signers
+                    .iter()
+                    .flat_map(|signer| signer.into_array()),
+            );
+        }
+        extra_data.extend([0; SEAL_LENGTH]);
+        let (beneficiary, nonce) = match template.vote {
+            Some((account, authorize)) => (account, if authorize { NONCE_ADD } else { NONCE_DROP }),
+            None => (Address::ZERO, NONCE_DROP),
+        };
+        let header = Header {
+            state_root,
+            extra_data: Bytes::from(extra_data),
+            difficulty: U256::from(snapshot.difficulty(number, account)),
+            beneficiary,
+            nonce,
+            ..built.header
+        };
+        self.reseal(
+            Block {
+                header,
+                body: built.body,
+            },
+            signer,
+        )
+    }
+
+    /// Seals `block`, which a test may have changed, with the key of the signer at `index`.
+    pub fn reseal(&self, mut block: Block, index: usize) -> SealedBlock {
+        let sign = |hash| Ok::<_, std::convert::Infallible>(self.signers.seal(index, hash));
+        block.header = seal(block.header, sign).expect("the extra data has room for a seal");
+        SealedBlock::seal_slow(block)
+    }
+
+    /// Makes the block that `template` describes the new head, and returns it.
+    pub fn extend(&self, template: Template) -> SealedBlock {
+        let block = self.build(template);
+        self.import(block.clone());
+        block
+    }
+
+    /// Extends the chain by `count` blocks without transactions, each of the signer in turn.
+    pub fn extend_in_turn(&self, count: usize) -> Vec<SealedBlock> {
+        (0..count)
+            .map(|_| self.extend(Template::default()))
+            .collect()
+    }
+
+    fn import(&self, block: SealedBlock) {
+        let imported = self.chain.import(block).expect("a forged block is valid");
+        assert_eq!(
+            imported,
+            Imported::Canonical,
+            "a forged block extends the head"
+        );
+    }
+}

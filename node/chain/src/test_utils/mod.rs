@@ -1,0 +1,11 @@
+//! Real signers, a clock that tests move, and really signed chains.
+
+mod clock;
+mod forge;
+mod genesis;
+mod signers;
+
+pub use clock::ManualClock;
+pub use forge::{Forge, Template};
+pub use genesis::{TEST_GAS_LIMIT, TestGenesis};
+pub use signers::Signers;
