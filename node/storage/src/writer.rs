@@ -51,10 +51,6 @@ impl Writer {
         })
     }
 
-    pub(crate) const fn tx(&self) -> &RwTx {
-        &self.tx
-    }
-
     /// Number and hash of the head, after what this writer did.
     ///
     /// # Errors
