@@ -133,4 +133,14 @@ impl Reader {
     pub fn recompute_state_root(&self) -> StorageResult<B256> {
         verify::state_root(&self.tx)
     }
+
+    /// Checks that the hashed state, the stored trie nodes and the head's state root are those of
+    /// the plain state, by computing them anew. Takes time and memory in proportion to the state.
+    ///
+    /// # Errors
+    /// [`StorageError::Decode`] with the first difference, or
+    /// [`StorageError::StateRootMismatch`].
+    pub fn verify(&self) -> StorageResult<()> {
+        verify::verify(&self.tx)
+    }
 }

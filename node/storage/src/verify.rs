@@ -1,31 +1,157 @@
-//! Checking a database against itself.
+//! Checking a database against itself: everything that was kept up incrementally is computed anew
+//! from the plain state and compared.
 
 use crate::{
-    StorageResult,
-    tables::{PlainAccounts, PlainStorage},
+    StorageError, StorageResult, blocks,
+    codec::HashedAccount,
+    tables::{
+        AccountTrie, HashedAccounts, HashedStorage, Headers, PlainAccounts, PlainStorage,
+        StorageTrie, Table,
+    },
     tx::{Kind, Tx},
 };
-use alloy_primitives::{Address, B256, U256};
-use alloy_trie::root::{state_root_unhashed, storage_root_unhashed};
-use std::collections::BTreeMap;
+use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_rlp::Encodable;
+use alloy_trie::{BranchNodeCompact, HashBuilder};
+use nybbles::Nibbles;
+use std::{collections::BTreeMap, fmt::Debug};
 
-/// The state root computed from the plain state alone, without the hashed tables and the stored
-/// branch nodes.
+/// What the hashed tables and tries must hold, given the plain state.
+struct Expected {
+    accounts: BTreeMap<B256, HashedAccount>,
+    storage: BTreeMap<(B256, B256), U256>,
+    nodes: Nodes,
+    storage_nodes: BTreeMap<(B256, Nibbles), BranchNodeCompact>,
+    root: B256,
+}
+
+type Nodes = BTreeMap<Nibbles, BranchNodeCompact>;
+
+/// The state root computed from the plain state alone.
 pub(crate) fn state_root<K: Kind>(tx: &Tx<K>) -> StorageResult<B256> {
-    let mut storages: BTreeMap<Address, Vec<(B256, U256)>> = BTreeMap::new();
-    for ((address, slot), value) in tx.with_prefix::<PlainStorage>(&[])? {
-        storages.entry(address).or_default().push((slot, value));
-    }
-    let accounts = tx
-        .with_prefix::<PlainAccounts>(&[])?
-        .into_iter()
-        .map(|(address, account)| {
-            let slots = storages.remove(&address).unwrap_or_default();
-            (
-                address,
-                account.into_trie_account(storage_root_unhashed(slots)),
-            )
+    Ok(expected(tx)?.root)
+}
+
+/// Compares the hashed tables, the tries and the head's state root with the plain state.
+pub(crate) fn verify<K: Kind>(tx: &Tx<K>) -> StorageResult<()> {
+    let expected = expected(tx)?;
+    compare::<HashedAccounts, K>(tx, &expected.accounts)?;
+    compare::<HashedStorage, K>(tx, &expected.storage)?;
+    compare::<AccountTrie, K>(tx, &expected.nodes)?;
+    compare::<StorageTrie, K>(tx, &expected.storage_nodes)?;
+    let number = blocks::head(tx)?.number;
+    let stated = tx.expect::<Headers>(&number)?.state_root;
+    if stated != expected.root {
+        let computed = expected.root;
+        return Err(StorageError::StateRootMismatch {
+            number,
+            expected: stated,
+            computed,
         });
-    let accounts: Vec<_> = accounts.collect();
-    Ok(state_root_unhashed(accounts))
+    }
+    Ok(())
+}
+
+fn expected<K: Kind>(tx: &Tx<K>) -> StorageResult<Expected> {
+    let mut slots: BTreeMap<Address, BTreeMap<B256, U256>> = BTreeMap::new();
+    for ((address, slot), value) in tx.with_prefix::<PlainStorage>(&[])? {
+        slots
+            .entry(address)
+            .or_default()
+            .insert(keccak256(slot), value);
+    }
+    let mut expected = Expected {
+        accounts: BTreeMap::new(),
+        storage: BTreeMap::new(),
+        nodes: Nodes::new(),
+        storage_nodes: BTreeMap::new(),
+        root: B256::ZERO,
+    };
+    for (address, account) in tx.with_prefix::<PlainAccounts>(&[])? {
+        let hash = keccak256(address);
+        let slots = slots.remove(&address).unwrap_or_default();
+        let (storage_root, nodes) = build(
+            slots
+                .iter()
+                .map(|(slot, value)| (*slot, alloy_rlp::encode(value))),
+        );
+        expected.accounts.insert(
+            hash,
+            HashedAccount {
+                account,
+                storage_root,
+            },
+        );
+        expected
+            .storage
+            .extend(slots.into_iter().map(|(slot, value)| ((hash, slot), value)));
+        expected
+            .storage_nodes
+            .extend(nodes.into_iter().map(|(path, node)| ((hash, path), node)));
+    }
+    if let Some(address) = slots.keys().next() {
+        let reason = format!("{address} has storage but is not in the table of accounts");
+        return Err(StorageError::Decode {
+            table: PlainStorage::NAME,
+            reason,
+        });
+    }
+    let leaves = expected.accounts.iter().map(
+        |(
+            hash,
+            HashedAccount {
+                account,
+                storage_root,
+            },
+        )| {
+            let mut rlp = Vec::new();
+            account.into_trie_account(*storage_root).encode(&mut rlp);
+            (*hash, rlp)
+        },
+    );
+    (expected.root, expected.nodes) = build(leaves);
+    Ok(expected)
+}
+
+/// Root and stored branches of the trie with these leaves, sorted by key.
+fn build(leaves: impl Iterator<Item = (B256, Vec<u8>)>) -> (B256, Nodes) {
+    let mut builder = HashBuilder::default().with_updates(true);
+    for (key, value) in leaves {
+        builder.add_leaf(Nibbles::unpack(key), &value);
+    }
+    let root = builder.root();
+    let (_, nodes) = builder.split();
+    (root, nodes.into_iter().collect())
+}
+
+fn compare<T: Table, K: Kind>(
+    tx: &Tx<K>,
+    expected: &BTreeMap<T::Key, T::Value>,
+) -> StorageResult<()>
+where
+    T::Key: Debug + PartialEq,
+    T::Value: Debug + PartialEq,
+{
+    let wrong = |reason| {
+        Err(StorageError::Decode {
+            table: T::NAME,
+            reason,
+        })
+    };
+    let mut expected = expected.iter();
+    for (key, value) in tx.with_prefix::<T>(&[])? {
+        match expected.next() {
+            Some((k, v)) if *k == key && *v == value => {}
+            Some((k, v)) => {
+                return wrong(format!(
+                    "has {key:?} = {value:?} where {k:?} = {v:?} belongs"
+                ));
+            }
+            None => return wrong(format!("has {key:?}, which belongs to nothing")),
+        }
+    }
+    match expected.next() {
+        Some((key, _)) => wrong(format!("lacks {key:?}")),
+        None => Ok(()),
+    }
 }

@@ -1,0 +1,466 @@
+//! Blocks, transactions and receipts; what the writer refuses; what readers see meanwhile.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{B256, U256};
+use revm::{DatabaseRef, database::BundleState};
+use support::{Op, TestChain, address, block, transaction};
+use wattline_primitives::{RecoveredBlock, SealedBlock};
+use wattline_storage::{ExecutedBlock, StorageError};
+
+fn chain_of(blocks: u16) -> (tempfile::TempDir, TestChain) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::new(dir.path());
+    for n in 0..blocks {
+        let ops: Vec<_> = (0..=n).map(|i| Op::Pay(i, u64::from(n) + 1)).collect();
+        chain.append(&ops);
+    }
+    (dir, chain)
+}
+
+#[test]
+fn blocks_transactions_and_receipts_read_back_as_they_were_written() {
+    let (_dir, chain) = chain_of(9);
+    let reader = chain.storage.reader().unwrap();
+    let mut total_difficulty = chain.genesis.difficulty;
+    for executed in &chain.blocks {
+        let (number, hash) = (executed.block.number, executed.block.hash());
+        total_difficulty += executed.block.difficulty;
+        assert_eq!(
+            reader.block(number).unwrap().as_ref(),
+            Some(&executed.block)
+        );
+        assert_eq!(
+            reader.receipts(number).unwrap().as_ref(),
+            Some(&executed.receipts)
+        );
+        assert_eq!(reader.block_hash(number).unwrap(), Some(hash));
+        assert_eq!(reader.block_number(hash).unwrap(), Some(number));
+        assert_eq!(
+            reader.total_difficulty(hash).unwrap(),
+            Some(total_difficulty)
+        );
+        let header = reader.header_by_hash(hash).unwrap().unwrap();
+        assert_eq!(header.header().hash_slow(), hash, "no header field is lost");
+        let transactions = executed.block.transactions_recovered();
+        for (index, tx) in (0..).zip(transactions) {
+            let found = reader.transaction(*tx.tx_hash()).unwrap().unwrap();
+            assert_eq!(found.tx.signer(), tx.signer());
+            assert_eq!(&found.tx.into_inner(), *tx.inner());
+            assert_eq!((found.block_number, found.block_hash), (number, hash));
+            assert_eq!((found.index, found.base_fee_per_gas), (index, Some(0)));
+            assert_eq!(found.block_timestamp, header.timestamp);
+        }
+    }
+    assert_eq!(reader.block(10).unwrap(), None);
+    assert_eq!(reader.receipts(10).unwrap(), None);
+    assert_eq!(reader.transaction(B256::repeat_byte(7)).unwrap(), None);
+    assert_eq!(reader.header_by_hash(B256::repeat_byte(7)).unwrap(), None);
+}
+
+#[test]
+fn genesis_is_block_zero_with_its_state() {
+    let (_dir, chain) = chain_of(0);
+    let reader = chain.storage.reader().unwrap();
+    let block = reader.block_with_receipts(0).unwrap().unwrap();
+    assert_eq!(block.block.sealed_block().sealed_header(), &chain.genesis);
+    assert!(block.receipts.is_empty());
+    assert_eq!(chain.storage.genesis_hash(), chain.genesis.hash());
+    assert_eq!(
+        chain.storage.chain_config().unwrap(),
+        r#"{"chainId":57836}"#
+    );
+    chain.assert_head();
+    chain.assert_history(0..25);
+}
+
+#[test]
+fn a_reader_sees_its_snapshot_while_blocks_are_appended_and_undone() {
+    let (_dir, mut chain) = chain_of(3);
+    let reader = chain.storage.reader().unwrap();
+    let state = reader.state().unwrap();
+    let before = state.account(&address(1)).unwrap();
+    chain.append(&[Op::Pay(1, 1_000_000)]);
+    assert_eq!(reader.head().unwrap().number, 3);
+    assert_eq!(state.account(&address(1)).unwrap(), before);
+    chain.unwind(3);
+    assert_eq!(reader.head().unwrap().number, 3);
+    assert!(reader.block(3).unwrap().is_some());
+    assert_eq!(chain.storage.reader().unwrap().head().unwrap().number, 1);
+}
+
+#[test]
+fn a_dropped_writer_leaves_no_trace() {
+    let (_dir, mut chain) = chain_of(2);
+    let (executed, world) = chain.next(&[Op::Pay(3, 5), Op::Create(40, 1, vec![(1, 1)])]);
+    {
+        let mut writer = chain.storage.writer().unwrap();
+        writer.append(&executed).unwrap();
+        writer
+            .put_snapshot(executed.block.hash(), b"snapshot")
+            .unwrap();
+        assert_eq!(writer.head().unwrap(), executed.block.num_hash());
+        let own = writer.state().unwrap();
+        assert_eq!(
+            own.account(&address(40)).unwrap(),
+            Some(world[&address(40)].account())
+        );
+    }
+    chain.assert_head();
+    let reader = chain.storage.reader().unwrap();
+    assert_eq!(reader.snapshot(executed.block.hash()).unwrap(), None);
+    assert_eq!(reader.state().unwrap().account(&address(40)).unwrap(), None);
+}
+
+#[test]
+fn one_writer_may_undo_blocks_and_append_others_before_it_commits() {
+    let (_dir, mut chain) = chain_of(6);
+    let old: Vec<_> = chain.blocks[3..].iter().map(|b| b.block.hash()).collect();
+    let fork = chain.blocks[2].block.clone_sealed_header();
+    let mut world = chain.worlds[3].clone();
+
+    let mut writer = chain.storage.writer().unwrap();
+    let removed = writer.unwind_to(3).unwrap();
+    assert_eq!(
+        removed.iter().map(|b| b.block.hash()).collect::<Vec<_>>(),
+        [old[2], old[1], old[0]]
+    );
+    let state = support::execute(writer.state().unwrap(), &mut world, &[Op::Pay(77, 1)]);
+    let (root, trie) = writer.state_root(&state).unwrap();
+    assert_eq!(root, support::root_of(&world));
+    let (block, receipts) = block(&fork, root, 2, 99);
+    let executed = ExecutedBlock {
+        block,
+        receipts,
+        state,
+        trie,
+    };
+    writer.append(&executed).unwrap();
+    writer.commit().unwrap();
+
+    chain.blocks.truncate(3);
+    chain.worlds.truncate(4);
+    chain.blocks.push(executed);
+    chain.worlds.push(world);
+    chain.assert_head();
+    chain.assert_history((0..10).chain([77]));
+
+    // What was removed stays known, with its total difficulty, but is not canonical.
+    let reader = chain.storage.reader().unwrap();
+    let mut side = reader.side_hashes().unwrap();
+    side.sort();
+    let mut expected = old.clone();
+    expected.sort();
+    assert_eq!(side, expected);
+    for hash in old {
+        assert_eq!(reader.side_block(hash).unwrap().unwrap().hash(), hash);
+        assert_eq!(reader.header_by_hash(hash).unwrap().unwrap().hash(), hash);
+        assert_eq!(reader.block_number(hash).unwrap(), None);
+        assert!(reader.total_difficulty(hash).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_side_block_that_becomes_canonical_is_no_side_block_any_more() {
+    let (_dir, mut chain) = chain_of(1);
+    let (executed, world) = chain.next(&[Op::Pay(3, 5)]);
+    let hash = executed.block.hash();
+    let mut writer = chain.storage.writer().unwrap();
+    writer
+        .put_side_block(executed.block.sealed_block(), U256::from(9))
+        .unwrap();
+    writer.commit().unwrap();
+    let reader = chain.storage.reader().unwrap();
+    assert_eq!(
+        reader.side_block(hash).unwrap().as_ref(),
+        Some(executed.block.sealed_block())
+    );
+    assert_eq!(reader.total_difficulty(hash).unwrap(), Some(U256::from(9)));
+
+    let mut writer = chain.storage.writer().unwrap();
+    writer.append(&executed).unwrap();
+    writer.commit().unwrap();
+    chain.blocks.push(executed);
+    chain.worlds.push(world);
+    chain.assert_head();
+    assert_eq!(
+        chain.storage.reader().unwrap().side_block(hash).unwrap(),
+        None
+    );
+}
+
+/// The same block with an ommer in its body.
+fn with_ommers(executed: &ExecutedBlock) -> RecoveredBlock {
+    let (header, mut body) = executed
+        .block
+        .clone_sealed_block()
+        .split_sealed_header_body();
+    body.ommers.push(header.clone_header());
+    let senders = executed.block.senders().to_vec();
+    RecoveredBlock::new_sealed(SealedBlock::from_sealed_parts(header, body), senders)
+}
+
+#[test]
+fn blocks_that_do_not_extend_the_head_are_refused() {
+    let (_dir, mut chain) = chain_of(2);
+    let head = chain.head().num_hash();
+    let (executed, _) = chain.next(&[Op::Pay(1, 1)]);
+    let refused = |executed: &ExecutedBlock| {
+        let mut writer = chain.storage.writer().unwrap();
+        writer.append(executed).unwrap_err()
+    };
+
+    let (orphan, receipts) = block(&chain.genesis, executed.trie.root(), 1, 5);
+    let error = refused(&ExecutedBlock {
+        block: orphan,
+        receipts,
+        ..executed.clone()
+    });
+    assert!(matches!(
+        error,
+        StorageError::NotNextBlock { number: 1, parent, head: h }
+            if parent == chain.genesis.hash() && h == head
+    ));
+
+    let (wrong_root, receipts) = block(&chain.head(), B256::repeat_byte(1), 1, 5);
+    let error = refused(&ExecutedBlock {
+        block: wrong_root,
+        receipts,
+        ..executed.clone()
+    });
+    assert!(matches!(
+        error,
+        StorageError::StateRootMismatch { number: 3, expected, computed }
+            if expected == B256::repeat_byte(1) && computed == executed.trie.root()
+    ));
+
+    let error = refused(&ExecutedBlock {
+        receipts: Vec::new(),
+        ..executed.clone()
+    });
+    assert!(matches!(
+        error,
+        StorageError::ReceiptCount {
+            number: 3,
+            transactions: 1,
+            receipts: 0
+        }
+    ));
+
+    let with_ommers = with_ommers(&executed);
+    let error = refused(&ExecutedBlock {
+        block: with_ommers,
+        ..executed.clone()
+    });
+    assert!(matches!(
+        error,
+        StorageError::UnsupportedBody {
+            number: 3,
+            what: "ommers"
+        }
+    ));
+
+    // Trie updates of another state.
+    chain.append(&[Op::Pay(2, 2)]);
+    let (next, receipts) = block(&chain.head(), executed.trie.root(), 1, 5);
+    let stale = ExecutedBlock {
+        block: next,
+        receipts,
+        ..executed
+    };
+    let error = chain.storage.writer().unwrap().append(&stale).unwrap_err();
+    assert!(matches!(error, StorageError::NotHead { parent, .. } if parent.hash == head.hash));
+    chain.assert_head();
+}
+
+#[test]
+fn a_writer_with_a_failed_change_refuses_to_commit() {
+    let (_dir, mut chain) = chain_of(1);
+    let (mut executed, _) = chain.next(&[Op::Pay(1, 1)]);
+    let with_ommers = with_ommers(&executed);
+    executed.block = with_ommers;
+    let mut writer = chain.storage.writer().unwrap();
+    writer.append(&executed).unwrap_err();
+    writer.put_snapshot(B256::ZERO, b"later").unwrap();
+    assert!(matches!(writer.commit(), Err(StorageError::WriterFailed)));
+    chain.assert_head();
+}
+
+#[test]
+fn unwinding_or_reading_beyond_the_head_is_refused() {
+    let (_dir, chain) = chain_of(2);
+    let beyond = |error| matches!(error, StorageError::MissingBlock { number: 3, head: 2 });
+    assert!(beyond(
+        chain.storage.writer().unwrap().unwind_to(3).unwrap_err()
+    ));
+    assert!(beyond(chain.storage.state_at(3).unwrap_err()));
+    let mut writer = chain.storage.writer().unwrap();
+    assert_eq!(writer.unwind_to(2).unwrap(), Vec::new());
+}
+
+#[test]
+fn a_state_root_on_another_block_than_the_head_is_refused() {
+    let (_dir, chain) = chain_of(2);
+    let parent = chain.genesis.num_hash();
+    let error = chain
+        .storage
+        .state_root(parent, &BundleState::default())
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        StorageError::NotHead { parent: p, head } if p == parent && head == chain.head().num_hash()
+    ));
+}
+
+#[test]
+fn an_empty_block_keeps_the_state_root() {
+    let (_dir, chain) = chain_of(2);
+    let head: BlockNumHash = chain.head().num_hash();
+    let (root, _) = chain
+        .storage
+        .state_root(head, &BundleState::default())
+        .unwrap();
+    assert_eq!(root, chain.head().state_root);
+}
+
+#[test]
+fn blockhash_sees_the_chain_up_to_its_own_block() {
+    let (_dir, chain) = chain_of(4);
+    let state = chain.storage.state_at(2).unwrap();
+    assert_eq!(state.block(), 2);
+    assert_eq!(state.block_hash_ref(0).unwrap(), chain.genesis.hash());
+    assert_eq!(
+        state.block_hash_ref(2).unwrap(),
+        chain.blocks[1].block.hash()
+    );
+    assert_eq!(state.block_hash_ref(3).unwrap(), B256::ZERO);
+}
+
+#[test]
+fn unknown_code_is_an_error_and_empty_code_is_not() {
+    let (_dir, chain) = chain_of(1);
+    let state = chain.storage.state().unwrap();
+    assert!(
+        state
+            .code_by_hash_ref(alloy_primitives::KECCAK256_EMPTY)
+            .unwrap()
+            .is_empty()
+    );
+    let error = state.code_by_hash_ref(B256::repeat_byte(9)).unwrap_err();
+    assert!(matches!(
+        error,
+        StorageError::MissingEntry {
+            table: "Bytecodes",
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_large_transaction_survives_compression() {
+    let (_dir, mut chain) = chain_of(1);
+    let (mut executed, world) = chain.next(&[Op::Pay(1, 1)]);
+    let (header, mut body) = executed
+        .block
+        .clone_sealed_block()
+        .split_sealed_header_body();
+    body.transactions = vec![
+        transaction(1, 0),
+        transaction(2, 31),
+        transaction(3, 120_000),
+    ];
+    let block = SealedBlock::from_sealed_parts(header, body);
+    executed.block = block.with_senders(vec![address(1); 3]);
+    executed.receipts = vec![executed.receipts[0].clone(); 3];
+    let mut writer = chain.storage.writer().unwrap();
+    writer.append(&executed).unwrap();
+    writer.commit().unwrap();
+    let stored = chain.storage.reader().unwrap().block(2).unwrap();
+    assert_eq!(stored.as_ref(), Some(&executed.block));
+    chain.blocks.push(executed);
+    chain.worlds.push(world);
+    chain.assert_head();
+}
+
+#[test]
+fn a_signer_never_journals_two_seals_on_one_parent() {
+    let (_dir, chain) = chain_of(0);
+    let (parent, first, second) = (
+        B256::repeat_byte(1),
+        B256::repeat_byte(2),
+        B256::repeat_byte(3),
+    );
+    let storage = &chain.storage;
+    assert_eq!(storage.reader().unwrap().sealed_on(parent).unwrap(), None);
+    storage.journal_seal(5, parent, first).unwrap();
+    storage.journal_seal(5, parent, first).unwrap();
+    let error = storage.journal_seal(5, parent, second).unwrap_err();
+    assert!(matches!(
+        error,
+        StorageError::AlreadySealed { parent: p, sealed, requested }
+            if p == parent && sealed == first && requested == second
+    ));
+    // The same height on another parent is what fork choice may need.
+    storage
+        .journal_seal(5, B256::repeat_byte(4), second)
+        .unwrap();
+    assert_eq!(
+        storage.reader().unwrap().sealed_on(parent).unwrap(),
+        Some(first)
+    );
+}
+
+#[test]
+fn statistics_count_every_table() {
+    let (_dir, chain) = chain_of(4);
+    let stats = chain.storage.stats().unwrap();
+    let entries = |name: &str| {
+        stats
+            .iter()
+            .find(|table| table.name == name)
+            .unwrap()
+            .entries
+    };
+    assert_eq!(entries("Headers"), 5);
+    assert_eq!(entries("PlainAccounts"), chain.worlds[4].len() as u64);
+    let transactions: u64 = chain
+        .blocks
+        .iter()
+        .map(|b| b.block.body().transactions.len() as u64)
+        .sum();
+    assert_eq!(entries("Transactions"), transactions);
+    assert_eq!(stats.len(), 24);
+    assert!(
+        stats
+            .iter()
+            .all(|table| (table.entries == 0) == (table.bytes == 0))
+    );
+}
+
+#[test]
+fn writers_take_turns_across_threads() {
+    let (_dir, chain) = chain_of(0);
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let storage = chain.storage.clone();
+            scope.spawn(move || {
+                for n in 0..25u8 {
+                    let parent = B256::from(U256::from(u32::from(thread) << 8 | u32::from(n)));
+                    storage.journal_seal(1, parent, parent).unwrap();
+                }
+            });
+        }
+    });
+    let stats = chain.storage.stats().unwrap();
+    assert_eq!(
+        stats
+            .iter()
+            .find(|table| table.name == "SealJournal")
+            .unwrap()
+            .entries,
+        100
+    );
+}

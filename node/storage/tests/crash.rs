@@ -1,0 +1,170 @@
+//! A node killed while it writes restarts at a whole block.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+use support::{Op, World, genesis_world};
+use wattline_storage::{ExecutedBlock, Storage};
+
+const DIR: &str = "WATTLINE_CRASH_TEST_DIR";
+const ROUNDS: u64 = 24;
+
+/// What block `number` does; the same in every process.
+fn ops(number: u64) -> Vec<Op> {
+    (0..60u64)
+        .map(|n| {
+            let mix = (number * 31 + n * 17) as u16;
+            match n % 6 {
+                0 => Op::Pay(mix % 300, number),
+                1 => Op::Create(mix % 40, n as u8, vec![(mix % 9, n), (n as u16, number)]),
+                2 if number.is_multiple_of(5) => Op::Destroy(mix % 40),
+                _ => Op::Set(mix % 40, mix % 64, (number + n) % 4),
+            }
+        })
+        .collect()
+}
+
+/// Appends the next block to the database in `storage`, whose head state is `world`.
+fn append(storage: &Storage, world: &mut World) {
+    let reader = storage.reader().unwrap();
+    let head = reader.head().unwrap();
+    let parent = reader.header(head.number).unwrap().unwrap();
+    let number = head.number + 1;
+    let state = support::execute(reader.state().unwrap(), world, &ops(number));
+    let (root, trie) = storage.state_root(head, &state).unwrap();
+    let (block, receipts) = support::block(&parent, root, number % 7, 1);
+    let mut writer = storage.writer().unwrap();
+    writer
+        .append(&ExecutedBlock {
+            block,
+            receipts,
+            state,
+            trie,
+        })
+        .unwrap();
+    writer
+        .put_snapshot(head.hash, &number.to_be_bytes())
+        .unwrap();
+    // Blocks are undone and appended again under fire, too.
+    if number.is_multiple_of(9) {
+        writer.unwind_to(number - 1).unwrap();
+        writer.commit().unwrap();
+        let state = support::execute(
+            storage.state().unwrap(),
+            &mut world_at(number - 1),
+            &ops(number),
+        );
+        let (root, trie) = storage.state_root(head, &state).unwrap();
+        let (block, receipts) = support::block(&parent, root, number % 7, 2);
+        writer = storage.writer().unwrap();
+        writer
+            .append(&ExecutedBlock {
+                block,
+                receipts,
+                state,
+                trie,
+            })
+            .unwrap();
+    }
+    writer.commit().unwrap();
+}
+
+/// The state after block `number`, from the operations alone.
+fn world_at(number: u64) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = support::TestChain::new(dir.path());
+    for number in 1..=number {
+        chain.append(&ops(number));
+    }
+    chain.worlds.pop().unwrap()
+}
+
+/// The process that is killed: appends blocks until it is, and says so after each.
+#[test]
+fn appending_process() {
+    let Ok(dir) = std::env::var(DIR) else { return };
+    let storage = support::open(Path::new(&dir), &genesis_world()).unwrap();
+    let mut world = world_at(storage.reader().unwrap().head().unwrap().number);
+    println!("open");
+    loop {
+        append(&storage, &mut world);
+        println!(
+            "appended {}",
+            storage.reader().unwrap().head().unwrap().number
+        );
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+fn start(dir: &Path) -> (Child, BufReader<ChildStdout>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "appending_process", "--nocapture"])
+        .env(DIR, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    (child, output)
+}
+
+/// Reads until the process said that it appended `count` blocks; returns the last one's number.
+fn wait_for(output: &mut impl BufRead, count: u64) -> u64 {
+    let mut appended = 0;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert!(
+            output.read_line(&mut line).unwrap() > 0,
+            "the process ended by itself"
+        );
+        if let Some(number) = line.trim().strip_prefix("appended ") {
+            appended += 1;
+            if appended == count {
+                return number.parse().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_process_killed_while_appending_reopens_at_a_whole_block() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..ROUNDS {
+        let (mut child, mut output) = start(dir.path());
+        let acknowledged = wait_for(&mut output, 1 + round % 4);
+        // The process goes on meanwhile, so this hits it at any point of its work.
+        for spin in 0..round * 97_003 % 2_000_000 {
+            std::hint::black_box(spin);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let storage = support::open(dir.path(), &genesis_world()).unwrap();
+        let reader = storage.reader().unwrap();
+        let head = reader.head().unwrap();
+        assert!(
+            head.number >= acknowledged,
+            "block {acknowledged} was acknowledged, then lost"
+        );
+        reader.verify().unwrap();
+        let header = reader.header(head.number).unwrap().unwrap();
+        assert_eq!(reader.recompute_state_root().unwrap(), header.state_root);
+        for number in 1..=head.number {
+            let block = reader.block(number).unwrap().unwrap();
+            let receipts = reader.receipts(number).unwrap().unwrap();
+            assert_eq!(receipts.len(), block.body().transactions.len());
+            assert_eq!(
+                block.parent_hash,
+                reader.block_hash(number - 1).unwrap().unwrap()
+            );
+        }
+        assert!(reader.block(head.number + 1).unwrap().is_none());
+    }
+}
