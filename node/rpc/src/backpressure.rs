@@ -1,0 +1,166 @@
+//! Clients that do not read what they asked for.
+//!
+//! Answers to a WebSocket client queue up while it does not read them. So nothing more is read
+//! from a client while what was written to it is stuck, and one that reads nothing for a while
+//! is disconnected.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep},
+};
+
+/// A client's stream.
+#[derive(Debug)]
+pub(crate) struct Backpressure<T> {
+    stream: T,
+    timeout: Duration,
+    /// Set while a write is stuck: when to give up.
+    stuck: Option<Pin<Box<Sleep>>>,
+    reader: Option<Waker>,
+    /// The client's place among the open connections.
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T> Backpressure<T> {
+    pub(crate) const fn new(stream: T, timeout: Duration, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            stream,
+            timeout,
+            stuck: None,
+            reader: None,
+            _place: place,
+        }
+    }
+
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if result.is_ready() {
+            self.stuck = None;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+            return result;
+        }
+        let timeout = self.timeout;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        ready!(stuck.as_mut().poll(context));
+        metrics::counter!("wattline_rpc_slow_clients_total").increment(1);
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client does not read its answers",
+        )))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Backpressure<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.stuck.is_some() {
+            self.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Backpressure<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(context, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.written(context, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex, split},
+        sync::Semaphore,
+    };
+
+    async fn pair() -> (
+        Backpressure<tokio::io::DuplexStream>,
+        tokio::io::DuplexStream,
+    ) {
+        let (server, client) = duplex(8);
+        let place = Arc::new(Semaphore::new(1))
+            .acquire_owned()
+            .await
+            .expect("open semaphore");
+        (
+            Backpressure::new(server, Duration::from_secs(20), place),
+            client,
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_is_given_up() {
+        let (mut server, _client) = pair().await;
+        let started = tokio::time::Instant::now();
+        let error = server.write_all(&[0; 64]).await.expect_err("nobody reads");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed().as_secs(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_read_while_a_write_is_stuck() {
+        let (server, mut client) = pair().await;
+        let (mut reading, mut writing) = split(server);
+        client.write_all(b"request").await.expect("there is room");
+        let write = tokio::spawn(async move { writing.write_all(&[7; 64]).await });
+        tokio::task::yield_now().await;
+        let mut request = [0; 7];
+        let read = tokio::time::timeout(Duration::from_secs(1), reading.read_exact(&mut request));
+        assert!(read.await.is_err(), "the write is stuck");
+
+        let mut answer = [0; 64];
+        client
+            .read_exact(&mut answer)
+            .await
+            .expect("the server writes");
+        assert_eq!(answer, [7; 64]);
+        write.await.expect("no panic").expect("all was read");
+        reading.read_exact(&mut request).await.expect("reads again");
+        assert_eq!(&request, b"request");
+    }
+}

@@ -1,0 +1,69 @@
+//! From a block parameter (EIP-1898) to a canonical block.
+
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::BlockNumber;
+use wattline_primitives::SealedHeader;
+use wattline_storage::{Reader, StateReader};
+
+use crate::RpcError;
+
+/// The number that a tag or number stands for; the block need not exist. `pending` is the head:
+/// this node shows no block before it is sealed.
+///
+/// # Errors
+///
+/// [`RpcError::SafeNotFound`] and [`RpcError::FinalizedNotFound`], as the chain has no finality.
+pub(crate) fn number(reader: &Reader, id: BlockNumberOrTag) -> Result<BlockNumber, RpcError> {
+    match id {
+        BlockNumberOrTag::Number(number) => Ok(number),
+        BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => Ok(reader.head()?.number),
+        BlockNumberOrTag::Earliest => Ok(0),
+        BlockNumberOrTag::Safe => Err(RpcError::SafeNotFound),
+        BlockNumberOrTag::Finalized => Err(RpcError::FinalizedNotFound),
+    }
+}
+
+/// The number of the canonical block that `id` names; `None` if there is no such block.
+///
+/// # Errors
+///
+/// Those of [`number`], and [`RpcError::NotCanonical`] for a known block off the chain.
+pub(crate) fn find(reader: &Reader, id: BlockId) -> Result<Option<BlockNumber>, RpcError> {
+    match id {
+        BlockId::Number(id) => {
+            let number = number(reader, id)?;
+            Ok((number <= reader.head()?.number).then_some(number))
+        }
+        BlockId::Hash(id) => match reader.block_number(id.block_hash)? {
+            Some(number) => Ok(Some(number)),
+            // The state of a block off the chain is not kept, so it cannot be read whether or
+            // not the client requires a canonical block.
+            None if reader.header_by_hash(id.block_hash)?.is_some() => Err(RpcError::NotCanonical),
+            None => Ok(None),
+        },
+    }
+}
+
+/// The header of the canonical block that `id` names.
+///
+/// # Errors
+///
+/// Those of [`find`], and [`RpcError::HeaderNotFound`] or [`RpcError::HeaderForHashNotFound`].
+pub(crate) fn header(reader: &Reader, id: BlockId) -> Result<SealedHeader, RpcError> {
+    let missing = || match id {
+        BlockId::Number(_) => RpcError::HeaderNotFound,
+        BlockId::Hash(_) => RpcError::HeaderForHashNotFound,
+    };
+    let number = find(reader, id)?.ok_or_else(missing)?;
+    reader.header(number)?.ok_or_else(missing)
+}
+
+/// The state after the canonical block that `id` names, the head's by default.
+///
+/// # Errors
+///
+/// Those of [`header`].
+pub(crate) fn state(reader: &Reader, id: Option<BlockId>) -> Result<StateReader, RpcError> {
+    let header = header(reader, id.unwrap_or_default())?;
+    Ok(reader.state_at(header.number)?)
+}

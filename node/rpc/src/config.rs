@@ -1,0 +1,101 @@
+//! The operator's choices and limits.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// Where the server listens, whom it answers and how much it gives to one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RpcConfig {
+    /// Address and port of both HTTP and WebSocket. Port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// What `web3_clientVersion` answers, for example `wattline/v0.1.0/linux-x86_64`.
+    pub client_version: String,
+    /// Host names that requests may be addressed to, without port; `*` allows all. IP addresses
+    /// are always allowed. Keeps a web page from reaching a local node through a name that it
+    /// points at 127.0.0.1 (DNS rebinding).
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may read answers (CORS) and open WebSockets; `*` allows all.
+    /// Clients that are not web pages send no origin and are not concerned.
+    pub allowed_origins: Vec<String>,
+    /// Limits.
+    pub limits: RpcLimits,
+}
+
+impl RpcConfig {
+    /// The defaults at an address: answers to `localhost` and IP addresses, to no web page.
+    pub fn new(addr: SocketAddr) -> Self {
+        Self {
+            addr,
+            client_version: format!(
+                "wattline/v{}/{}-{}",
+                env!("CARGO_PKG_VERSION"),
+                std::env::consts::OS,
+                std::env::consts::ARCH
+            ),
+            allowed_hosts: vec!["localhost".to_owned()],
+            allowed_origins: Vec::new(),
+            limits: RpcLimits::default(),
+        }
+    }
+}
+
+/// How much of the node one request, one connection and all of them together may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RpcLimits {
+    /// Open connections.
+    pub max_connections: u32,
+    /// Subscriptions of one connection.
+    pub max_subscriptions_per_connection: u32,
+    /// Requests of one connection that are being worked on at the same time.
+    pub max_requests_in_flight: u32,
+    /// Bytes of one request.
+    pub max_request_bytes: u32,
+    /// Bytes of one answer.
+    pub max_response_bytes: u32,
+    /// Requests in one batch.
+    pub max_batch: u32,
+    /// Notifications and answers that wait for a slow WebSocket client. A subscription that
+    /// finds no room is ended.
+    pub subscription_buffer: u32,
+    /// How long a client may leave data unread before its connection is closed.
+    pub write_timeout: Duration,
+    /// Requests that read the database at the same time.
+    pub concurrent_reads: usize,
+    /// Calls, gas estimates and submissions that execute at the same time.
+    pub concurrent_calls: usize,
+    /// Gas of one `eth_call` or one run of `eth_estimateGas`.
+    pub call_gas: u64,
+    /// Time of one `eth_call`, `eth_estimateGas` or `eth_getLogs`.
+    pub call_timeout: Duration,
+    /// Blocks that one `eth_getLogs` may span.
+    pub log_blocks: u64,
+    /// Logs in one answer of `eth_getLogs`.
+    pub log_results: usize,
+    /// Addresses, or topics at one position, in one log filter.
+    pub log_alternatives: usize,
+    /// Blocks in one answer of `eth_feeHistory`.
+    pub fee_history_blocks: u64,
+}
+
+impl Default for RpcLimits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            max_connections: 500,
+            max_subscriptions_per_connection: 128,
+            max_requests_in_flight: 256,
+            max_request_bytes: 5 << 20,
+            max_response_bytes: 64 << 20,
+            max_batch: 1000,
+            subscription_buffer: 1024,
+            write_timeout: Duration::from_secs(20),
+            concurrent_reads: 32,
+            concurrent_calls: cores.max(2),
+            call_gas: 100_000_000,
+            call_timeout: Duration::from_secs(5),
+            log_blocks: 100_000,
+            log_results: 20_000,
+            log_alternatives: 1_000,
+            fee_history_blocks: 1_024,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Every error that a client can get.
+//!
+//! Wallets and libraries tell errors apart by code and by the first words of the message, so both
+//! are geth's wherever geth has the same error.
+
+use std::time::Duration;
+
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::{Panic, PanicKind, Revert, SolError};
+use jsonrpsee::types::{
+    ErrorObjectOwned,
+    error::{CALL_EXECUTION_FAILED_CODE, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE},
+};
+use revm::context::result::{HaltReason, InvalidTransaction, OutOfGasError};
+use wattline_chain::ChainError;
+use wattline_pool::PoolError;
+use wattline_storage::StorageError;
+
+/// The code of a reverted execution; `data` holds what the contract returned.
+pub const EXECUTION_REVERTED_CODE: i32 = 3;
+/// The code of a request beyond one of the node's limits (EIP-1474).
+pub const LIMIT_EXCEEDED_CODE: i32 = -32005;
+
+/// Why a request was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum RpcError {
+    /// No canonical block has this number.
+    #[error("header not found")]
+    HeaderNotFound,
+    /// No block has this hash.
+    #[error("header for hash not found")]
+    HeaderForHashNotFound,
+    /// The block is known, but the chain has gone another way.
+    #[error("hash is not currently canonical")]
+    NotCanonical,
+    /// No block is safe before there is finality.
+    #[error("safe block not found")]
+    SafeNotFound,
+    /// No block is finalized before there is finality.
+    #[error("finalized block not found")]
+    FinalizedNotFound,
+    /// As `HeaderNotFound`, in the words of the `clique` namespace and of `eth_getLogs`.
+    #[error("unknown block")]
+    UnknownBlock,
+    /// A parameter is of the right type, but its value is not usable.
+    #[error("{0}")]
+    InvalidParams(String),
+    /// The transaction bytes do not decode.
+    #[error("failed to decode signed transaction: {0}")]
+    DecodeTransaction(String),
+    /// The contract reverted.
+    #[error("{}", revert_message(.0))]
+    Reverted(Bytes),
+    /// The execution ended in an exception.
+    #[error("{}", halt_message(.0))]
+    Halted(HaltReason),
+    /// The execution cannot start.
+    #[error("err: {message} (supplied gas {gas})")]
+    InvalidCall {
+        /// What is wrong with the call.
+        message: String,
+        /// The gas it was given.
+        gas: u64,
+    },
+    /// The transaction does not succeed with all the gas that it may use.
+    #[error("gas required exceeds allowance ({0})")]
+    GasRequiredExceedsAllowance(u64),
+    /// The execution or the search took too long.
+    #[error("execution aborted (timeout = {}s)", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// More than this node gives to one request.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// The pool refused the transaction.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// This node has no signer.
+    #[error("this node seals no blocks: start it with --signer to vote")]
+    NoSigner,
+    /// A seal that recovers to no address.
+    #[error("the block has no valid seal: {0}")]
+    Seal(String),
+    /// The chain could not answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The database could not answer.
+    #[error("cannot read the database: {0}")]
+    Storage(#[from] StorageError),
+    /// A fault of this node.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl RpcError {
+    /// The JSON-RPC error code.
+    pub const fn code(&self) -> i32 {
+        match self {
+            Self::InvalidParams(_) | Self::DecodeTransaction(_) => INVALID_PARAMS_CODE,
+            Self::Reverted(_) => EXECUTION_REVERTED_CODE,
+            Self::LimitExceeded(_) => LIMIT_EXCEEDED_CODE,
+            Self::Storage(_) | Self::Internal(_) => INTERNAL_ERROR_CODE,
+            Self::Pool(error) if error.is_internal() => INTERNAL_ERROR_CODE,
+            _ => CALL_EXECUTION_FAILED_CODE,
+        }
+    }
+
+    /// An error in the words that geth has for a call which cannot start.
+    pub(crate) fn invalid_call(error: &InvalidTransaction, from: Address, gas: u64) -> Self {
+        let message = match error {
+            InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
+                insufficient_funds(from, **balance, **fee)
+            }
+            InvalidTransaction::CallGasCostMoreThanGasLimit {
+                initial_gas,
+                gas_limit,
+            } => {
+                format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
+            }
+            InvalidTransaction::GasFloorMoreThanGasLimit {
+                gas_floor,
+                gas_limit,
+            } => format!(
+                "insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}"
+            ),
+            InvalidTransaction::PriorityFeeGreaterThanMaxFee => {
+                "max priority fee per gas higher than max fee per gas".to_owned()
+            }
+            InvalidTransaction::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
+            other => other.to_string(),
+        };
+        Self::InvalidCall { message, gas }
+    }
+}
+
+/// geth's message for a sender who cannot pay.
+pub(crate) fn insufficient_funds(from: Address, have: U256, want: U256) -> String {
+    format!("insufficient funds for gas * price + value: address {from} have {have} want {want}")
+}
+
+impl From<RpcError> for ErrorObjectOwned {
+    fn from(error: RpcError) -> Self {
+        let code = error.code();
+        if code == INTERNAL_ERROR_CODE {
+            tracing::error!(%error, "request failed");
+        }
+        let message = error.to_string();
+        match error {
+            RpcError::Reverted(data) => Self::owned(code, message, Some(data)),
+            _ => Self::owned(code, message, None::<()>),
+        }
+    }
+}
+
+/// `execution reverted`, with the reason if the contract gave one that is text or a panic code.
+fn revert_message(data: &Bytes) -> String {
+    const PREFIX: &str = "execution reverted";
+    if let Ok(revert) = Revert::abi_decode(data) {
+        format!("{PREFIX}: {}", revert.reason)
+    } else if let Ok(panic) = Panic::abi_decode(data) {
+        match panic.kind() {
+            Some(kind) => format!("{PREFIX}: {}", panic_message(kind)),
+            None => format!("{PREFIX}: unknown panic code: {:#x}", panic.code),
+        }
+    } else {
+        PREFIX.to_owned()
+    }
+}
+
+/// The words that tools match for Solidity's panic codes.
+const fn panic_message(kind: PanicKind) -> &'static str {
+    match kind {
+        PanicKind::Generic => "generic panic",
+        PanicKind::Assert => "assert(false)",
+        PanicKind::UnderOverflow => "arithmetic underflow or overflow",
+        PanicKind::DivisionByZero => "division or modulo by zero",
+        PanicKind::EnumConversionError => "enum overflow",
+        PanicKind::StorageEncodingError => "invalid encoded storage byte array accessed",
+        PanicKind::EmptyArrayPop => "out-of-bounds array access; popping on an empty array",
+        PanicKind::ArrayOutOfBounds => "out-of-bounds access of an array or bytesN",
+        PanicKind::ResourceError => "out of memory",
+        PanicKind::InvalidInternalFunction => "uninitialized function",
+        _ => "unknown panic code",
+    }
+}
+
+fn halt_message(reason: &HaltReason) -> String {
+    match reason {
+        HaltReason::OutOfGas(OutOfGasError::InvalidOperand) => "gas uint64 overflow".to_owned(),
+        HaltReason::OutOfGas(_) => "out of gas".to_owned(),
+        HaltReason::OpcodeNotFound => "invalid opcode".to_owned(),
+        HaltReason::InvalidFEOpcode => "invalid opcode: INVALID".to_owned(),
+        HaltReason::InvalidJump => "invalid jump destination".to_owned(),
+        HaltReason::StackUnderflow => "stack underflow".to_owned(),
+        HaltReason::StackOverflow => "stack limit reached 1024".to_owned(),
+        HaltReason::OutOfOffset => "return data out of bounds".to_owned(),
+        HaltReason::CreateCollision => "contract address collision".to_owned(),
+        HaltReason::CreateContractSizeLimit => "max code size exceeded".to_owned(),
+        HaltReason::CreateContractStartingWithEF => {
+            "invalid code: must not begin with 0xef".to_owned()
+        }
+        HaltReason::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
+        HaltReason::NonceOverflow => "nonce uint64 overflow".to_owned(),
+        HaltReason::StateChangeDuringStaticCall => "write protection".to_owned(),
+        HaltReason::OutOfFunds => "insufficient balance for transfer".to_owned(),
+        HaltReason::CallTooDeep => "max call depth exceeded".to_owned(),
+        other => other.to_string(),
+    }
+}

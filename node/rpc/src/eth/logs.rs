@@ -1,0 +1,129 @@
+//! Logs of a range of blocks.
+
+use alloy_consensus::BlockHeader as _;
+use alloy_primitives::BlockNumber;
+use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, FilterBlockOption, Log};
+use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+use wattline_storage::Reader;
+
+use crate::{RpcError, RpcLimits, block_id, convert, node::Node, workers::Stop};
+
+#[rpc(server, namespace = "eth")]
+trait Logs {
+    #[method(name = "getLogs")]
+    async fn logs(&self, filter: Filter) -> RpcResult<Vec<Log>>;
+}
+
+/// The methods of this file.
+pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+    LogsServer::into_rpc(Handler(node))
+}
+
+struct Handler(Node);
+
+#[async_trait]
+impl LogsServer for Handler {
+    async fn logs(&self, filter: Filter) -> RpcResult<Vec<Log>> {
+        check_alternatives(&filter, self.0.limits())?;
+        let node = self.0.clone();
+        let logs = self.0.workers().call(move |stop| {
+            let reader = node.chain().storage().reader()?;
+            search(&reader, &filter, node.limits(), &stop)
+        });
+        Ok(logs.await?)
+    }
+}
+
+/// Refuses filters that name too many addresses or topics: each is looked for in every block.
+///
+/// # Errors
+///
+/// [`RpcError::LimitExceeded`].
+pub(super) fn check_alternatives(filter: &Filter, limits: &RpcLimits) -> Result<(), RpcError> {
+    let most = filter
+        .topics
+        .iter()
+        .map(|topic| topic.len())
+        .chain([filter.address.len()])
+        .max();
+    if most.unwrap_or_default() > limits.log_alternatives {
+        return Err(RpcError::LimitExceeded(format!(
+            "exceed max addresses or topics per search position: {} given, limit {}: split the \
+             query",
+            most.unwrap_or_default(),
+            limits.log_alternatives
+        )));
+    }
+    Ok(())
+}
+
+fn search(
+    reader: &Reader,
+    filter: &Filter,
+    limits: &RpcLimits,
+    stop: &Stop,
+) -> Result<Vec<Log>, RpcError> {
+    let Some((from, to)) = range(reader, filter)? else {
+        return Ok(Vec::new());
+    };
+    let blocks = to - from + 1;
+    if blocks > limits.log_blocks {
+        return Err(RpcError::LimitExceeded(format!(
+            "query spans {blocks} blocks, limit {}: narrow the range of fromBlock and toBlock",
+            limits.log_blocks
+        )));
+    }
+    let mut found = Vec::new();
+    for number in from..=to {
+        stop.check()?;
+        let Some(header) = reader.header(number)? else {
+            return Err(RpcError::UnknownBlock);
+        };
+        if header.logs_bloom().is_zero() || !filter.matches_bloom(header.logs_bloom()) {
+            continue;
+        }
+        let Some(block) = reader.block_with_receipts(number)? else {
+            return Err(RpcError::UnknownBlock);
+        };
+        let logs = convert::logs(&block.block, &block.receipts, false, |log| {
+            filter.matches(log)
+        });
+        // One more than the limit tells that there are more, without collecting them all.
+        found.extend(logs.take(limits.log_results + 1 - found.len()));
+        if found.len() > limits.log_results {
+            return Err(RpcError::LimitExceeded(format!(
+                "query returned more than {} results: narrow the range of blocks (up to {number} \
+                 is too much from {from}) or filter by address or topics",
+                limits.log_results
+            )));
+        }
+    }
+    Ok(found)
+}
+
+/// The canonical blocks that a filter asks for, from and to inclusive; `None` if all of them are
+/// yet to come.
+fn range(reader: &Reader, filter: &Filter) -> Result<Option<(BlockNumber, BlockNumber)>, RpcError> {
+    match filter.block_option {
+        FilterBlockOption::AtBlockHash(hash) => {
+            let number = block_id::find(reader, hash.into())?.ok_or(RpcError::UnknownBlock)?;
+            Ok(Some((number, number)))
+        }
+        FilterBlockOption::Range {
+            from_block,
+            to_block,
+        } => {
+            let number = |tag: Option<BlockNumberOrTag>| {
+                block_id::number(reader, tag.unwrap_or(BlockNumberOrTag::Latest))
+            };
+            let (from, to) = (number(from_block)?, number(to_block)?);
+            let head = reader.head()?.number;
+            if from > to {
+                return Err(RpcError::InvalidParams(format!(
+                    "invalid block range params: fromBlock {from} is after toBlock {to}"
+                )));
+            }
+            Ok((from <= head).then_some((from, to.min(head))))
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Accounts and storage, at any block.
+
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_serde::JsonStorageKey;
+use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+
+use crate::{block_id, node::Node};
+
+#[rpc(server, namespace = "eth")]
+trait State {
+    #[method(name = "accounts")]
+    async fn accounts(&self) -> RpcResult<Vec<Address>>;
+
+    #[method(name = "getBalance")]
+    async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256>;
+
+    #[method(name = "getCode")]
+    async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes>;
+
+    #[method(name = "getStorageAt")]
+    async fn storage_at(
+        &self,
+        address: Address,
+        slot: JsonStorageKey,
+        block: Option<BlockId>,
+    ) -> RpcResult<B256>;
+
+    #[method(name = "getTransactionCount")]
+    async fn transaction_count(&self, address: Address, block: Option<BlockId>) -> RpcResult<U64>;
+}
+
+/// The methods of this file.
+pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+    StateServer::into_rpc(Handler(node))
+}
+
+struct Handler(Node);
+
+#[async_trait]
+impl StateServer for Handler {
+    async fn accounts(&self) -> RpcResult<Vec<Address>> {
+        Ok(self.0.dev_accounts().to_vec())
+    }
+
+    async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256> {
+        let balance = self.0.read(move |_, reader| {
+            let account = block_id::state(reader, block)?.account(&address)?;
+            Ok(account.map(|account| account.balance).unwrap_or_default())
+        });
+        Ok(balance.await?)
+    }
+
+    async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes> {
+        let code = self.0.read(move |_, reader| {
+            let state = block_id::state(reader, block)?;
+            let hash = state
+                .account(&address)?
+                .and_then(|account| account.bytecode_hash);
+            let Some(hash) = hash else {
+                return Ok(Bytes::new());
+            };
+            Ok(state
+                .bytecode(&hash)?
+                .map(|code| code.original_bytes())
+                .unwrap_or_default())
+        });
+        Ok(code.await?)
+    }
+
+    async fn storage_at(
+        &self,
+        address: Address,
+        slot: JsonStorageKey,
+        block: Option<BlockId>,
+    ) -> RpcResult<B256> {
+        let value = self.0.read(move |_, reader| {
+            let state = block_id::state(reader, block)?;
+            Ok(B256::from(state.storage_at(&address, slot.as_b256())?))
+        });
+        Ok(value.await?)
+    }
+
+    async fn transaction_count(&self, address: Address, block: Option<BlockId>) -> RpcResult<U64> {
+        let nonce = self.0.read(move |node, reader| {
+            let account = block_id::state(reader, block)?.account(&address)?;
+            let mined = account.map(|account| account.nonce).unwrap_or_default();
+            let nonce = match block {
+                Some(BlockId::Number(BlockNumberOrTag::Pending)) => node
+                    .pool()
+                    .pending_nonce(&address)
+                    .map_or(mined, |nonce| nonce.max(mined)),
+                _ => mined,
+            };
+            Ok(U64::from(nonce))
+        });
+        Ok(nonce.await?)
+    }
+}

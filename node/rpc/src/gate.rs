@@ -1,0 +1,221 @@
+//! Who may talk to the server, and for how long one request may take.
+
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
+use jsonrpsee::{
+    core::BoxError,
+    server::{HttpBody, HttpRequest, HttpResponse, ws},
+};
+use tower::{Layer, Service};
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::RpcConfig;
+
+/// Longest time from the first byte of an HTTP request to its answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Marks requests that came over HTTP, where nothing can be pushed to the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverHttp;
+
+/// Tells browsers which web pages may read answers; `None` if none may.
+pub(crate) fn cors(config: &RpcConfig) -> Result<Option<CorsLayer>, header::InvalidHeaderValue> {
+    if config.allowed_origins.is_empty() {
+        return Ok(None);
+    }
+    let layer = CorsLayer::new()
+        .allow_methods([http::Method::POST, http::Method::GET])
+        .allow_headers([header::CONTENT_TYPE]);
+    if config.allowed_origins.iter().any(|origin| origin == "*") {
+        return Ok(Some(layer.allow_origin(Any)));
+    }
+    let origins: Result<Vec<HeaderValue>, _> = config
+        .allowed_origins
+        .iter()
+        .map(|origin| origin.parse())
+        .collect();
+    Ok(Some(layer.allow_origin(origins?)))
+}
+
+/// Refuses requests to names and from web pages that are not allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct GateLayer(Arc<Allowed>);
+
+#[derive(Debug)]
+struct Allowed {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl GateLayer {
+    pub(crate) fn new(config: &RpcConfig) -> Self {
+        Self(Arc::new(Allowed {
+            hosts: config.allowed_hosts.clone(),
+            origins: config.allowed_origins.clone(),
+        }))
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gate {
+            inner,
+            allowed: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// See [`GateLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Gate<S> {
+    inner: S,
+    allowed: Arc<Allowed>,
+}
+
+impl<S, B> Service<HttpRequest<B>> for Gate<S>
+where
+    S: Service<HttpRequest<B>, Response = HttpResponse, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: HttpRequest<B>) -> Self::Future {
+        let host = request.uri().authority().map(Authority::as_str);
+        let host = host
+            .or_else(|| text(request.headers(), &header::HOST))
+            .unwrap_or_default();
+        if !self.allowed.host(host) {
+            return answer(
+                StatusCode::FORBIDDEN,
+                "invalid host specified: the operator allows other names with --http.vhosts",
+            );
+        }
+        let upgrade = ws::is_upgrade_request(&request);
+        if upgrade {
+            // Browsers let any page open a WebSocket and leave the check to the server.
+            let origin = text(request.headers(), &header::ORIGIN);
+            if origin.is_some_and(|origin| !self.allowed.origin(origin)) {
+                return answer(
+                    StatusCode::FORBIDDEN,
+                    "origin not allowed: the operator allows others with --http.corsdomain",
+                );
+            }
+            return Box::pin(self.inner.call(request));
+        }
+        request.extensions_mut().insert(OverHttp);
+        let response = tokio::time::timeout(REQUEST_TIMEOUT, self.inner.call(request));
+        Box::pin(async move {
+            match response.await {
+                Ok(response) => response,
+                Err(_) => answer(StatusCode::REQUEST_TIMEOUT, "the request took too long").await,
+            }
+        })
+    }
+}
+
+impl Allowed {
+    fn host(&self, host: &str) -> bool {
+        if self.hosts.iter().any(|allowed| allowed == "*") {
+            return true;
+        }
+        let Ok(authority) = host.parse::<Authority>() else {
+            return false;
+        };
+        let name = authority.host();
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        address.parse::<IpAddr>().is_ok()
+            || self
+                .hosts
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(name))
+    }
+
+    fn origin(&self, origin: &str) -> bool {
+        self.origins
+            .iter()
+            .any(|allowed| allowed == "*" || allowed == origin)
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn answer(
+    status: StatusCode,
+    message: &'static str,
+) -> Pin<Box<dyn Future<Output = Result<HttpResponse, BoxError>> + Send>> {
+    let mut response = HttpResponse::new(HttpBody::from(message));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    Box::pin(async move { Ok::<_, Infallible>(response).map_err(Into::into) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Allowed;
+
+    fn allowed(hosts: &[&str], origins: &[&str]) -> Allowed {
+        let owned = |list: &[&str]| list.iter().map(|&item| item.to_owned()).collect();
+        Allowed {
+            hosts: owned(hosts),
+            origins: owned(origins),
+        }
+    }
+
+    #[test]
+    fn addresses_and_listed_names_are_hosts() {
+        let allowed = allowed(&["localhost", "node.example"], &[]);
+        for host in [
+            "localhost",
+            "LocalHost:8545",
+            "127.0.0.1:8545",
+            "[::1]:8545",
+            "node.example",
+        ] {
+            assert!(allowed.host(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:8545",
+            "a b",
+            "node.example.evil",
+        ] {
+            assert!(!allowed.host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_star_allows_everything() {
+        let all = allowed(&["*"], &["*"]);
+        assert!(all.host("anything.example:1") && all.host(""));
+        assert!(all.origin("https://anything.example"));
+    }
+
+    #[test]
+    fn origins_are_compared_whole() {
+        let allowed = allowed(&[], &["https://market.example"]);
+        assert!(allowed.origin("https://market.example"));
+        assert!(!allowed.origin("http://market.example"));
+        assert!(!allowed.origin("https://market.example.evil"));
+    }
+}

@@ -1,0 +1,40 @@
+//! JSON-RPC over HTTP and WebSocket.
+//!
+//! [`serve`] opens one port that speaks both. Every method is in the file of its namespace, as a
+//! jsonrpsee trait, so that a namespace grows without touching another:
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`config`] | the operator's choices and limits |
+//! | [`error`] | every error a client can get, with geth's codes and words |
+//! | `node` | what all methods share: chain, pool, producer, workers |
+//! | `block_id` | from a block parameter to a canonical block |
+//! | `convert` | from the chain's types to Ethereum's JSON |
+//! | `workers` | bounded threads for reading and executing |
+//! | `eth`, `net`, `web3`, `clique` | the methods, by namespace |
+//! | `middleware` | what happens around every call: metrics, limits, helpful errors |
+//! | `usage` | how each method is called, for error messages |
+//! | `gate` | who may talk to the server: hosts and origins |
+//! | `backpressure` | clients that do not read what they asked for |
+//! | [`server`] | the port, its connections and its end |
+
+mod backpressure;
+mod block_id;
+mod clique;
+pub mod config;
+mod convert;
+pub mod error;
+mod eth;
+mod gate;
+mod middleware;
+mod net;
+mod node;
+pub mod server;
+mod usage;
+mod web3;
+mod workers;
+
+pub use config::{RpcConfig, RpcLimits};
+pub use error::RpcError;
+pub use node::RpcContext;
+pub use server::{RpcServerError, RpcServerHandle, serve};

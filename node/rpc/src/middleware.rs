@@ -1,0 +1,192 @@
+//! What happens around every call: metrics, a bound on the work of one connection, and errors
+//! that say what was expected.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jsonrpsee::{
+    BatchResponseBuilder, MethodResponse,
+    core::middleware::{Batch, BatchEntry, Notification, RpcServiceT},
+    types::{
+        ErrorObject, ErrorObjectOwned, Id, Request,
+        error::{INVALID_PARAMS_CODE, INVALID_PARAMS_MSG, METHOD_NOT_FOUND_CODE},
+    },
+};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use crate::{RpcLimits, error::LIMIT_EXCEEDED_CODE, gate::OverHttp, usage};
+
+/// Wraps the methods of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls<S> {
+    service: S,
+    limits: RpcLimits,
+    in_flight: Arc<Semaphore>,
+}
+
+impl<S> Calls<S> {
+    pub(crate) fn new(service: S, limits: RpcLimits) -> Self {
+        let in_flight = Arc::new(Semaphore::new(limits.max_requests_in_flight as usize));
+        Self {
+            service,
+            limits,
+            in_flight,
+        }
+    }
+}
+
+impl<S> RpcServiceT for Calls<S>
+where
+    S: RpcServiceT<
+            MethodResponse = MethodResponse,
+            BatchResponse = MethodResponse,
+            NotificationResponse = MethodResponse,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    type MethodResponse = MethodResponse;
+    type NotificationResponse = MethodResponse;
+    type BatchResponse = MethodResponse;
+
+    fn call<'a>(
+        &self,
+        request: Request<'a>,
+    ) -> impl Future<Output = Self::MethodResponse> + Send + 'a {
+        let this = self.clone();
+        async move {
+            let started = Instant::now();
+            let known = usage::of(&request.method);
+            let response = this.answer(request, known).await;
+            record(
+                known.map_or("unknown", |(name, _)| name),
+                started.elapsed(),
+                &response,
+            );
+            response
+        }
+    }
+
+    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
+        let this = self.clone();
+        async move {
+            let limit = this.limits.max_response_bytes as usize;
+            let mut responses = BatchResponseBuilder::new_with_limit(limit);
+            let mut notified = false;
+            for entry in batch {
+                let response = match entry {
+                    Ok(BatchEntry::Call(request)) => this.call(request).await,
+                    Ok(BatchEntry::Notification(notification)) => {
+                        notified = true;
+                        this.notification(notification).await;
+                        continue;
+                    }
+                    Err(invalid) => {
+                        let (error, id) = invalid.into_parts();
+                        MethodResponse::error(id, error)
+                    }
+                };
+                if let Err(too_large) = responses.append(response) {
+                    return too_large;
+                }
+            }
+            if responses.is_empty() && notified {
+                return MethodResponse::notification();
+            }
+            MethodResponse::from_batch(responses.finish())
+        }
+    }
+
+    fn notification<'a>(
+        &self,
+        notification: Notification<'a>,
+    ) -> impl Future<Output = Self::NotificationResponse> + Send + 'a {
+        self.service.notification(notification)
+    }
+}
+
+impl<S> Calls<S>
+where
+    S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
+{
+    async fn answer(
+        &self,
+        request: Request<'_>,
+        known: Option<(&'static str, &'static str)>,
+    ) -> MethodResponse {
+        let id = request.id.clone().into_owned();
+        let Some((name, parameters)) = known else {
+            let method: String = request.method.chars().take(128).collect();
+            let message = format!("the method {method} does not exist/is not available");
+            return error(id, METHOD_NOT_FOUND_CODE, message);
+        };
+        if matches!(name, "eth_subscribe" | "eth_unsubscribe")
+            && request.extensions.get::<OverHttp>().is_some()
+        {
+            let message = "notifications not supported over HTTP: open a WebSocket connection to \
+                           the same address";
+            return error(id, METHOD_NOT_FOUND_CODE, message.to_owned());
+        }
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            let message = format!(
+                "too many requests at once on this connection, limit {}: wait for answers",
+                self.limits.max_requests_in_flight
+            );
+            return error(id, LIMIT_EXCEEDED_CODE, message);
+        };
+        let response = self.service.call(request).await;
+        if response.as_error_code() == Some(INVALID_PARAMS_CODE) && !response.is_subscription() {
+            return explain(id, response, name, parameters);
+        }
+        response
+    }
+}
+
+fn error(id: Id<'_>, code: i32, message: String) -> MethodResponse {
+    MethodResponse::error(id, ErrorObjectOwned::owned(code, message, None::<()>))
+}
+
+/// Puts what the parser said, and how the method is called, into the message of an error about
+/// parameters: few clients show the data of an error.
+fn explain(id: Id<'_>, response: MethodResponse, name: &str, parameters: &str) -> MethodResponse {
+    #[derive(Deserialize)]
+    struct Failed<'a> {
+        #[serde(borrow)]
+        error: ErrorObject<'a>,
+    }
+    let Ok(failed) = serde_json::from_str::<Failed<'_>>(response.as_json().get()) else {
+        return response;
+    };
+    if failed.error.message() != INVALID_PARAMS_MSG {
+        return response;
+    }
+    let reason = failed
+        .error
+        .data()
+        .and_then(|data| serde_json::from_str(data.get()).ok());
+    let reason: String = reason.unwrap_or_else(|| "wrong parameters".to_owned());
+    let reason = if reason == "No more params" {
+        "a parameter is missing"
+    } else {
+        &reason
+    };
+    // What a parser quotes of the request may be as long as the request.
+    let reason: String = reason.chars().take(300).collect();
+    let message = format!("invalid params: {reason}; expected {name}({parameters})");
+    error(id, INVALID_PARAMS_CODE, message)
+}
+
+fn record(method: &'static str, took: Duration, response: &MethodResponse) {
+    metrics::counter!("wattline_rpc_requests_total", "method" => method).increment(1);
+    metrics::histogram!("wattline_rpc_request_duration_seconds", "method" => method)
+        .record(took.as_secs_f64());
+    if let Some(code) = response.as_error_code() {
+        let code = code.to_string();
+        metrics::counter!("wattline_rpc_errors_total", "method" => method, "code" => code)
+            .increment(1);
+    }
+}

@@ -1,0 +1,41 @@
+//! The `net` namespace.
+
+use alloy_primitives::U64;
+use jsonrpsee::{core::RpcResult, proc_macros::rpc};
+
+use crate::node::Node;
+
+#[rpc(server, namespace = "net")]
+trait Net {
+    #[method(name = "version")]
+    fn version(&self) -> RpcResult<String>;
+
+    #[method(name = "listening")]
+    fn listening(&self) -> RpcResult<bool>;
+
+    #[method(name = "peerCount")]
+    fn peer_count(&self) -> RpcResult<U64>;
+}
+
+/// All methods of the namespace.
+pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+    NetServer::into_rpc(Handler(node))
+}
+
+struct Handler(Node);
+
+impl NetServer for Handler {
+    fn version(&self) -> RpcResult<String> {
+        Ok(self.0.chain().spec().chain_id().to_string())
+    }
+
+    // Libraries ask this to learn whether the node is there at all, so geth always says yes.
+    fn listening(&self) -> RpcResult<bool> {
+        Ok(true)
+    }
+
+    // The node has no network of peers yet.
+    fn peer_count(&self) -> RpcResult<U64> {
+        Ok(U64::ZERO)
+    }
+}

@@ -1,0 +1,97 @@
+//! What all methods share.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use wattline_chain::Chain;
+use wattline_pool::Pool;
+use wattline_producer::ProducerHandle;
+use wattline_storage::Reader;
+
+use crate::{RpcConfig, RpcError, RpcLimits, workers::Workers};
+
+/// The parts of a node that JSON-RPC speaks for.
+#[derive(Clone, Debug)]
+pub struct RpcContext {
+    /// The chain.
+    pub chain: Chain,
+    /// Transactions that wait.
+    pub pool: Pool,
+    /// Votes of this node's signer; `None` on a node that seals no blocks.
+    pub producer: Option<ProducerHandle>,
+    /// What `eth_accounts` answers: accounts whose keys are public on a development chain. The
+    /// node holds no keys and signs nothing for clients.
+    pub dev_accounts: Vec<Address>,
+}
+
+/// The context as the methods hold it.
+#[derive(Clone, Debug)]
+pub(crate) struct Node(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    context: RpcContext,
+    client_version: String,
+    limits: RpcLimits,
+    workers: Workers,
+}
+
+impl Node {
+    pub(crate) fn new(context: RpcContext, config: &RpcConfig) -> Self {
+        Self(Arc::new(Inner {
+            context,
+            client_version: config.client_version.clone(),
+            limits: config.limits,
+            workers: Workers::new(&config.limits),
+        }))
+    }
+
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.0.context.chain
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.0.context.pool
+    }
+
+    /// # Errors
+    ///
+    /// [`RpcError::NoSigner`] on a node that seals no blocks.
+    pub(crate) fn producer(&self) -> Result<&ProducerHandle, RpcError> {
+        self.0.context.producer.as_ref().ok_or(RpcError::NoSigner)
+    }
+
+    pub(crate) fn dev_accounts(&self) -> &[Address] {
+        &self.0.context.dev_accounts
+    }
+
+    pub(crate) fn client_version(&self) -> &str {
+        &self.0.client_version
+    }
+
+    pub(crate) fn limits(&self) -> &RpcLimits {
+        &self.0.limits
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.0.workers
+    }
+
+    /// Reads from one consistent snapshot of the database.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, and [`RpcError::Storage`].
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &Reader) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let node = self.clone();
+        self.workers()
+            .read(move || {
+                let reader = node.chain().storage().reader()?;
+                work(&node, &reader)
+            })
+            .await
+    }
+}
