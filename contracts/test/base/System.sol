@@ -10,7 +10,6 @@ import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {ISettlementToken} from "../../src/interfaces/ISettlementToken.sol";
 import {IVault} from "../../src/interfaces/IVault.sol";
 import {Predeploys} from "../../src/libraries/Predeploys.sol";
-import {BatchAuctionReference} from "../../src/reference/BatchAuctionReference.sol";
 import {Test} from "./Test.sol";
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
 import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
@@ -51,7 +50,7 @@ abstract contract System is Test {
 
     function setUp() public virtual {
         vm.warp(T0);
-        genesis = new Genesis();
+        genesis = Genesis(vm.deployCode("Genesis.sol:Genesis", ""));
         bytes memory proxyCode = genesis.proxyCode();
         Genesis.Placement[] memory placements = genesis.placements();
         for (uint256 i = 0; i < placements.length; ++i) {
@@ -68,7 +67,9 @@ abstract contract System is Test {
             vm.prank(calls[i].from);
             Address.functionCall(calls[i].to, calls[i].data);
         }
-        vm.etch(Predeploys.BATCH_AUCTION, address(new BatchAuctionReference(Predeploys.BATCH_AUCTION)).code);
+        address auction =
+            vm.deployCode("BatchAuctionReference.sol:BatchAuctionReference", abi.encode(Predeploys.BATCH_AUCTION));
+        vm.etch(Predeploys.BATCH_AUCTION, auction.code);
     }
 
     // Set-up

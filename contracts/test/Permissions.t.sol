@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Permissions} from "../src/Permissions.sol";
+import {IPermissions} from "../src/interfaces/IPermissions.sol";
+import {System} from "./base/System.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+
+contract PermissionsTest is System {
+    address private dave = _named("dave");
+
+    function test_the_genesis_grants_what_its_configuration_says() public view {
+        vm.assertEq(PERMISSIONS.flagsOf(permissionOperator), 4);
+        vm.assertEq(PERMISSIONS.flagsOf(admin), 4);
+        vm.assertEq(PERMISSIONS.flagsOf(alice), 1);
+        vm.assertEq(PERMISSIONS.flagsOf(carol), 3);
+        vm.assertEq(PERMISSIONS.flagsOf(dave), 0);
+        vm.assertEq(PERMISSIONS.operatorCount(), 2);
+    }
+
+    function test_the_node_finds_the_flags_at_slot_zero(uint8 flags) public {
+        flags = uint8(bound(uint256(flags), 0, 3));
+        _setFlags(permissionOperator, dave, flags);
+        bytes32 word = vm.load(address(PERMISSIONS), keccak256(abi.encode(dave, uint256(0))));
+        vm.assertEq(uint256(word), flags);
+    }
+
+    function test_flags_say_who_may_transact_and_deploy() public {
+        vm.assertEq(PERMISSIONS.canTransact(dave), false);
+        vm.assertEq(PERMISSIONS.canDeploy(dave), false);
+        _setFlags(permissionOperator, dave, 1);
+        vm.assertEq(PERMISSIONS.canTransact(dave), true);
+        vm.assertEq(PERMISSIONS.canDeploy(dave), false);
+        _setFlags(permissionOperator, dave, 3);
+        vm.assertEq(PERMISSIONS.canDeploy(dave), true);
+        // To deploy without being able to transact means nothing.
+        _setFlags(permissionOperator, dave, 2);
+        vm.assertEq(PERMISSIONS.canTransact(dave), false);
+        vm.assertEq(PERMISSIONS.canDeploy(dave), false);
+    }
+
+    function test_operators_change_flags_of_many() public {
+        vm.expectEmit(address(PERMISSIONS));
+        emit IPermissions.PermissionsChanged(alice, permissionOperator, 1, 2);
+        vm.expectEmit(address(PERMISSIONS));
+        emit IPermissions.PermissionsChanged(dave, permissionOperator, 0, 2);
+        vm.prank(permissionOperator);
+        PERMISSIONS.setFlags(_list(alice, dave), 2);
+        uint256[] memory flags = PERMISSIONS.flagsOfMany(_list(alice, dave, bob));
+        vm.assertEq(flags[0], 2);
+        vm.assertEq(flags[1], 2);
+        vm.assertEq(flags[2], 1);
+    }
+
+    function test_operators_cannot_lock_each_other_out() public {
+        _setFlags(admin, permissionOperator, 0);
+        vm.assertEq(PERMISSIONS.flagsOf(permissionOperator), 4);
+        vm.assertEq(PERMISSIONS.canTransact(permissionOperator), true);
+    }
+
+    function test_only_operators_change_flags(address anybody) public {
+        vm.assume(anybody != permissionOperator && anybody != admin);
+        vm.expectRevert(abi.encodeWithSelector(IPermissions.NotPermissionOperator.selector, anybody));
+        vm.prank(anybody);
+        PERMISSIONS.setFlags(_list(anybody), 1);
+    }
+
+    function test_operators_set_two_flags_only(uint256 flags) public {
+        vm.assume(flags > 3);
+        vm.expectRevert(abi.encodeWithSelector(IPermissions.ReservedFlags.selector, flags));
+        vm.prank(permissionOperator);
+        PERMISSIONS.setFlags(_list(dave), flags);
+    }
+
+    function test_the_administrator_names_and_dismisses_operators() public {
+        vm.expectEmit(address(PERMISSIONS));
+        emit IPermissions.PermissionsChanged(alice, admin, 1, 5);
+        vm.startPrank(admin);
+        PERMISSIONS.setOperator(alice, true);
+        PERMISSIONS.setOperator(alice, true);
+        vm.assertEq(PERMISSIONS.operatorCount(), 3);
+        PERMISSIONS.setOperator(permissionOperator, false);
+        PERMISSIONS.setOperator(admin, false);
+        PERMISSIONS.setOperator(admin, false);
+        vm.assertEq(PERMISSIONS.operatorCount(), 1);
+        vm.expectRevert(abi.encodeWithSelector(IPermissions.LastOperator.selector, alice));
+        PERMISSIONS.setOperator(alice, false);
+        vm.stopPrank();
+        _setFlags(alice, dave, 1);
+        vm.assertEq(PERMISSIONS.flagsOf(dave), 1);
+    }
+
+    function test_nobody_else_names_operators() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, permissionOperator));
+        vm.prank(permissionOperator);
+        PERMISSIONS.setOperator(permissionOperator, true);
+    }
+
+    function test_there_is_an_operator_from_the_start() public {
+        address implementation = vm.deployCode("Permissions.sol:Permissions", "");
+        vm.expectRevert(abi.encodeWithSelector(IPermissions.LastOperator.selector, address(0)));
+        new ERC1967Proxy(implementation, abi.encodeCall(Permissions.initialize, (new address[](0))));
+    }
+
+    function _setFlags(address by, address account, uint256 flags) private {
+        vm.prank(by);
+        PERMISSIONS.setFlags(_list(account), flags);
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Genesis} from "../src/genesis/Genesis.sol";
+import {IMarket} from "../src/interfaces/IMarket.sol";
+import {Predeploys} from "../src/libraries/Predeploys.sol";
+import {System} from "./base/System.sol";
+import {Initializable} from "@openzeppelin/contracts-upgradeable/proxy/utils/Initializable.sol";
+import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+
+/// @notice What holds for all contracts: addresses, roles, initialisation, upgrades.
+contract SystemTest is System {
+    function test_the_contracts_stand_at_the_fixed_addresses() public view {
+        Genesis.Placement[] memory placements = genesis.placements();
+        vm.assertEq(placements.length, 8);
+        for (uint256 i = 0; i < placements.length; ++i) {
+            vm.assertEq(placements[i].proxy, address((uint160(0xE1EC) << 144) + uint160(i)));
+            vm.assertTrue(_implementation(placements[i].proxy) != address(0), placements[i].artifact);
+        }
+    }
+
+    function test_all_but_the_manager_take_their_roles_from_it() public view {
+        for (uint160 i = 1; i < 8; ++i) {
+            vm.assertEq(IAccessManaged(_predeploy(i)).authority(), Predeploys.ACCESS_MANAGER);
+        }
+    }
+
+    function test_roles_are_granted_as_configured() public view {
+        (bool isAdmin,) = MANAGER.hasRole(0, admin);
+        (bool isBank,) = MANAGER.hasRole(genesis.BANK_ROLE(), bank);
+        (bool isRegistrar,) = MANAGER.hasRole(genesis.REGISTRAR_ROLE(), registrar);
+        vm.assertEq(isAdmin && isBank && isRegistrar, true);
+        (bool isBankToo,) = MANAGER.hasRole(genesis.BANK_ROLE(), registrar);
+        vm.assertEq(isBankToo, false);
+    }
+
+    function test_a_role_can_be_taken_away() public {
+        uint64 role = genesis.BANK_ROLE();
+        vm.prank(admin);
+        MANAGER.revokeRole(role, bank);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, bank));
+        vm.prank(bank);
+        TOKEN.mint(bank, 1);
+    }
+
+    function test_nothing_is_initialised_twice() public {
+        Genesis.Call[] memory calls = genesis.calls(_config());
+        for (uint256 i = 0; i < 8; ++i) {
+            vm.assertEq(calls[i].to, _predeploy(uint160(i)));
+            vm.prank(calls[i].from);
+            (bool success, bytes memory reason) = calls[i].to.call(calls[i].data);
+            vm.assertEq(success, false);
+            vm.assertEq(reason, abi.encodeWithSelector(Initializable.InvalidInitialization.selector));
+        }
+    }
+
+    function test_implementations_cannot_be_initialised() public {
+        Genesis.Call[] memory calls = genesis.calls(_config());
+        for (uint256 i = 0; i < 8; ++i) {
+            (bool success, bytes memory reason) = _implementation(calls[i].to).call(calls[i].data);
+            vm.assertEq(success, false);
+            vm.assertEq(reason, abi.encodeWithSelector(Initializable.InvalidInitialization.selector));
+        }
+    }
+
+    function test_the_administrator_upgrades_and_state_stays() public {
+        address next = vm.deployCode("Market.sol:Market", abi.encode(address(0xdead)));
+        vm.prank(admin);
+        UUPSUpgradeable(address(MARKET)).upgradeToAndCall(next, "");
+        vm.assertEq(_implementation(address(MARKET)), next);
+        vm.assertEq(MARKET.auction(), address(0xdead));
+        vm.assertEq(MARKET.maxOrders(), 200);
+    }
+
+    function test_the_administrator_upgrades_the_manager() public {
+        address next = vm.deployCode("AccessManager.sol:AccessManager", "");
+        vm.prank(admin);
+        UUPSUpgradeable(address(MANAGER)).upgradeToAndCall(next, "");
+        vm.assertEq(_implementation(address(MANAGER)), next);
+        (bool isAdmin,) = MANAGER.hasRole(0, admin);
+        vm.assertEq(isAdmin, true);
+    }
+
+    function test_nobody_else_upgrades(address anybody) public {
+        vm.assume(anybody != admin && anybody != address(MANAGER));
+        address next = vm.deployCode("Vault.sol:Vault", "");
+        for (uint160 i = 0; i < 8; ++i) {
+            vm.prank(anybody);
+            (bool success, bytes memory reason) =
+                _predeploy(i).call(abi.encodeCall(UUPSUpgradeable.upgradeToAndCall, (next, "")));
+            vm.assertEq(success, false);
+            bytes memory expected = i == 0
+                ? abi.encodeWithSelector(IAccessManager.AccessManagerUnauthorizedAccount.selector, anybody, uint64(0))
+                : abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, anybody);
+            vm.assertEq(reason, expected);
+        }
+    }
+
+    function test_the_administrator_sets_the_most_orders() public {
+        vm.expectEmit(address(MARKET));
+        emit IMarket.MaxOrdersChanged(1 << 24);
+        vm.prank(admin);
+        MARKET.setMaxOrders(1 << 24);
+        vm.assertEq(MARKET.maxOrders(), 1 << 24);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, (1 << 24) + 1));
+        vm.prank(admin);
+        MARKET.setMaxOrders((1 << 24) + 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, 0));
+        vm.prank(admin);
+        MARKET.setMaxOrders(0);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, registrar));
+        vm.prank(registrar);
+        MARKET.setMaxOrders(1);
+    }
+
+    function test_a_configuration_without_extras_needs_no_extra_calls() public {
+        Genesis.Config memory config = _config();
+        config.transactors = new address[](0);
+        config.deployers = new address[](0);
+        config.zones = new Genesis.Zone[](0);
+        config.funding = new Genesis.Funding[](0);
+        Genesis.Call[] memory calls = genesis.calls(config);
+        vm.assertEq(calls.length, 14);
+        vm.assertEq(calls[13].to, Predeploys.ACCESS_MANAGER);
+        // Granting again changes nothing and needs no more than the administrator.
+        vm.prank(calls[13].from);
+        Address.functionCall(calls[13].to, calls[13].data);
+    }
+
+    function _predeploy(uint160 number) private pure returns (address) {
+        return address((uint160(0xE1EC) << 144) + number);
+    }
+
+    function _implementation(address proxy) private view returns (address) {
+        return address(uint160(uint256(vm.load(proxy, ERC1967Utils.IMPLEMENTATION_SLOT))));
+    }
+}
