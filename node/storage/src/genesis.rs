@@ -26,7 +26,7 @@ pub struct ChainIdentity<'a> {
 }
 
 /// Fills an empty database.
-pub(crate) fn write(tx: &RwTx, chain: &ChainIdentity<'_>) -> StorageResult<()> {
+pub(crate) fn write(tx: &RwTx, chain: ChainIdentity<'_>) -> StorageResult<()> {
     let header = chain.genesis_header;
     let changes = HashedChanges::of_genesis(chain.alloc);
     let updates = trie::compute(
@@ -57,7 +57,7 @@ pub(crate) fn write(tx: &RwTx, chain: &ChainIdentity<'_>) -> StorageResult<()> {
 
     tx.put::<Meta>(&meta::SCHEMA, &SCHEMA_VERSION.to_be_bytes().to_vec())?;
     tx.put::<Meta>(&meta::GENESIS, &header.hash().to_vec())?;
-    tx.put::<Meta>(&meta::CHAIN_CONFIG, &chain.config_json.clone().into_bytes())
+    tx.put::<Meta>(&meta::CHAIN_CONFIG, &chain.config_json.into_bytes())
 }
 
 fn write_account(tx: &RwTx, address: &Address, account: &GenesisAccount) -> StorageResult<()> {

@@ -62,8 +62,9 @@ impl Storage {
         })?;
         if env.begin_ro()?.get::<Meta>(&meta::GENESIS)?.is_none() {
             let mut writer = Writer::begin(&env)?;
-            writer.change(|tx| genesis::write(tx, &chain))?;
+            writer.change(|tx| genesis::write(tx, chain))?;
             writer.commit()?;
+            tracing::info!(dir = %dir.display(), genesis = %expected, "created the database");
         }
         Ok(Self {
             env,

@@ -135,8 +135,11 @@ fn wait_for(output: &mut impl BufRead, count: u64) -> u64 {
 
 #[test]
 fn a_process_killed_while_appending_reopens_at_a_whole_block() {
-    let dir = tempfile::tempdir().unwrap();
+    let mut dir = tempfile::tempdir().unwrap();
     for round in 0..ROUNDS {
+        if round.is_multiple_of(6) {
+            dir = tempfile::tempdir().unwrap();
+        }
         let (mut child, mut output) = start(dir.path());
         let acknowledged = wait_for(&mut output, 1 + round % 4);
         // The process goes on meanwhile, so this hits it at any point of its work.

@@ -270,3 +270,186 @@ impl Value for JournaledSeal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Bytes, KECCAK256_EMPTY, Log, Signature};
+    use proptest::prelude::*;
+    use std::fmt::Debug;
+
+    fn round_trip<V: Value + PartialEq + Debug>(value: &V) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        value.encode(&mut bytes);
+        assert_eq!(V::decode(&bytes).as_ref(), Some(value));
+        bytes
+    }
+
+    /// Every truncation, and a byte too many, is refused.
+    fn refuses_other_lengths<V: Value + PartialEq + Debug>(value: &V) {
+        let mut bytes = round_trip(value);
+        for len in 0..bytes.len() {
+            assert_eq!(
+                V::decode(&bytes[..len]),
+                None,
+                "{len} of {} bytes",
+                bytes.len()
+            );
+        }
+        bytes.push(0);
+        assert_eq!(V::decode(&bytes), None);
+    }
+
+    fn word() -> impl Strategy<Value = U256> {
+        prop_oneof![
+            Just(U256::ZERO),
+            Just(U256::MAX),
+            any::<u64>().prop_map(U256::from),
+            any::<[u8; 32]>().prop_map(U256::from_be_bytes),
+        ]
+    }
+
+    fn account() -> impl Strategy<Value = Account> {
+        let nonce = prop_oneof![Just(0), any::<u64>()];
+        (nonce, word(), prop::option::of(any::<[u8; 32]>())).prop_map(|(nonce, balance, code)| {
+            Account {
+                nonce,
+                balance,
+                bytecode_hash: code.map(B256::from),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn accounts_round_trip_and_other_lengths_are_refused(account in account()) {
+            refuses_other_lengths(&account);
+        }
+
+        #[test]
+        fn hashed_accounts_round_trip(account in account(), root in any::<[u8; 32]>()) {
+            for storage_root in [EMPTY_ROOT_HASH, B256::from(root)] {
+                round_trip(&HashedAccount { account, storage_root });
+            }
+        }
+
+        #[test]
+        fn previous_accounts_round_trip(account in prop::option::of(account())) {
+            round_trip(&account);
+        }
+
+        #[test]
+        fn words_round_trip(word in word()) {
+            round_trip(&word);
+        }
+
+        #[test]
+        fn branches_round_trip_and_other_lengths_are_refused(
+            state in any::<u16>(),
+            tree in any::<u16>(),
+            hash in any::<u16>(),
+            root in prop::option::of(any::<[u8; 32]>()),
+        ) {
+            let hash = TrieMask::new(state & hash);
+            let hashes = vec![B256::repeat_byte(7); hash.len()];
+            let root = root.map(B256::from);
+            let branch = BranchNodeCompact::new(state, state & tree, hash, hashes, root);
+            let bytes = round_trip(&branch);
+            prop_assert_eq!(BranchNodeCompact::decode(&bytes[..bytes.len() - 1]), None);
+            prop_assert_eq!(BranchNodeCompact::decode(&[&bytes[..], &[0; 64]].concat()), None);
+        }
+
+        #[test]
+        fn no_bytes_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            // What these return does not matter, only that they do.
+            let _ = Account::decode(&bytes);
+            let _ = <Option<Account>>::decode(&bytes);
+            let _ = HashedAccount::decode(&bytes);
+            let _ = BranchNodeCompact::decode(&bytes);
+            let _ = U256::decode(&bytes);
+            let _ = Block::decode(&bytes);
+            let _ = BodyIndex::decode(&bytes);
+            let _ = JournaledSeal::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn fixed_size_values_refuse_other_lengths() {
+        refuses_other_lengths(&7u64);
+        refuses_other_lengths(&B256::repeat_byte(1));
+        refuses_other_lengths(&Address::repeat_byte(1));
+        refuses_other_lengths(&(3u64, 4u64));
+        refuses_other_lengths(&BodyIndex { first: 1, count: 2 });
+        refuses_other_lengths(&JournaledSeal {
+            number: 1,
+            seal_hash: B256::repeat_byte(1),
+        });
+    }
+
+    #[test]
+    fn a_full_header_keeps_its_hash() {
+        let header = Header {
+            parent_hash: B256::repeat_byte(1),
+            ommers_hash: alloy_consensus::constants::EMPTY_OMMER_ROOT_HASH,
+            beneficiary: Address::repeat_byte(2),
+            state_root: B256::repeat_byte(3),
+            transactions_root: B256::repeat_byte(4),
+            receipts_root: B256::repeat_byte(5),
+            difficulty: U256::from(2),
+            number: 30_000,
+            gas_limit: 60_000_000,
+            gas_used: 21_000,
+            timestamp: 1_790_000_000,
+            extra_data: Bytes::from(vec![9; 32 + 4 * 20 + 65]),
+            mix_hash: B256::ZERO,
+            nonce: [0xff; 8].into(),
+            base_fee_per_gas: Some(0),
+            withdrawals_root: Some(EMPTY_ROOT_HASH),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(alloy_eips::eip7685::EMPTY_REQUESTS_HASH),
+            ..Header::default()
+        };
+        let mut bytes = Vec::new();
+        Value::encode(&header, &mut bytes);
+        let decoded = <Header as Value>::decode(&bytes).map(|header| header.hash_slow());
+        assert_eq!(decoded, Some(header.hash_slow()));
+    }
+
+    #[test]
+    fn damaged_headers_transactions_receipts_and_code_are_refused() {
+        assert_eq!(<Header as Value>::decode(&[0xff; 9]), None);
+        assert_eq!(<TransactionSigned as Value>::decode(&[]), None);
+        assert_eq!(<Receipt as Value>::decode(&[]), None);
+        assert_eq!(<Bytecode as Value>::decode(&[0, 0, 0, 9, 1]), None);
+        assert_eq!(<Bytecode as Value>::decode(&[0, 0, 0, 0, 3]), None);
+
+        let tx = alloy_consensus::TxLegacy {
+            input: vec![5; 300].into(),
+            ..Default::default()
+        };
+        let tx = TransactionSigned::new_unhashed(tx.into(), Signature::test_signature());
+        let bytes = round_trip(&tx);
+        assert_eq!(<TransactionSigned as Value>::decode(&bytes[..40]), None);
+        let log = Log::new_unchecked(Address::ZERO, vec![B256::ZERO], vec![1; 99].into());
+        let receipt = Receipt {
+            logs: vec![log],
+            ..Receipt::default()
+        };
+        let bytes = round_trip(&receipt);
+        assert_eq!(<Receipt as Value>::decode(&bytes[..6]), None);
+    }
+
+    #[test]
+    fn code_round_trips() {
+        for code in [vec![], vec![0x60, 1, 0x5b, 0], vec![0x5b; 24_576]] {
+            round_trip(&Bytecode::new_raw(code.into()));
+        }
+        let delegation = [&[0xef, 0x01, 0x00][..], &[7; 20]].concat();
+        let code = Bytecode::new_raw(delegation.into());
+        assert!(code.is_eip7702());
+        assert_ne!(code.hash_slow(), KECCAK256_EMPTY);
+        round_trip(&code);
+    }
+}

@@ -187,6 +187,7 @@ fn nibble_of(key: &B256, depth: usize) -> u8 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use alloy_primitives::U256;

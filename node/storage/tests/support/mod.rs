@@ -403,14 +403,14 @@ impl TestChain {
     }
 
     /// Every past state reads back: accounts, code and slots.
-    pub fn assert_history(&self, addresses: impl Iterator<Item = u16> + Clone) {
+    pub fn assert_history(&self, addresses: impl IntoIterator<Item = u16>) {
+        let addresses: Vec<_> = addresses.into_iter().map(address).collect();
         let reader = self.storage.reader().unwrap();
         for (number, world) in self.worlds.iter().enumerate() {
             let state = reader.state_at(number as u64).unwrap();
-            for n in addresses.clone() {
-                let address = address(n);
-                let held = world.get(&address).cloned();
-                let account = state.account(&address).unwrap();
+            for address in &addresses {
+                let held = world.get(address).cloned();
+                let account = state.account(address).unwrap();
                 assert_eq!(
                     account,
                     held.as_ref().map(Holding::account),
@@ -423,10 +423,10 @@ impl TestChain {
                 }
                 for n in (0..9).chain([20, 100, 299]) {
                     let expected = held.slots.get(&slot(n)).copied().unwrap_or_default();
-                    assert_eq!(state.storage_at(&address, slot(n)).unwrap(), expected);
+                    assert_eq!(state.storage_at(address, slot(n)).unwrap(), expected);
                 }
                 for (slot, expected) in &held.slots {
-                    assert_eq!(state.storage_at(&address, *slot).unwrap(), *expected);
+                    assert_eq!(state.storage_at(address, *slot).unwrap(), *expected);
                 }
             }
         }
