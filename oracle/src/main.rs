@@ -96,9 +96,9 @@ async fn main() -> eyre::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     if arguments.log_json {
-        log.json().init()
+        log.json().init();
     } else {
-        log.init()
+        log.init();
     }
     match arguments.command {
         Command::Run(ConfigArgument { config }) => run(&config).await,
