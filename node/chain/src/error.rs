@@ -98,7 +98,7 @@ pub enum ChainError {
         /// Hash of the block.
         hash: B256,
         /// What went wrong.
-        source: ExecutionError,
+        source: Box<ExecutionError>,
     },
     /// The state after the block is not the header's.
     #[error("state root after block {number} ({hash}) is {got}, the header says {expected}")]

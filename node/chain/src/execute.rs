@@ -114,7 +114,7 @@ fn execution_error(block: &RecoveredBlock, source: ExecutionError) -> ChainError
         source => ChainError::Execution {
             number,
             hash,
-            source,
+            source: Box::new(source),
         },
     }
 }

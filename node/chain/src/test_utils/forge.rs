@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use wattline_chainspec::{SEAL_LENGTH, VANITY_LENGTH};
 use wattline_clique::{NONCE_ADD, NONCE_DROP, seal};
 use wattline_evm::NextBlock;
-use wattline_primitives::{Block, RecoveredTransaction, SealedBlock};
+use wattline_primitives::{Block, RecoveredBlock, RecoveredTransaction, SealedBlock};
+use wattline_storage::ExecutedBlock;
 
 use super::{ManualClock, Signers, TestGenesis};
 use crate::{Chain, Imported};
@@ -99,6 +100,11 @@ impl Forge {
 
     /// Makes the child of the head that `template` describes, without taking it.
     pub fn build(&self, template: Template) -> SealedBlock {
+        self.build_executed(template).block.into_sealed_block()
+    }
+
+    /// The same with all that executing it led to.
+    pub fn build_executed(&self, template: Template) -> ExecutedBlock {
         let parent = self.chain.head();
         let snapshot = self
             .chain
@@ -131,7 +137,7 @@ impl Forge {
                 .expect("the transaction applies");
         }
         let built = builder.finish().expect("the block can be finished");
-        let (state_root, _) = self
+        let (state_root, trie) = self
             .chain
             .storage()
             .state_root(parent.num_hash(), &built.output.state)
@@ -160,13 +166,19 @@ impl Forge {
             nonce,
             ..built.header
         };
-        self.reseal(
+        let block = self.reseal(
             Block {
                 header,
                 body: built.body,
             },
             signer,
-        )
+        );
+        ExecutedBlock {
+            block: RecoveredBlock::new_sealed(block, built.senders),
+            receipts: built.output.receipts,
+            state: built.output.state,
+            trie,
+        }
     }
 
     /// Seals `block`, which a test may have changed, with the key of the signer at `index`.

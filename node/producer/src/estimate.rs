@@ -1,0 +1,95 @@
+use std::time::Duration;
+
+/// Blocks of less gas than this say something of the fixed cost only.
+const SMALL: u64 = 1_000_000;
+/// What is added to an estimate, as its part, for what varies from block to block.
+const MARGIN: u32 = 4;
+
+/// A moving estimate of how long a step takes that has a fixed part and one in proportion to the
+/// gas of the block: finishing a block with its state root, or committing it.
+///
+/// It rises fast and falls slowly: a block that is late costs more than one that could have held
+/// a few transactions more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Estimate {
+    fixed: f64,
+    per_gas: f64,
+}
+
+impl Estimate {
+    /// An estimate to start from.
+    pub(crate) const fn new(fixed: Duration) -> Self {
+        Self {
+            fixed: fixed.as_nanos() as f64,
+            per_gas: 0.0,
+        }
+    }
+
+    /// An estimate of a step without a fixed part, which takes `nanoseconds` per unit of gas.
+    pub(crate) const fn per_gas(nanoseconds: f64) -> Self {
+        Self {
+            fixed: 0.0,
+            per_gas: nanoseconds,
+        }
+    }
+
+    /// How long the step is expected to take for a block of `gas`.
+    pub(crate) fn expect(&self, gas: u64) -> Duration {
+        Duration::from_nanos((self.fixed + self.per_gas * gas as f64) as u64)
+    }
+
+    /// A time within which the step is very likely to be done for a block of `gas`.
+    pub(crate) fn bound(&self, gas: u64) -> Duration {
+        let expected = self.expect(gas);
+        expected + expected / MARGIN
+    }
+
+    /// Learns that the step took `took` for a block of `gas`.
+    pub(crate) fn learn(&mut self, gas: u64, took: Duration) {
+        let took = took.as_nanos() as f64;
+        if gas < SMALL {
+            self.fixed = follow(self.fixed, took);
+        } else {
+            self.per_gas = follow(self.per_gas, (took - self.fixed).max(0.0) / gas as f64);
+        }
+    }
+
+    /// Learns only the part in proportion to gas, from blocks large enough to tell.
+    pub(crate) fn learn_rate(&mut self, gas: u64, took: Duration) {
+        if gas >= SMALL {
+            self.learn(gas, took);
+        }
+    }
+}
+
+fn follow(estimate: f64, seen: f64) -> f64 {
+    let weight = if seen > estimate { 0.5 } else { 0.05 };
+    estimate + (seen - estimate) * weight
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_full_block_is_expected_to_take_longer() {
+        let mut estimate = Estimate::new(10 * MS);
+        estimate.learn(20_000_000, 90 * MS);
+        estimate.learn(20_000_000, 90 * MS);
+        // Two steps of a half towards 80 ms for 20 Mgas.
+        assert_eq!(estimate.expect(20_000_000), 70 * MS);
+        assert_eq!(estimate.expect(0), 10 * MS);
+        assert_eq!(estimate.bound(20_000_000), 87 * MS + MS / 2);
+    }
+
+    #[test]
+    fn small_blocks_move_the_fixed_part_fast_up_and_slowly_down() {
+        let mut estimate = Estimate::new(10 * MS);
+        estimate.learn(0, 30 * MS);
+        assert_eq!(estimate.expect(0), 20 * MS);
+        estimate.learn(21_000, Duration::ZERO);
+        assert_eq!(estimate.expect(0), 19 * MS);
+    }
+}

@@ -1,0 +1,190 @@
+//! Filling a block from the pool while its time runs.
+
+use std::{
+    collections::HashSet,
+    fmt::Debug,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_consensus::Transaction;
+use alloy_primitives::{Address, B256};
+use revm::DatabaseRef;
+use tokio::{runtime::Handle, sync::broadcast};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use wattline_chain::Clock;
+use wattline_evm::{BlockBuilder, BuildError, FatalError};
+use wattline_pool::{Pool, PooledTransaction};
+
+use crate::{metrics, pace::Pace};
+
+/// Nothing costs less gas than a plain transfer, so a block with less left is full.
+const LEAST_GAS: u64 = 21_000;
+/// How long arrivals are gathered at least before the pool is looked at again.
+const GATHER: Duration = Duration::from_millis(5);
+/// Looking through the pool again may take this part of the time.
+const LOOKING: u32 = 4;
+
+/// How filling a block ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// It is time to finish the block.
+    InTime,
+    /// The block is not wanted any more.
+    Cancelled,
+}
+
+/// Why one pass through the pool ended.
+enum Pass {
+    Done(Filled),
+    Exhausted,
+}
+
+/// What woke a filler that had nothing to execute.
+enum Wake {
+    Arrivals,
+    Deadline,
+    Cancelled,
+}
+
+/// Executes the best of the pool into a block until it has to be finished.
+pub(crate) struct Filler<'a> {
+    pub(crate) pool: &'a Pool,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) runtime: &'a Handle,
+    pub(crate) cancel: &'a CancellationToken,
+    pub(crate) pace: Pace,
+    /// When the block is to go out.
+    pub(crate) release_at: Duration,
+    /// Until when transactions that wait already are executed even if the block is late for that:
+    /// without it a node that is behind its slots would only ever seal empty blocks.
+    pub(crate) at_least_until: Duration,
+    /// In the block already.
+    pub(crate) included: HashSet<B256>,
+    /// Senders of which a transaction did not apply: those behind it cannot either.
+    pub(crate) refused: HashSet<Address>,
+    /// Time spent executing.
+    pub(crate) executing: Duration,
+}
+
+impl Filler<'_> {
+    /// Fills `builder`. Returns when it is full or out of time, or is not wanted any more.
+    pub(crate) fn fill<DB: DatabaseRef + Debug>(
+        &mut self,
+        builder: &mut BlockBuilder<DB>,
+    ) -> Result<Filled, FatalError> {
+        loop {
+            // Before looking at the pool, so that nothing that arrives meanwhile is missed.
+            let mut arrivals = self.pool.subscribe();
+            let looked = Instant::now();
+            let before = builder.len();
+            match self.pass(builder)? {
+                Pass::Done(filled) => return Ok(filled),
+                Pass::Exhausted => {}
+            }
+            let idle = if builder.len() == before {
+                looked.elapsed()
+            } else {
+                Duration::ZERO
+            };
+            let gather = GATHER.max(idle * LOOKING);
+            let stop_at = self.pace.stop_at(self.release_at, builder.gas_used());
+            match self
+                .runtime
+                .block_on(self.wait(&mut arrivals, stop_at, gather))
+            {
+                Wake::Arrivals => {}
+                Wake::Deadline => return Ok(Filled::InTime),
+                Wake::Cancelled => return Ok(Filled::Cancelled),
+            }
+        }
+    }
+
+    /// Executes what the pool holds now.
+    fn pass<DB: DatabaseRef + Debug>(
+        &mut self,
+        builder: &mut BlockBuilder<DB>,
+    ) -> Result<Pass, FatalError> {
+        let mut gas_used = builder.gas_used();
+        let mut empty = builder.is_empty();
+        let mut session = builder.resume();
+        let mut best = self.pool.best();
+        while let Some(transaction) = best.next() {
+            let sender = transaction.sender();
+            if self.included.contains(&transaction.hash()) {
+                continue;
+            }
+            if self.refused.contains(&sender) {
+                best.skip_sender(sender);
+                continue;
+            }
+            if self.cancel.is_cancelled() {
+                return Ok(Pass::Done(Filled::Cancelled));
+            }
+            if session.gas_left() < LEAST_GAS {
+                return Ok(Pass::Done(Filled::InTime));
+            }
+            let now = self.clock.now();
+            let deadline = self
+                .pace
+                .stop_at(self.release_at, gas_used)
+                .max(self.at_least_until);
+            if now >= deadline {
+                return Ok(Pass::Done(Filled::InTime));
+            }
+            // One that may run past the deadline is left for the next block, where it comes early.
+            let gas = transaction.transaction().gas_limit();
+            if !empty && now + self.pace.execute.expect(gas) > deadline {
+                best.skip_sender(sender);
+                continue;
+            }
+            let started = Instant::now();
+            let executed = session.execute(transaction.transaction().clone());
+            self.executing += started.elapsed();
+            match executed {
+                Ok(used) => {
+                    gas_used += used;
+                    empty = false;
+                    self.included.insert(transaction.hash());
+                }
+                Err(BuildError::Full { .. }) => best.skip_sender(sender),
+                Err(BuildError::Invalid(error)) => {
+                    debug!(hash = %transaction.hash(), %sender, %error, "transaction does not apply");
+                    metrics::skipped();
+                    self.refused.insert(sender);
+                    best.skip_sender(sender);
+                    self.pool.remove_invalid(&transaction.hash(), error);
+                }
+                Err(BuildError::Fatal(error)) => return Err(error),
+            }
+        }
+        Ok(Pass::Exhausted)
+    }
+
+    /// Waits for transactions, and `gather` longer for more, but not beyond `stop_at`.
+    async fn wait(
+        &self,
+        arrivals: &mut broadcast::Receiver<Arc<PooledTransaction>>,
+        stop_at: Duration,
+        gather: Duration,
+    ) -> Wake {
+        let gathered = async {
+            // Lagging behind means arrivals too; a closed channel, that there are none any more.
+            if matches!(
+                arrivals.recv().await,
+                Err(broadcast::error::RecvError::Closed)
+            ) {
+                warn!("the pool announces no transactions any more");
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(gather).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Wake::Cancelled,
+            () = self.clock.sleep_until(stop_at) => Wake::Deadline,
+            () = gathered => Wake::Arrivals,
+        }
+    }
+}

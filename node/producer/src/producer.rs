@@ -1,0 +1,159 @@
+//! The task that seals blocks for as long as the node runs.
+
+use std::sync::Arc;
+
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use wattline_chain::Chain;
+use wattline_pool::Pool;
+
+use crate::{
+    ProducerConfig, ProducerError, ProducerHandle, SignerKey,
+    follower::Follower,
+    metrics,
+    pace::Pace,
+    plan::{Decision, Plan, Reason, decide},
+    proposals::Proposals,
+    worker::{Job, Outcome},
+};
+
+/// Seals a block whenever it is this signer's to do so, and keeps the pool at the chain's head.
+pub struct Producer {
+    chain: Chain,
+    pool: Pool,
+    key: Arc<SignerKey>,
+    config: ProducerConfig,
+    proposals: Proposals,
+    follower: Follower,
+    pace: Pace,
+}
+
+impl Producer {
+    /// A producer on the head of `chain`, which `pool` must know. From here on the producer
+    /// forwards the chain's changes to the pool; nobody else may.
+    pub fn new(chain: Chain, pool: Pool, key: SignerKey, config: ProducerConfig) -> Self {
+        metrics::describe();
+        Self {
+            follower: Follower::new(chain.clone(), pool.clone()),
+            chain,
+            pool,
+            key: Arc::new(key),
+            config,
+            proposals: Proposals::default(),
+            pace: Pace::default(),
+        }
+    }
+
+    /// A handle to ask and direct the producer by while it runs.
+    pub fn handle(&self) -> ProducerHandle {
+        ProducerHandle::new(self.key.address(), self.proposals.clone())
+    }
+
+    /// Produces blocks until `shutdown`. A block that is being built then is given up.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProducerError`] when this node can go on no longer; nothing that peers, clients or
+    /// transactions do leads to one.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), ProducerError> {
+        let mut waiting = None;
+        while !shutdown.is_cancelled() {
+            self.follower.forward().await?;
+            match self.decide().await? {
+                Decision::Wait(reason) => {
+                    self.tell(&mut waiting, reason);
+                    self.next_head(&shutdown).await?;
+                }
+                Decision::Build(plan) => {
+                    if waiting.take().is_some() {
+                        debug!(number = plan.parent.number + 1, "sealing again");
+                    }
+                    self.build(plan, &shutdown).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn decide(&self) -> Result<Decision, ProducerError> {
+        let (chain, signer) = (self.chain.clone(), self.key.address());
+        let (config, proposals) = (self.config, self.proposals.clone());
+        let decided = tokio::task::spawn_blocking(move || {
+            decide(&chain, &chain.head(), signer, &config, &proposals)
+        });
+        Ok(decided.await??)
+    }
+
+    /// Builds a block, unless the head changes before it is sealed.
+    async fn build(
+        &mut self,
+        plan: Plan,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ProducerError> {
+        let cancel = CancellationToken::new();
+        // Should this future be dropped, the worker must not go on without it.
+        let _guard = cancel.clone().drop_guard();
+        let job = Job {
+            chain: self.chain.clone(),
+            pool: self.pool.clone(),
+            key: self.key.clone(),
+            plan,
+            pace: self.pace,
+            cancel: cancel.clone(),
+            runtime: Handle::current(),
+        };
+        let mut worker: JoinHandle<_> = tokio::task::spawn_blocking(|| job.run());
+        let outcome = tokio::select! {
+            outcome = &mut worker => outcome??,
+            changed = self.follower.changed() => {
+                cancel.cancel();
+                let outcome = worker.await??;
+                changed?;
+                outcome
+            }
+            () = shutdown.cancelled() => {
+                cancel.cancel();
+                worker.await??
+            }
+        };
+        match outcome {
+            Outcome::Sealed(pace) => {
+                self.pace = pace;
+                Ok(())
+            }
+            // Whatever overtook the block is, or is about to be, announced.
+            Outcome::Discarded => self.next_head(shutdown).await,
+        }
+    }
+
+    /// Waits for the next change of the chain, or for the end.
+    async fn next_head(&mut self, shutdown: &CancellationToken) -> Result<(), ProducerError> {
+        tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            changed = self.follower.changed() => changed,
+        }
+    }
+
+    /// Says why nothing is sealed, once for as long as it stays so.
+    fn tell(&self, waiting: &mut Option<Reason>, reason: Reason) {
+        if waiting.replace(reason) == Some(reason) {
+            return;
+        }
+        let signer = self.key.address();
+        match reason {
+            Reason::NotASigner => info!(%signer, "not sealing: {reason}"),
+            Reason::AlreadySealed => warn!(%signer, "not sealing: {reason}"),
+            Reason::SignedRecently => debug!(%signer, "not sealing: {reason}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer")
+            .field("signer", &self.key.address())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
