@@ -45,14 +45,17 @@ pub(crate) fn genesis_header(
 /// The genesis block is a checkpoint without a vote: what every later checkpoint must leave zero
 /// is zero here too.
 fn check_fields(genesis: &Genesis) -> Result<(), ChainSpecError> {
-    zero("nonce", genesis.nonce)?;
-    zero("number", genesis.number.unwrap_or_default())?;
-    zero("blobGasUsed", genesis.blob_gas_used.unwrap_or_default())?;
-    zero("excessBlobGas", genesis.excess_blob_gas.unwrap_or_default())?;
-    zero("slotNumber", genesis.slot_number.unwrap_or_default())?;
-    zero("mixHash", genesis.mix_hash)?;
-    zero("parentHash", genesis.parent_hash.unwrap_or_default())?;
-    zero("coinbase", genesis.coinbase)?;
+    zero("nonce", &genesis.nonce)?;
+    zero("number", &genesis.number.unwrap_or_default())?;
+    zero("blobGasUsed", &genesis.blob_gas_used.unwrap_or_default())?;
+    zero(
+        "excessBlobGas",
+        &genesis.excess_blob_gas.unwrap_or_default(),
+    )?;
+    zero("slotNumber", &genesis.slot_number.unwrap_or_default())?;
+    zero("mixHash", &genesis.mix_hash)?;
+    zero("parentHash", &genesis.parent_hash.unwrap_or_default())?;
+    zero("coinbase", &genesis.coinbase)?;
     if !(MIN_GAS_LIMIT..=MAX_GAS_LIMIT).contains(&genesis.gas_limit) {
         return Err(ChainSpecError::Invalid {
             key: "gasLimit".to_owned(),
@@ -63,8 +66,8 @@ fn check_fields(genesis: &Genesis) -> Result<(), ChainSpecError> {
     Ok(())
 }
 
-fn zero<T: Default + PartialEq + Display>(key: &str, found: T) -> Result<(), ChainSpecError> {
-    if found == T::default() {
+fn zero<T: Default + PartialEq + Display>(key: &str, found: &T) -> Result<(), ChainSpecError> {
+    if *found == T::default() {
         return Ok(());
     }
     Err(ChainSpecError::Invalid {
