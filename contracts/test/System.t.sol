@@ -23,6 +23,12 @@ contract SystemTest is System {
         }
     }
 
+    function test_the_implementations_keep_to_the_size_limit() public view {
+        for (uint160 i = 0; i < 8; ++i) {
+            vm.assertLe(_implementation(_predeploy(i)).code.length, 24_576, "EIP-170");
+        }
+    }
+
     function test_all_but_the_manager_take_their_roles_from_it() public view {
         for (uint160 i = 1; i < 8; ++i) {
             vm.assertEq(IAccessManaged(_predeploy(i)).authority(), Predeploys.ACCESS_MANAGER);

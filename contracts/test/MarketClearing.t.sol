@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IBatchAuction} from "../src/interfaces/IBatchAuction.sol";
+import {IMarket} from "../src/interfaces/IMarket.sol";
+import {IRegistry} from "../src/interfaces/IRegistry.sol";
+import {Predeploys} from "../src/libraries/Predeploys.sol";
+import {Order} from "../src/types/Order.sol";
+import {System} from "./base/System.sol";
+
+/// @notice The Market after gate closure: clearing, settling orders, closing positions.
+contract MarketClearingTest is System {
+    uint64 private constant START = T0 + OPEN_LEAD;
+    uint256 private constant TRADERS = 8;
+    uint256 private product = _product(START);
+    address[] private traders;
+
+    function setUp() public override {
+        super.setUp();
+        for (uint256 i = 0; i < TRADERS; ++i) {
+            traders.push(_named(string.concat("trader ", vm.toString(i))));
+        }
+        vm.prank(bank);
+        TOKEN.mintMany(traders, 100_000 * COIN);
+        _enrol(traders);
+        for (uint256 i = 0; i < TRADERS; ++i) {
+            _deposit(traders[i], 100_000 * COIN);
+        }
+    }
+
+    function test_clear_stores_what_the_precompile_says() public {
+        _submit(traders[0], product, 0, 900, 100);
+        _submit(traders[1], product, 1, 500, 60);
+        _closeGate();
+        vm.expectCall(
+            Predeploys.BATCH_AUCTION, abi.encodeCall(IBatchAuction.clearStored, (MARKET.ordersSlot(product), 2))
+        );
+        vm.expectEmit(address(MARKET));
+        emit IMarket.ProductCleared(product, 900, 60, 2, IMarket.Level(900, 100, 60), IMarket.Level(500, 60, 60));
+        MARKET.clear(product);
+        IMarket.Clearing memory result = MARKET.clearing(product);
+        vm.assertEq(result.price, 900);
+        vm.assertEq(result.volume, 60);
+        vm.assertEq(abi.encode(result.bid), abi.encode(IMarket.Level(900, 100, 60)));
+        vm.assertEq(abi.encode(result.ask), abi.encode(IMarket.Level(500, 60, 60)));
+        vm.assertEq(uint256(MARKET.productInfo(product).stage), uint256(IMarket.Stage.Cleared));
+        vm.assertEq(abi.encode(MARKET.productInfo(product).clearing), abi.encode(result));
+    }
+
+    function test_clear_waits_for_the_gate_and_happens_once() public {
+        vm.warp(START - GATE_LEAD - 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.GateStillOpen.selector, product, START - GATE_LEAD));
+        MARKET.clear(product);
+        _closeGate();
+        vm.assertEq(uint256(MARKET.productInfo(product).stage), uint256(IMarket.Stage.Closed));
+        MARKET.clear(product);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyCleared.selector, product));
+        MARKET.clear(product);
+    }
+
+    function test_clear_refuses_what_is_no_product() public {
+        _closeGate();
+        vm.expectRevert(abi.encodeWithSelector(IMarket.UnalignedStart.selector, product - 1, LENGTH));
+        MARKET.clear(product - 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProduct.selector, START));
+        MARKET.clear(START);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 9));
+        MARKET.clear(9 << 64 | START);
+    }
+
+    function test_a_product_without_orders_is_settled_once_cleared() public {
+        _closeGate();
+        vm.expectEmit(address(MARKET));
+        emit IMarket.OrdersSettled(product);
+        MARKET.clear(product);
+        vm.assertEq(uint256(MARKET.productInfo(product).stage), uint256(IMarket.Stage.Settled));
+        vm.assertEq(MARKET.clearing(product).volume, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersAlreadySettled.selector, product));
+        MARKET.settleOrders(product, 1);
+    }
+
+    function test_views_of_results_wait_for_them() public {
+        _submit(traders[0], product, 0, 900, 100);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
+        MARKET.clearing(product);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
+        MARKET.fillOf(product, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
+        MARKET.fillsOf(product);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.UnknownOrder.selector, product, 1));
+        MARKET.fillOf(product, 1);
+    }
+
+    function test_settleOrders_refuses_too_early_too_often_and_nothing() public {
+        _submit(traders[0], product, 0, 900, 100);
+        _closeGate();
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
+        MARKET.settleOrders(product, 1);
+        MARKET.clear(product);
+        vm.expectRevert(IMarket.EmptyPage.selector);
+        MARKET.settleOrders(product, 0);
+        vm.assertEq(MARKET.settleOrders(product, type(uint256).max), true);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersAlreadySettled.selector, product));
+        MARKET.settleOrders(product, 1);
+    }
+
+    function test_without_a_trade_everything_is_freed() public {
+        _submit(traders[0], product, 0, 400, 100);
+        _submit(traders[1], product, 1, 500, 60);
+        _clear();
+        MARKET.settleOrders(product, 10);
+        vm.assertEq(VAULT.balanceOf(traders[0]).free, 100_000 * COIN);
+        vm.assertEq(VAULT.balanceOf(traders[1]).free, 100_000 * COIN);
+        vm.assertEq(MARKET.accountInfo(product, traders[0]).openBidWh, 0);
+    }
+
+    function test_at_a_negative_price_sellers_pay_buyers() public {
+        _submit(traders[0], product, 0, -200, 100);
+        _submit(traders[1], product, 1, -400, 100);
+        _clear();
+        vm.assertEq(MARKET.clearing(product).price, -300);
+        vm.expectEmit(address(MARKET));
+        emit IMarket.OrderSettled(product, traders[0], 0, 0, 100, -300 * 100 * 1e10);
+        vm.expectEmit(address(MARKET));
+        emit IMarket.OrderSettled(product, traders[1], 1, 1, 100, 300 * 100 * 1e10);
+        MARKET.settleOrders(product, 10);
+        // The buyer's earnings are locked with its collateral; the seller keeps its collateral locked.
+        vm.assertEq(VAULT.balanceOf(traders[0]).locked, (1000 + 300) * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(traders[0]).free, 100_000 * COIN - 1000 * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(traders[1]).locked, 1000 * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(traders[1]).free, 100_000 * COIN - (1000 + 300) * 100 * 1e10);
+        vm.assertEq(MARKET.position(product, traders[0]), 100);
+        vm.assertEq(MARKET.position(product, traders[1]), -100);
+    }
+
+    function test_settled_in_pages_of_any_size_the_result_is_the_same(uint256 seed, uint8 page) public {
+        uint256 count = _fillBook(seed);
+        _clear();
+        uint256[] memory fills = MARKET.fillsOf(product);
+        (, uint256[] memory expected) = IBatchAuction(Predeploys.BATCH_AUCTION).fills(MARKET.orders(product));
+        vm.assertEq(fills, expected);
+
+        uint256 size = bound(uint256(page), 1, count + 1);
+        uint256 calls = 0;
+        bool done = false;
+        while (!done) {
+            vm.assertEq(MARKET.productInfo(product).ordersSettled, calls * size);
+            done = MARKET.settleOrders(product, size);
+            ++calls;
+        }
+        vm.assertEq(calls, (count + size - 1) / size);
+        vm.assertEq(VAULT.clearingBalance(), 0);
+        _expectSettledByDefinition(fills);
+    }
+
+    /// @dev Every account's position and money, summed up anew from words and fills.
+    function _expectSettledByDefinition(uint256[] memory fills) private view {
+        bytes32[] memory words = MARKET.orders(product);
+        int256 price = MARKET.clearing(product).price;
+        int256 sum = 0;
+        for (uint256 t = 0; t < TRADERS; ++t) {
+            int256 position = 0;
+            uint256 traded = 0;
+            for (uint256 i = 0; i < words.length; ++i) {
+                Order order = Order.wrap(words[i]);
+                if (order.trader() != traders[t]) continue;
+                vm.assertEq(MARKET.fillOf(product, i), fills[i]);
+                position += order.side() == 0 ? int256(fills[i]) : -int256(fills[i]);
+                traded += fills[i];
+            }
+            vm.assertEq(MARKET.position(product, traders[t]), position);
+            _expectMoney(traders[t], price * position * 1e10, traded);
+            sum += position;
+        }
+        vm.assertEq(sum, 0);
+    }
+
+    function _expectMoney(address account, int256 cost, uint256 traded) private view {
+        int256 total = int256(VAULT.balanceOf(account).free + VAULT.balanceOf(account).locked);
+        vm.assertEq(total, int256(100_000 * COIN) - cost);
+        IMarket.AccountInfo memory info = MARKET.accountInfo(product, account);
+        vm.assertEq(info.locked, VAULT.balanceOf(account).locked);
+        vm.assertGe(info.locked, 1000 * traded * 1e10, "collateral of what was traded stays locked");
+        vm.assertEq(info.openBidWh, 0);
+        vm.assertEq(info.openAskWh, 0);
+    }
+
+    // Positions
+
+    function test_closePosition_is_for_settlement_after_the_orders() public {
+        _submit(traders[0], product, 0, 900, 100);
+        _submit(traders[1], product, 1, 500, 60);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotSettlement.selector, address(this)));
+        MARKET.closePosition(product, traders[0]);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
+        _closePosition(traders[0]);
+        _clear();
+        MARKET.settleOrders(product, 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersNotSettled.selector, product, 1, 2));
+        _closePosition(traders[0]);
+        MARKET.settleOrders(product, 1);
+
+        vm.expectEmit(address(MARKET));
+        emit IMarket.PositionClosed(product, traders[0], 60, 1000 * 60 * 1e10);
+        (int256 contracted, uint256 released) = _closePosition(traders[0]);
+        vm.assertEq(contracted, 60);
+        vm.assertEq(released, 1000 * 60 * 1e10);
+        vm.assertEq(MARKET.position(product, traders[0]), 60);
+        vm.assertEq(MARKET.accountInfo(product, traders[0]).delivered, true);
+        vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, traders[0]));
+        _closePosition(traders[0]);
+    }
+
+    /// @dev Random orders around few prices, so that levels are shared, with some cancelled.
+    function _fillBook(uint256 seed) private returns (uint256 count) {
+        count = 1 + seed % 40;
+        for (uint256 i = 0; i < count; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            address trader = traders[seed % TRADERS];
+            int32 price = int32(int256((seed >> 16) % 7)) * 100 - 200;
+            _submit(trader, product, uint8((seed >> 8) % 2), price, uint40(1 + (seed >> 32) % 60));
+            if ((seed >> 64) % 8 == 0) {
+                vm.prank(trader);
+                MARKET.cancel(product, i);
+            }
+        }
+    }
+
+    function _closePosition(address account) private returns (int256, uint256) {
+        vm.prank(address(SETTLEMENT));
+        return MARKET.closePosition(product, account);
+    }
+
+    function _closeGate() private {
+        vm.warp(START - GATE_LEAD);
+    }
+
+    function _clear() private {
+        _closeGate();
+        MARKET.clear(product);
+    }
+}

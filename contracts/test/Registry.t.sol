@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IRegistry} from "../src/interfaces/IRegistry.sol";
+import {System} from "./base/System.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+
+contract RegistryTest is System {
+    uint64 private constant OTHER_ZONE = 8;
+    bytes32 private constant METER = "meter";
+
+    // Zones
+
+    function test_createZone_starts_at_the_next_boundary() public {
+        vm.warp(T0 + 1);
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.intervalLength = 60;
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.ZoneSettingsChanged(OTHER_ZONE, T0 + 60, settings);
+        vm.prank(admin);
+        REGISTRY.createZone(OTHER_ZONE, settings);
+
+        uint64[] memory zones = REGISTRY.zones();
+        vm.assertEq(zones.length, 2);
+        vm.assertEq(zones[0], ZONE);
+        vm.assertEq(zones[1], OTHER_ZONE);
+        (IRegistry.ZoneSettings memory latest, uint64 validFrom) = REGISTRY.latestSettings(OTHER_ZONE);
+        vm.assertEq(abi.encode(latest), abi.encode(settings));
+        vm.assertEq(validFrom, T0 + 60);
+        vm.assertEq(abi.encode(REGISTRY.settingsAt(OTHER_ZONE, T0 + 60)), abi.encode(settings));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, OTHER_ZONE, T0));
+        REGISTRY.settingsAt(OTHER_ZONE, T0);
+    }
+
+    function test_createZone_keeps_any_valid_settings(IRegistry.ZoneSettings memory settings) public {
+        settings.operator = alice;
+        settings.intervalLength = uint32(bound(uint256(settings.intervalLength), 1, 86_400));
+        settings.openLead = uint32(bound(uint256(settings.openLead), 1, type(uint32).max));
+        settings.gateLead = uint32(bound(uint256(settings.gateLead), 0, settings.openLead - 1));
+        if (settings.minPrice > settings.maxPrice) settings.minPrice = settings.maxPrice;
+        if (settings.surplusPrice > settings.shortagePrice) settings.surplusPrice = settings.shortagePrice;
+        vm.prank(admin);
+        REGISTRY.createZone(OTHER_ZONE, settings);
+        vm.assertEq(abi.encode(REGISTRY.settingsAt(OTHER_ZONE, type(uint64).max)), abi.encode(settings));
+    }
+
+    function test_createZone_refuses_zone_zero_and_a_second_one() public {
+        vm.startPrank(admin);
+        vm.expectRevert(IRegistry.ZoneZero.selector);
+        REGISTRY.createZone(0, _settings());
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.ZoneExists.selector, ZONE));
+        REGISTRY.createZone(ZONE, _settings());
+        vm.stopPrank();
+    }
+
+    function test_createZone_refuses_contradictory_settings() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.operator = address(0);
+        _expectInvalid(settings, "operator");
+        settings = _settings();
+        settings.intervalLength = 0;
+        _expectInvalid(settings, "intervalLength");
+        settings = _settings();
+        settings.openLead = settings.gateLead;
+        _expectInvalid(settings, "openLead");
+        settings = _settings();
+        settings.maxPrice = settings.minPrice - 1;
+        _expectInvalid(settings, "maxPrice");
+        settings = _settings();
+        settings.surplusPrice = settings.shortagePrice + 1;
+        _expectInvalid(settings, "surplusPrice");
+    }
+
+    function test_changeZone_leaves_earlier_products_alone() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.gridFee = 1;
+        uint64 from = T0 + OPEN_LEAD + LENGTH;
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.ZoneSettingsChanged(ZONE, from, settings);
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.assertEq(REGISTRY.settingsAt(ZONE, from - 1).gridFee, 700);
+        vm.assertEq(REGISTRY.settingsAt(ZONE, from).gridFee, 1);
+    }
+
+    function test_changeZone_refuses_products_that_have_opened() public {
+        // The product at T0 + OPEN_LEAD opens at this very moment.
+        uint64 earliest = T0 + OPEN_LEAD + LENGTH;
+        vm.startPrank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, earliest - LENGTH, earliest));
+        REGISTRY.changeZone(ZONE, _settings(), earliest - LENGTH);
+
+        // One that would open earlier under the new settings must not have opened under those either.
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.openLead = OPEN_LEAD + 2 * LENGTH;
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, earliest, earliest + 2 * LENGTH));
+        REGISTRY.changeZone(ZONE, settings, earliest);
+        REGISTRY.changeZone(ZONE, settings, earliest + 2 * LENGTH);
+
+        // What was announced is not taken back.
+        vm.expectRevert(
+            abi.encodeWithSelector(IRegistry.TooSoon.selector, earliest + 2 * LENGTH, earliest + 3 * LENGTH)
+        );
+        REGISTRY.changeZone(ZONE, _settings(), earliest + 2 * LENGTH);
+        vm.stopPrank();
+    }
+
+    function test_changeZone_refuses_bad_input() public {
+        vm.startPrank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
+        REGISTRY.changeZone(OTHER_ZONE, _settings(), T0 + 100 * LENGTH);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnalignedTime.selector, T0 + 100 * LENGTH + 1, LENGTH));
+        REGISTRY.changeZone(ZONE, _settings(), T0 + 100 * LENGTH + 1);
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.intervalLength = 60;
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.IntervalLengthFixed.selector, ZONE, LENGTH));
+        REGISTRY.changeZone(ZONE, settings, T0 + 100 * LENGTH);
+        settings = _settings();
+        settings.operator = address(0);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidSetting.selector, "operator"));
+        REGISTRY.changeZone(ZONE, settings, T0 + 100 * LENGTH);
+        vm.stopPrank();
+    }
+
+    function test_views_refuse_unknown_zones() public {
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
+        REGISTRY.settingsAt(OTHER_ZONE, T0);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
+        REGISTRY.latestSettings(OTHER_ZONE);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
+        REGISTRY.tradingRules(OTHER_ZONE, T0, alice);
+    }
+
+    // Participants
+
+    function test_registerParticipants_registers_many() public {
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.ParticipantRegistered(alice, ZONE);
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.ParticipantRegistered(bob, ZONE);
+        vm.prank(registrar);
+        REGISTRY.registerParticipants(ZONE, _list(alice, bob));
+        (uint64 zone, bool active) = REGISTRY.participant(alice);
+        vm.assertEq(zone, ZONE);
+        vm.assertEq(active, true);
+        (zone, active) = REGISTRY.participant(carol);
+        vm.assertEq(zone, 0);
+        vm.assertEq(active, false);
+        vm.assertEq(REGISTRY.participantCount(ZONE), 2);
+        vm.assertEq(REGISTRY.participants(ZONE, 0, 10), _list(alice, bob));
+        vm.assertEq(REGISTRY.participants(ZONE, 1, 1), _list(bob));
+        vm.assertEq(REGISTRY.participants(ZONE, 0, 1), _list(alice));
+        vm.assertEq(REGISTRY.participants(ZONE, 2, 1), new address[](0));
+    }
+
+    function test_registerParticipants_refuses_bad_input() public {
+        vm.startPrank(registrar);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
+        REGISTRY.registerParticipants(OTHER_ZONE, _list(alice));
+        vm.expectRevert(IRegistry.ZeroAddress.selector);
+        REGISTRY.registerParticipants(ZONE, _list(alice, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.ParticipantExists.selector, alice));
+        REGISTRY.registerParticipants(ZONE, _list(alice, alice));
+        vm.stopPrank();
+    }
+
+    function test_setParticipantActive_stops_and_resumes() public {
+        _enrol(_list(alice));
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.ParticipantActivity(alice, false);
+        vm.startPrank(registrar);
+        REGISTRY.setParticipantActive(alice, false);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, alice).active, false);
+        REGISTRY.setParticipantActive(alice, true);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, alice).active, true);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, bob));
+        REGISTRY.setParticipantActive(bob, true);
+        vm.stopPrank();
+    }
+
+    // Meters
+
+    function test_registerMeters_counts_from_the_next_boundary() public {
+        _registerParticipant(alice);
+        vm.warp(T0 + 1);
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](2);
+        meters[0] = IRegistry.NewMeter(METER, alice, bob, 5000, 3000, true);
+        meters[1] = IRegistry.NewMeter("second", alice, carol, 200, 0, false);
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.MeterRegistered(METER, ZONE, bob, 5000, 3000, true);
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.MeterAssigned(METER, alice, T0 + LENGTH);
+        vm.prank(registrar);
+        REGISTRY.registerMeters(meters);
+
+        IRegistry.Meter memory meter = REGISTRY.meter(METER);
+        IRegistry.Meter memory expected = IRegistry.Meter(alice, bob, ZONE, 5000, 3000, true, T0 + LENGTH, 0);
+        vm.assertEq(abi.encode(meter), abi.encode(expected));
+        vm.assertEq(REGISTRY.meterCount(), 2);
+        vm.assertEq(REGISTRY.meterIds(0, 9).length, 2);
+        vm.assertEq(REGISTRY.meterIds(1, 1)[0], "second");
+        vm.assertEq(REGISTRY.meterIds(2, 1).length, 0);
+
+        vm.assertEq(REGISTRY.metersOf(alice, T0).length, 0);
+        vm.assertEq(REGISTRY.metersOf(alice, T0 + LENGTH).length, 2);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, T0 + LENGTH, alice);
+        vm.assertEq(rules.capacityImportWh, 5200);
+        vm.assertEq(rules.capacityExportWh, 3000);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, alice).capacityImportWh, 0);
+
+        (address signer, uint64 zone, uint32 length, uint40 maxImportWh, uint40 maxExportWh) =
+            REGISTRY.readingRules(METER);
+        vm.assertEq(signer, bob);
+        vm.assertEq(zone, ZONE);
+        vm.assertEq(length, LENGTH);
+        vm.assertEq(maxImportWh, 5000);
+        vm.assertEq(maxExportWh, 3000);
+        (signer,,,,) = REGISTRY.readingRules("nobody's");
+        vm.assertEq(signer, address(0));
+    }
+
+    function test_registerMeters_refuses_bad_input() public {
+        _registerParticipant(alice);
+        IRegistry.NewMeter memory good = IRegistry.NewMeter(METER, alice, bob, 1, 1, false);
+        IRegistry.NewMeter memory bad = IRegistry.NewMeter(0, alice, bob, 1, 1, false);
+        _expectRefused(good, bad, abi.encodeWithSelector(IRegistry.InvalidMeter.selector, bytes32(0)));
+        bad = IRegistry.NewMeter("other", alice, address(0), 1, 1, false);
+        _expectRefused(good, bad, abi.encodeWithSelector(IRegistry.InvalidMeter.selector, bytes32("other")));
+        _expectRefused(good, good, abi.encodeWithSelector(IRegistry.MeterExists.selector, METER));
+        bad = IRegistry.NewMeter("other", carol, bob, 1, 1, false);
+        _expectRefused(good, bad, abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, carol));
+        vm.assertEq(REGISTRY.meterCount(), 0);
+    }
+
+    function test_registerMeters_bounds_an_accounts_meters() public {
+        _registerParticipant(alice);
+        for (uint256 i = 1; i <= 64; ++i) {
+            _addMeter(alice, bytes32(i), type(uint40).max, 1);
+        }
+        // The capacity is what an order can hold at most.
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, T0, alice);
+        vm.assertEq(rules.capacityImportWh, type(uint40).max);
+        vm.assertEq(rules.capacityExportWh, 64);
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
+        meters[0] = IRegistry.NewMeter(METER, alice, bob, 1, 1, false);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooManyMeters.selector, alice, 64));
+        vm.prank(registrar);
+        REGISTRY.registerMeters(meters);
+    }
+
+    function test_assignMeter_changes_owner_from_an_unopened_product_on() public {
+        _registerParticipant(alice);
+        _registerParticipant(bob);
+        _addMeter(alice, METER, 5000, 3000);
+        uint64 since = T0 + OPEN_LEAD + LENGTH;
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.MeterAssigned(METER, bob, since);
+        vm.prank(registrar);
+        REGISTRY.assignMeter(METER, bob, since);
+
+        vm.assertEq(REGISTRY.metersOf(alice, since - LENGTH).length, 1);
+        vm.assertEq(REGISTRY.metersOf(bob, since - LENGTH).length, 0);
+        vm.assertEq(REGISTRY.metersOf(alice, since).length, 0);
+        vm.assertEq(REGISTRY.metersOf(bob, since)[0], METER);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, since, alice).capacityImportWh, 0);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, since, bob).capacityImportWh, 5000);
+        vm.assertEq(REGISTRY.meter(METER).owner, bob);
+        vm.assertEq(REGISTRY.meter(METER).since, since);
+
+        // Back again: the account's second holding of the same meter is the one that counts.
+        vm.prank(registrar);
+        REGISTRY.assignMeter(METER, alice, since + LENGTH);
+        vm.assertEq(REGISTRY.metersOf(bob, since).length, 1);
+        vm.assertEq(REGISTRY.metersOf(alice, since).length, 0);
+        vm.assertEq(REGISTRY.metersOf(alice, since + LENGTH).length, 1);
+        vm.assertEq(REGISTRY.meter(METER).since, since + LENGTH);
+    }
+
+    function test_assignMeter_to_nobody_retires() public {
+        _registerParticipant(alice);
+        _addMeter(alice, METER, 5000, 3000);
+        uint64 since = T0 + OPEN_LEAD + LENGTH;
+        vm.prank(registrar);
+        REGISTRY.assignMeter(METER, address(0), since);
+        vm.assertEq(REGISTRY.meter(METER).owner, alice);
+        vm.assertEq(REGISTRY.meter(METER).until, since);
+        vm.assertEq(REGISTRY.metersOf(alice, since - LENGTH).length, 1);
+        vm.assertEq(REGISTRY.metersOf(alice, since).length, 0);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.MeterRetired.selector, METER));
+        vm.prank(registrar);
+        REGISTRY.assignMeter(METER, alice, since + LENGTH);
+    }
+
+    function test_assignMeter_refuses_bad_input() public {
+        _registerParticipant(alice);
+        _registerParticipant(bob);
+        _addMeter(alice, METER, 5000, 3000);
+        uint64 since = T0 + OPEN_LEAD + LENGTH;
+        vm.prank(admin);
+        REGISTRY.createZone(OTHER_ZONE, _settings());
+        vm.startPrank(registrar);
+        REGISTRY.registerParticipants(OTHER_ZONE, _list(carol));
+
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownMeter.selector, bytes32("other")));
+        REGISTRY.assignMeter("other", bob, since);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnalignedTime.selector, since + 1, LENGTH));
+        REGISTRY.assignMeter(METER, bob, since + 1);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, since - LENGTH, since));
+        REGISTRY.assignMeter(METER, bob, since - LENGTH);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, operator));
+        REGISTRY.assignMeter(METER, operator, since);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.WrongZone.selector, METER, carol, OTHER_ZONE));
+        REGISTRY.assignMeter(METER, carol, since);
+        // No earlier than the owner before began.
+        REGISTRY.assignMeter(METER, bob, since + LENGTH);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, since, since + LENGTH));
+        REGISTRY.assignMeter(METER, alice, since);
+        vm.stopPrank();
+    }
+
+    function test_assignMeter_minds_settings_to_come() public {
+        _registerParticipant(alice);
+        _registerParticipant(bob);
+        _addMeter(alice, METER, 5000, 3000);
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.openLead = 10 * OPEN_LEAD;
+        uint64 from = T0 + 10 * OPEN_LEAD + LENGTH;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        // The products after `from` open so early that the change must wait for all of them.
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, T0 + OPEN_LEAD + LENGTH, from));
+        vm.prank(registrar);
+        REGISTRY.assignMeter(METER, bob, T0 + OPEN_LEAD + LENGTH);
+    }
+
+    function test_setMeterSigner_changes_the_key() public {
+        _registerParticipant(alice);
+        _addMeter(alice, METER, 5000, 3000);
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.MeterSignerChanged(METER, carol);
+        vm.startPrank(registrar);
+        REGISTRY.setMeterSigner(METER, carol);
+        vm.assertEq(REGISTRY.meter(METER).signer, carol);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidMeter.selector, METER));
+        REGISTRY.setMeterSigner(METER, address(0));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownMeter.selector, bytes32("other")));
+        REGISTRY.setMeterSigner("other", carol);
+        vm.stopPrank();
+    }
+
+    function test_meterRecords_leaves_unknown_ones_empty() public {
+        _registerParticipant(alice);
+        _addMeter(alice, METER, 5000, 3000);
+        bytes32[] memory ids = new bytes32[](2);
+        (ids[0], ids[1]) = ("other", METER);
+        IRegistry.Meter[] memory records = REGISTRY.meterRecords(ids);
+        vm.assertEq(records[0].signer, address(0));
+        vm.assertEq(abi.encode(records[1]), abi.encode(REGISTRY.meter(METER)));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownMeter.selector, bytes32("other")));
+        REGISTRY.meter("other");
+    }
+
+    // Roles
+
+    function test_only_the_administrator_and_the_registrar_change_anything(address anybody) public {
+        vm.assume(anybody != admin && anybody != registrar);
+        bytes[] memory calls = new bytes[](7);
+        calls[0] = abi.encodeCall(REGISTRY.createZone, (OTHER_ZONE, _settings()));
+        calls[1] = abi.encodeCall(REGISTRY.changeZone, (ZONE, _settings(), T0 + 100 * LENGTH));
+        calls[2] = abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(anybody)));
+        calls[3] = abi.encodeCall(REGISTRY.setParticipantActive, (anybody, true));
+        calls[4] = abi.encodeCall(REGISTRY.registerMeters, (new IRegistry.NewMeter[](0)));
+        calls[5] = abi.encodeCall(REGISTRY.assignMeter, (METER, anybody, T0));
+        calls[6] = abi.encodeCall(REGISTRY.setMeterSigner, (METER, anybody));
+        for (uint256 i = 0; i < calls.length; ++i) {
+            _expectUnauthorized(anybody, calls[i]);
+            // The administrator's role does not include the registrar's, nor the other way round.
+            if (i < 2) _expectUnauthorized(registrar, calls[i]);
+            else _expectUnauthorized(admin, calls[i]);
+        }
+    }
+
+    function _expectUnauthorized(address caller, bytes memory data) private {
+        vm.prank(caller);
+        (bool success, bytes memory reason) = address(REGISTRY).call(data);
+        vm.assertEq(success, false);
+        vm.assertEq(reason, abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, caller));
+    }
+
+    function _expectInvalid(IRegistry.ZoneSettings memory settings, string memory name) private {
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidSetting.selector, name));
+        vm.prank(admin);
+        REGISTRY.createZone(OTHER_ZONE, settings);
+    }
+
+    function _expectRefused(IRegistry.NewMeter memory first, IRegistry.NewMeter memory second, bytes memory reason)
+        private
+    {
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](2);
+        (meters[0], meters[1]) = (first, second);
+        vm.expectRevert(reason);
+        vm.prank(registrar);
+        REGISTRY.registerMeters(meters);
+    }
+
+    function _registerParticipant(address account) private {
+        vm.prank(registrar);
+        REGISTRY.registerParticipants(ZONE, _list(account));
+    }
+}

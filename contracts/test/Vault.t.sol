@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {ISettlementToken} from "../src/interfaces/ISettlementToken.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {System} from "./base/System.sol";
+
+contract VaultTest is System {
+    bytes32 private constant PERMIT_TYPEHASH =
+        keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+
+    address private secondOperator = _named("second operator");
+
+    // Money in and out
+
+    function test_deposit_makes_free_money() public {
+        vm.startPrank(alice);
+        TOKEN.approve(address(VAULT), 70);
+        vm.expectEmit(address(VAULT));
+        emit IVault.Deposited(alice, alice, 70);
+        vm.expectEmit(address(VAULT));
+        emit IVault.BalanceChanged(alice, 70, 0);
+        VAULT.deposit(70);
+        vm.stopPrank();
+        _expectBalance(alice, 70, 0, 0);
+        vm.assertEq(TOKEN.balanceOf(address(VAULT)), 70);
+        vm.assertEq(TOKEN.balanceOf(alice), 1000 * COIN - 70);
+    }
+
+    function test_depositFor_pays_in_for_another() public {
+        vm.startPrank(alice);
+        TOKEN.approve(address(VAULT), 70);
+        vm.expectEmit(address(VAULT));
+        emit IVault.Deposited(bob, alice, 70);
+        VAULT.depositFor(bob, 70);
+        vm.expectRevert(IVault.ZeroAddress.selector);
+        VAULT.depositFor(address(0), 70);
+        vm.stopPrank();
+        _expectBalance(bob, 70, 0, 0);
+        _expectBalance(alice, 0, 0, 0);
+    }
+
+    function test_deposit_needs_an_amount_and_an_allowance() public {
+        vm.startPrank(alice);
+        vm.expectRevert(IVault.ZeroAmount.selector);
+        VAULT.deposit(0);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementToken.ERC20InsufficientAllowance.selector, address(VAULT), 0, 70)
+        );
+        VAULT.deposit(70);
+        vm.stopPrank();
+    }
+
+    function test_depositWithPermit_needs_no_approval() public {
+        (uint8 v, bytes32 r, bytes32 s) = _permit("alice", 70, T0);
+        vm.prank(alice);
+        VAULT.depositWithPermit(70, T0, v, r, s);
+        _expectBalance(alice, 70, 0, 0);
+    }
+
+    function test_depositWithPermit_survives_a_permit_that_was_used_first() public {
+        (uint8 v, bytes32 r, bytes32 s) = _permit("alice", 70, T0);
+        TOKEN.permit(alice, address(VAULT), 70, T0, v, r, s);
+        vm.prank(alice);
+        VAULT.depositWithPermit(70, T0, v, r, s);
+        _expectBalance(alice, 70, 0, 0);
+    }
+
+    function test_depositWithPermit_passes_on_why_a_permit_failed() public {
+        (uint8 v, bytes32 r, bytes32 s) = _permit("alice", 70, T0 - 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.ERC2612ExpiredSignature.selector, T0 - 1));
+        vm.prank(alice);
+        VAULT.depositWithPermit(70, T0 - 1, v, r, s);
+    }
+
+    function test_withdraw_takes_free_money_out(uint256 amount) public {
+        amount = bound(amount, 1, 100);
+        _deposit(alice, 100);
+        vm.expectEmit(address(VAULT));
+        emit IVault.Withdrawn(alice, alice, amount);
+        vm.prank(alice);
+        VAULT.withdraw(amount);
+        _expectBalance(alice, 100 - amount, 0, 0);
+        vm.assertEq(TOKEN.balanceOf(alice), 1000 * COIN - 100 + amount);
+    }
+
+    function test_withdrawTo_pays_another_address() public {
+        _deposit(alice, 100);
+        vm.startPrank(alice);
+        vm.expectEmit(address(VAULT));
+        emit IVault.Withdrawn(alice, bob, 100);
+        VAULT.withdrawTo(bob, 100);
+        vm.expectRevert(IVault.ZeroAddress.selector);
+        VAULT.withdrawTo(address(0), 1);
+        vm.stopPrank();
+        vm.assertEq(TOKEN.balanceOf(bob), 1000 * COIN + 100);
+    }
+
+    function test_withdraw_needs_an_amount_that_is_free() public {
+        _deposit(alice, 100);
+        _lock(alice, 30);
+        vm.startPrank(alice);
+        vm.expectRevert(IVault.ZeroAmount.selector);
+        VAULT.withdraw(0);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, alice, 70, 71));
+        VAULT.withdraw(71);
+        vm.stopPrank();
+    }
+
+    function test_withdraw_waits_while_the_token_is_paused() public {
+        _deposit(alice, 100);
+        vm.prank(bank);
+        TOKEN.pause();
+        vm.expectRevert(ISettlementToken.EnforcedPause.selector);
+        vm.prank(alice);
+        VAULT.withdraw(100);
+        _expectBalance(alice, 100, 0, 0);
+    }
+
+    // Money inside
+
+    function test_only_market_and_settlement_move_money(address anybody) public {
+        vm.assume(anybody != address(MARKET) && anybody != address(SETTLEMENT));
+        bytes[] memory calls = new bytes[](4);
+        calls[0] = abi.encodeCall(VAULT.lock, (anybody, 1));
+        calls[1] = abi.encodeCall(VAULT.unlock, (anybody, 1));
+        calls[2] = abi.encodeCall(VAULT.bookTrades, (new IVault.Trade[](0)));
+        calls[3] = abi.encodeCall(VAULT.bookDelivery, (anybody, operator, 0, 1));
+        for (uint256 i = 0; i < calls.length; ++i) {
+            // Neither of the two can do what is the other's.
+            address[] memory callers = _list(anybody, i < 3 ? address(SETTLEMENT) : address(MARKET));
+            for (uint256 j = 0; j < callers.length; ++j) {
+                vm.prank(callers[j]);
+                (bool success, bytes memory reason) = address(VAULT).call(calls[i]);
+                vm.assertEq(success, false);
+                vm.assertEq(reason, abi.encodeWithSelector(IVault.NotMover.selector, callers[j]));
+            }
+        }
+    }
+
+    function test_lock_and_unlock_move_between_free_and_locked() public {
+        _deposit(alice, 100);
+        vm.expectEmit(address(VAULT));
+        emit IVault.BalanceChanged(alice, 60, 40);
+        _lock(alice, 40);
+        vm.expectEmit(address(VAULT));
+        emit IVault.BalanceChanged(alice, 75, 25);
+        vm.startPrank(address(MARKET));
+        VAULT.unlock(alice, 15);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, alice, 75, 76));
+        VAULT.lock(alice, 76);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientLocked.selector, alice, 25, 26));
+        VAULT.unlock(alice, 26);
+        vm.stopPrank();
+        _expectBalance(alice, 75, 25, 0);
+    }
+
+    function test_bookTrades_passes_payments_through_in_any_order() public {
+        _deposit(alice, 100);
+        _deposit(bob, 100);
+        _lock(alice, 50);
+        _lock(bob, 10);
+        IVault.Trade[] memory trades = new IVault.Trade[](1);
+        trades[0] = IVault.Trade({account: bob, paid: 0, received: 30, freed: 4});
+        vm.expectEmit(address(VAULT));
+        emit IVault.ClearingBalanceChanged(-30);
+        vm.prank(address(MARKET));
+        VAULT.bookTrades(trades);
+        vm.assertEq(VAULT.clearingBalance(), -30);
+        _expectBalance(bob, 94, 36, 0);
+
+        trades[0] = IVault.Trade({account: alice, paid: 30, received: 0, freed: 15});
+        vm.expectEmit(address(VAULT));
+        emit IVault.ClearingBalanceChanged(0);
+        vm.prank(address(MARKET));
+        VAULT.bookTrades(trades);
+        vm.assertEq(VAULT.clearingBalance(), 0);
+        _expectBalance(alice, 65, 5, 0);
+
+        trades[0] = IVault.Trade({account: alice, paid: 3, received: 0, freed: 3});
+        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientLocked.selector, alice, 5, 6));
+        vm.prank(address(MARKET));
+        VAULT.bookTrades(trades);
+    }
+
+    function test_bookDelivery_moves_what_is_due_either_way() public {
+        _deposit(alice, 100);
+        _deposit(operator, 50);
+        _lock(alice, 40);
+        _book(alice, operator, 40, 30);
+        _expectBalance(alice, 70, 0, 0);
+        _expectBalance(operator, 80, 0, 0);
+        _book(alice, operator, 0, -80);
+        _expectBalance(alice, 150, 0, 0);
+        _expectBalance(operator, 0, 0, 0);
+        _book(alice, operator, 0, 0);
+        _expectBalance(alice, 150, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientLocked.selector, alice, 0, 1));
+        _book(alice, operator, 1, 0);
+    }
+
+    function test_bookDelivery_needs_the_operators_cover() public {
+        _deposit(operator, 50);
+        vm.expectRevert(abi.encodeWithSelector(IVault.OperatorWithoutCover.selector, operator, 50, 51));
+        _book(alice, operator, 0, -51);
+        _expectBalance(operator, 50, 0, 0);
+        _deposit(operator, 1);
+        _book(alice, operator, 0, -51);
+        _expectBalance(alice, 51, 0, 0);
+    }
+
+    function test_an_operator_owes_itself_nothing() public {
+        _deposit(operator, 50);
+        _lock(operator, 20);
+        _book(operator, operator, 20, 1000);
+        _expectBalance(operator, 50, 0, 0);
+        _book(operator, operator, 0, -1000);
+        _expectBalance(operator, 50, 0, 0);
+    }
+
+    // Debts
+
+    function test_what_cannot_be_paid_becomes_a_debt_that_the_operator_bears() public {
+        _deposit(alice, 100);
+        _lock(alice, 60);
+        // Another product's 20 stay locked: they are promised to other trades.
+        vm.expectEmit(address(VAULT));
+        emit IVault.DebtIncurred(alice, operator, 45);
+        _book(alice, operator, 40, 125);
+        _expectBalance(alice, 0, 20, 45);
+        _expectBalance(operator, 80, 45, 0);
+        vm.assertEq(VAULT.debtTo(alice, operator), 45);
+        vm.assertEq(VAULT.debtTo(alice, secondOperator), 0);
+        _expectBooksBalance();
+
+        // The operator can take out what it was paid, not what it is owed.
+        vm.prank(operator);
+        VAULT.withdraw(80);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, operator, 0, 1));
+        vm.prank(operator);
+        VAULT.withdraw(1);
+    }
+
+    function test_a_debtor_neither_orders_nor_withdraws() public {
+        _book(alice, operator, 0, 10);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InDebt.selector, alice, 10));
+        _lock(alice, 1);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InDebt.selector, alice, 10));
+        vm.prank(alice);
+        VAULT.withdraw(1);
+    }
+
+    function test_a_deposit_pays_debts_first() public {
+        _book(alice, operator, 0, 10);
+        vm.startPrank(alice);
+        TOKEN.approve(address(VAULT), 7);
+        vm.expectEmit(address(VAULT));
+        emit IVault.DebtPaid(alice, operator, 7);
+        VAULT.deposit(7);
+        vm.stopPrank();
+        _expectBalance(alice, 0, 0, 3);
+        _expectBalance(operator, 7, 3, 0);
+        _deposit(alice, 5);
+        _expectBalance(alice, 2, 0, 0);
+        _expectBalance(operator, 10, 0, 0);
+        vm.prank(alice);
+        VAULT.withdraw(2);
+        _expectBooksBalance();
+    }
+
+    function test_unlocked_money_pays_debts_first() public {
+        _deposit(alice, 20);
+        _lock(alice, 20);
+        _book(alice, operator, 0, 10);
+        vm.prank(address(MARKET));
+        VAULT.unlock(alice, 12);
+        _expectBalance(alice, 2, 8, 0);
+        _expectBalance(operator, 10, 0, 0);
+    }
+
+    function test_debts_to_several_operators_are_paid_oldest_first() public {
+        _book(alice, operator, 0, 10);
+        _book(alice, secondOperator, 0, 20);
+        _book(alice, operator, 0, 5);
+        _expectBalance(alice, 0, 0, 35);
+        _deposit(alice, 18);
+        vm.assertEq(VAULT.debtTo(alice, operator), 0);
+        vm.assertEq(VAULT.debtTo(alice, secondOperator), 17);
+        _expectBalance(operator, 15, 0, 0);
+        _expectBalance(secondOperator, 3, 17, 0);
+        _expectBooksBalance();
+    }
+
+    function test_payDebt_pays_from_free_money() public {
+        // The operator owes another operator; when its own debtor pays, it has free money and the debt still.
+        _book(operator, secondOperator, 0, 30);
+        _book(alice, operator, 0, 10);
+        _deposit(alice, 10);
+        _expectBalance(operator, 10, 0, 30);
+        vm.prank(operator);
+        vm.assertEq(VAULT.payDebt(), 10);
+        _expectBalance(operator, 0, 0, 20);
+        _expectBalance(secondOperator, 10, 20, 0);
+        vm.prank(operator);
+        vm.assertEq(VAULT.payDebt(), 0);
+        vm.prank(carol);
+        vm.assertEq(VAULT.payDebt(), 0);
+        _expectBooksBalance();
+    }
+
+    function test_balancesOf_shows_many() public {
+        _deposit(bob, 5);
+        IVault.Balance[] memory balances = VAULT.balancesOf(_list(alice, bob));
+        vm.assertEq(balances[0].free, 0);
+        vm.assertEq(balances[1].free, 5);
+    }
+
+    function test_books_balance_whatever_is_due(int128[8] memory dues, uint96[8] memory deposits) public {
+        _deposit(operator, 500 * COIN);
+        for (uint256 i = 0; i < dues.length; ++i) {
+            address account = i % 2 == 0 ? alice : bob;
+            _deposit(account, bound(uint256(deposits[i]), 1, 100 * COIN));
+            _book(account, operator, 0, bound(int256(dues[i]), -int256(60 * COIN), int256(200 * COIN)));
+            _expectBooksBalance();
+        }
+    }
+
+    function _expectBalance(address account, uint256 free, uint256 locked, uint256 debt) private view {
+        IVault.Balance memory balance = VAULT.balanceOf(account);
+        vm.assertEq(balance.free, free, "free");
+        vm.assertEq(balance.locked, locked, "locked");
+        vm.assertEq(balance.debt, debt, "debt");
+    }
+
+    function _expectBooksBalance() private view {
+        address[5] memory accounts = [alice, bob, carol, operator, secondOperator];
+        int256 sum = VAULT.clearingBalance();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            IVault.Balance memory balance = VAULT.balanceOf(accounts[i]);
+            sum += int256(balance.free + balance.locked) - int256(balance.debt);
+        }
+        vm.assertEq(int256(TOKEN.balanceOf(address(VAULT))), sum, "books");
+    }
+
+    function _lock(address account, uint256 amount) private {
+        vm.prank(address(MARKET));
+        VAULT.lock(account, amount);
+    }
+
+    function _book(address account, address creditor, uint256 released, int256 due) private {
+        vm.prank(address(SETTLEMENT));
+        VAULT.bookDelivery(account, creditor, released, due);
+    }
+
+    function _permit(string memory name, uint256 value, uint256 deadline)
+        private
+        view
+        returns (uint8, bytes32, bytes32)
+    {
+        address owner = _named(name);
+        bytes32 structHash = keccak256(abi.encode(PERMIT_TYPEHASH, owner, VAULT, value, TOKEN.nonces(owner), deadline));
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", TOKEN.DOMAIN_SEPARATOR(), structHash));
+        return vm.sign(_keyOfNamed(name), digest);
+    }
+}
