@@ -5,6 +5,7 @@
 //! prices at which it can. Integers only, so every machine finds the same result.
 
 mod book;
+mod ladder;
 mod rationing;
 
 pub use book::Book;

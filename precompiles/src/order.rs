@@ -98,40 +98,28 @@ impl Order {
     /// [`WordError::ReservedBits`] or [`WordError::UnknownSide`] if the word is neither an order
     /// nor an empty slot.
     #[inline]
-    pub const fn decode(word: B256) -> Result<Option<Self>, WordError> {
-        let [
-            r0,
-            r1,
-            side,
-            p0,
-            p1,
-            p2,
-            p3,
-            q0,
-            q1,
-            q2,
-            q3,
-            q4,
-            trader @ ..,
-        ] = word.0;
-        let quantity = u64::from_be_bytes([0, 0, 0, q0, q1, q2, q3, q4]);
+    pub fn decode(word: B256) -> Result<Option<Self>, WordError> {
+        let [fields @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = word.0;
+        // Bits 255–128 of the word; the trader begins within.
+        let fields = u128::from_be_bytes(fields);
+        let quantity = (fields >> 32) as u64 & MAX_QUANTITY.0;
         if quantity == 0 {
             return Ok(None);
         }
-        let reserved = u16::from_be_bytes([r0, r1]);
+        let reserved = (fields >> 112) as u16;
         if reserved != 0 {
             return Err(WordError::ReservedBits { found: reserved });
         }
-        let side = match side {
+        let side = match (fields >> 104) as u8 {
             0 => Side::Bid,
             1 => Side::Ask,
             found => return Err(WordError::UnknownSide { found }),
         };
         Ok(Some(Self {
             side,
-            price: Ticks(i32::from_be_bytes([p0, p1, p2, p3])),
+            price: Ticks((fields >> 72) as i32),
             quantity: WattHours(quantity),
-            trader: Address::new(trader),
+            trader: Address::from_word(word),
         }))
     }
 
