@@ -1,0 +1,278 @@
+//! The public face of the pool, tying state, memory and journal together.
+//!
+//! Two locks, always taken in this order: `intake` lets one change at a time through and is held
+//! while the state is read and the journal written; `waiting` guards the transactions in memory
+//! and is never held over either, so that a builder or a reader waits for microseconds only.
+
+mod intake;
+mod replay;
+mod update;
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{self, AtomicU64},
+    },
+    time::{Duration, SystemTime},
+};
+
+use alloy_primitives::{Address, B256};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
+use wattline_evm::EvmConfig;
+use wattline_primitives::{BlockWithReceipts, SealedHeader, TransactionSigned};
+use wattline_storage::Storage;
+
+pub use replay::ReplayReport;
+
+use crate::{
+    best::BestTransactions,
+    config::PoolConfig,
+    error::PoolError,
+    journal::Journal,
+    metrics,
+    transaction::PooledTransaction,
+    validate::Validator,
+    waiting::{Origin, Waiting},
+};
+use intake::Intake;
+
+/// Tells the time since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// How full the pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Transactions that the next block could take.
+    pub pending: usize,
+    /// Transactions that wait for a nonce or for funds.
+    pub queued: usize,
+    /// Bytes of all encoded transactions.
+    pub bytes: usize,
+}
+
+/// All waiting transactions by sender, each sender's in the order of their nonces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolContent {
+    /// What the next block could take.
+    pub pending: BTreeMap<Address, Vec<Arc<PooledTransaction>>>,
+    /// What waits for a nonce or for funds.
+    pub queued: BTreeMap<Address, Vec<Arc<PooledTransaction>>>,
+}
+
+/// Transactions that wait for a block. Clones share the same pool.
+///
+/// Adding and updating read the database and write the journal, so call them off the
+/// asynchronous threads; everything else is quick.
+#[derive(Clone)]
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    config: PoolConfig,
+    validator: Validator,
+    storage: Storage,
+    clock: Clock,
+    head_gas_limit: AtomicU64,
+    intake: Mutex<Intake>,
+    waiting: RwLock<Waiting>,
+    executable: broadcast::Sender<Arc<PooledTransaction>>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// Opens a pool over the chain in `storage`, bringing back what its journal holds. Without a
+    /// journal the transactions are gone when the process ends.
+    ///
+    /// A damaged journal is no error: what can be read is brought back, the rest is reported in
+    /// the log, and if more than its end is damaged a copy of it is kept beside it.
+    ///
+    /// # Errors
+    /// The journal cannot be opened, or the state cannot be read.
+    pub fn open(
+        config: PoolConfig,
+        journal: Option<&Path>,
+        storage: Storage,
+        evm: EvmConfig,
+    ) -> Result<Self, PoolError> {
+        let clock: Clock = Arc::new(|| SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO));
+        Self::open_with_clock(config, journal, storage, evm, clock).map(|(pool, _)| pool)
+    }
+
+    /// Like [`Pool::open`] with a clock of the caller's, and with a report of what the journal
+    /// held.
+    ///
+    /// # Errors
+    /// The journal cannot be opened, or the state cannot be read.
+    pub fn open_with_clock(
+        config: PoolConfig,
+        journal: Option<&Path>,
+        storage: Storage,
+        evm: EvmConfig,
+        clock: Clock,
+    ) -> Result<(Self, ReplayReport), PoolError> {
+        metrics::describe();
+        let journal = journal
+            .map(|path| {
+                Journal::open(path, config.journal_fsync).map_err(|source| PoolError::JournalOpen {
+                    path: path.display().to_string(),
+                    source: Arc::new(source),
+                })
+            })
+            .transpose()?;
+        let (executable, _) = broadcast::channel(config.subscription_capacity.max(1));
+        let pool = Self(Arc::new(Shared {
+            validator: Validator::new(evm, config.min_tip),
+            storage,
+            clock,
+            head_gas_limit: AtomicU64::new(0),
+            intake: Mutex::new(Intake::new(journal)),
+            waiting: RwLock::new(Waiting::new(config.clone())),
+            executable,
+            config,
+        }));
+        let report = pool.replay()?;
+        Ok((pool, report))
+    }
+
+    /// Checks a transaction and takes it in. When this returns its hash, the transaction is in
+    /// the journal: it outlives the process for as long as it is valid.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn add(&self, transaction: TransactionSigned) -> Result<B256, PoolError> {
+        let prepared = self.prepare(transaction);
+        let mut outcomes = self.submit(vec![prepared]);
+        // One in, one out.
+        outcomes.pop().unwrap_or(Err(PoolError::AlreadyKnown))
+    }
+
+    /// Like [`Pool::add`] for many: senders are recovered on all cores, and the journal is
+    /// written once. The outcomes are in the order of the transactions.
+    pub fn add_many(&self, transactions: Vec<TransactionSigned>) -> Vec<Result<B256, PoolError>> {
+        let prepared = intake::on_all_cores(transactions, |transaction| self.prepare(transaction));
+        self.submit(prepared)
+    }
+
+    /// Follows the chain to a new head: what went into a block is dropped, what was in a block
+    /// that is no longer canonical comes back, and every sender is checked against the new state.
+    /// Call it after the storage has the new head.
+    pub fn on_canonical_update(
+        &self,
+        head: &SealedHeader,
+        committed: &[Arc<BlockWithReceipts>],
+        reverted: &[Arc<BlockWithReceipts>],
+    ) {
+        self.update(head, committed, reverted);
+    }
+
+    /// The executable transactions at this moment, in the order in which a block should take
+    /// them.
+    pub fn best(&self) -> BestTransactions {
+        self.0.waiting.read().best()
+    }
+
+    /// A waiting transaction.
+    pub fn get(&self, hash: &B256) -> Option<Arc<PooledTransaction>> {
+        self.0.waiting.read().get(hash).cloned()
+    }
+
+    /// Whether a transaction waits here.
+    pub fn contains(&self, hash: &B256) -> bool {
+        self.0.waiting.read().get(hash).is_some()
+    }
+
+    /// The nonce that follows a sender's executable transactions; `None` if it has none, and its
+    /// nonce is the one in the state.
+    pub fn pending_nonce(&self, sender: &Address) -> Option<u64> {
+        let waiting = self.0.waiting.read();
+        let queue = waiting
+            .sender(sender)
+            .filter(|queue| queue.executable_len() > 0)?;
+        Some(queue.next_nonce())
+    }
+
+    /// How full the pool is.
+    pub fn status(&self) -> PoolStatus {
+        let waiting = self.0.waiting.read();
+        let pending = waiting.executable_len();
+        PoolStatus {
+            pending,
+            queued: waiting.len() - pending,
+            bytes: waiting.bytes(),
+        }
+    }
+
+    /// Everything that waits.
+    pub fn content(&self) -> PoolContent {
+        let waiting = self.0.waiting.read();
+        let mut content = PoolContent::default();
+        for (sender, queue) in waiting.senders() {
+            let pending: Vec<_> = queue.executable().cloned().collect();
+            let queued: Vec<_> = queue.queued().cloned().collect();
+            if !pending.is_empty() {
+                content.pending.insert(*sender, pending);
+            }
+            if !queued.is_empty() {
+                content.queued.insert(*sender, queued);
+            }
+        }
+        content
+    }
+
+    /// The transactions that become executable from now on. A subscriber that is too slow loses
+    /// the oldest and is told how many.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<PooledTransaction>> {
+        self.0.executable.subscribe()
+    }
+
+    /// Throws a transaction out that a builder found can never be applied. Those of the same
+    /// sender behind it wait for another in its place. Not for one that is only too large or too
+    /// dear for the block at hand.
+    pub fn remove_invalid(&self, hash: &B256, reason: impl fmt::Display) {
+        self.discard(hash, &reason);
+    }
+
+    /// Reads the form and the sender of a transaction that is not known yet.
+    fn prepare(&self, transaction: TransactionSigned) -> Result<PooledTransaction, PoolError> {
+        if self.contains(transaction.tx_hash()) {
+            return Err(PoolError::AlreadyKnown);
+        }
+        self.0.validator.prepare(transaction, self.head_gas_limit())
+    }
+
+    fn submit(
+        &self,
+        prepared: Vec<Result<PooledTransaction, PoolError>>,
+    ) -> Vec<Result<B256, PoolError>> {
+        let now = (self.0.clock)();
+        let prepared = prepared.into_iter().map(|prepared| {
+            prepared.map(|transaction| PooledTransaction {
+                arrived_at: now,
+                ..transaction
+            })
+        });
+        let mut intake = self.0.intake.lock();
+        self.admit(&mut intake, prepared.collect(), Origin::Submitted)
+    }
+
+    fn head_gas_limit(&self) -> u64 {
+        self.0.head_gas_limit.load(atomic::Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! How a transaction gets in and out: one change at a time, each in the journal.
+
+use std::{collections::VecDeque, fmt, sync::Arc};
+
+use alloy_primitives::B256;
+use rayon::prelude::*;
+use tracing::{debug, error, warn};
+use wattline_primitives::BlockWithReceipts;
+
+use super::Pool;
+use crate::{
+    error::PoolError,
+    journal::{Journal, record},
+    metrics,
+    transaction::PooledTransaction,
+    waiting::Origin,
+};
+
+/// What only one change at a time may touch.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub(super) journal: Option<Journal>,
+    /// The newest blocks, oldest first, whose transactions stay in the journal.
+    pub(super) recent: VecDeque<Arc<BlockWithReceipts>>,
+    next_arrival: u64,
+}
+
+impl Intake {
+    pub(super) const fn new(journal: Option<Journal>) -> Self {
+        Self {
+            journal,
+            recent: VecDeque::new(),
+            next_arrival: 0,
+        }
+    }
+
+    /// Writes records that only tidy up: without them a restart brings back what was thrown out,
+    /// and then checks it like any other, so a failure is reported and not fatal.
+    fn note(&mut self, records: &[u8]) {
+        if let Some(journal) = &mut self.journal
+            && !records.is_empty()
+            && let Err(error) = journal.append(records)
+        {
+            metrics::journal_error();
+            warn!(%error, "the pool's journal could not be told about removed transactions");
+        }
+    }
+}
+
+/// Maps on all cores, keeping the order; a single item is not worth the hand-over.
+pub(super) fn on_all_cores<T: Send, R: Send>(
+    mut items: Vec<T>,
+    map: impl Fn(T) -> R + Sync + Send,
+) -> Vec<R> {
+    match items.len() {
+        0 | 1 => items.pop().map(map).into_iter().collect(),
+        _ => items.into_par_iter().map(map).collect(),
+    }
+}
+
+impl Pool {
+    /// Checks prepared transactions against the state, puts them in, and writes them to the
+    /// journal. All of them stay out if the journal cannot be written.
+    pub(super) fn admit(
+        &self,
+        intake: &mut Intake,
+        prepared: Vec<Result<PooledTransaction, PoolError>>,
+        origin: Origin,
+    ) -> Vec<Result<B256, PoolError>> {
+        let mut records = Vec::new();
+        let mut done = Vec::new();
+        let state = self.0.storage.state().map_err(PoolError::from);
+        let mut outcomes: Vec<_> = prepared
+            .into_iter()
+            .enumerate()
+            .map(|(index, prepared)| {
+                let transaction = prepared?;
+                let state = state.as_ref().map_err(Clone::clone)?;
+                let account = self.0.validator.check_state(state, &transaction)?;
+                let arrival = intake.next_arrival;
+                let transaction = Arc::new(PooledTransaction {
+                    arrival,
+                    ..transaction
+                });
+                let inserted = self
+                    .0
+                    .waiting
+                    .write()
+                    .insert(&transaction, account, origin)?;
+                intake.next_arrival += 1;
+                let hash = transaction.hash();
+                record::encode_added(&mut records, transaction.signed(), transaction.arrived_at);
+                for evicted in &inserted.evicted {
+                    record::encode_removed(&mut records, &evicted.transaction.hash());
+                }
+                done.push((index, hash, inserted));
+                Ok(hash)
+            })
+            .collect();
+
+        let written = match &mut intake.journal {
+            Some(journal) if !records.is_empty() => journal.append(&records),
+            _ => Ok(()),
+        };
+        match written {
+            Ok(()) => {
+                let replaced = done
+                    .iter()
+                    .filter(|(.., inserted)| inserted.replaced.is_some());
+                metrics::removed("replaced", replaced.count());
+                metrics::removed(
+                    "evicted",
+                    done.iter().map(|(.., done)| done.evicted.len()).sum(),
+                );
+            }
+            Err(error) => {
+                error!(%error, "the pool's journal could not be written: free space on its disk");
+                metrics::journal_error();
+                let error = PoolError::JournalWrite(Arc::new(error));
+                let mut waiting = self.0.waiting.write();
+                for (index, hash, inserted) in done.into_iter().rev() {
+                    waiting.undo(&hash, inserted);
+                    if let Some(outcome) = outcomes.get_mut(index) {
+                        *outcome = Err(error.clone());
+                    }
+                }
+            }
+        }
+        self.announce();
+        metrics::added(outcomes.iter().filter(|outcome| outcome.is_ok()).count());
+        outcomes
+            .iter()
+            .filter_map(|outcome| outcome.as_ref().err())
+            .for_each(metrics::refused);
+        self.compact_if_grown(intake);
+        self.report_status(intake);
+        outcomes
+    }
+
+    /// Takes transactions out for good.
+    pub(super) fn throw_out(
+        &self,
+        intake: &mut Intake,
+        hashes: impl IntoIterator<Item = B256>,
+        reason: &'static str,
+    ) {
+        let mut records = Vec::new();
+        let mut count = 0;
+        for hash in hashes {
+            if self.0.waiting.write().remove(&hash).is_some() {
+                record::encode_removed(&mut records, &hash);
+                count += 1;
+            }
+        }
+        if count > 0 {
+            debug!(count, reason, "transactions thrown out");
+            metrics::removed(reason, count);
+            intake.note(&records);
+        }
+    }
+
+    pub(super) fn discard(&self, hash: &B256, reason: &dyn fmt::Display) {
+        let mut intake = self.0.intake.lock();
+        debug!(%hash, %reason, "a transaction that cannot be applied is thrown out");
+        self.throw_out(&mut intake, [*hash], "invalid");
+        self.report_status(&intake);
+    }
+
+    /// Tells subscribers what has become executable. Nobody listening is no failure.
+    pub(super) fn announce(&self) {
+        let executable = self.0.waiting.write().take_newly_executable();
+        for transaction in executable {
+            let _ = self.0.executable.send(transaction);
+        }
+    }
+
+    pub(super) fn report_status(&self, intake: &Intake) {
+        metrics::status(
+            self.status(),
+            intake.journal.as_ref().map_or(0, Journal::len),
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! How a restart brings back what the journal holds.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::{Arc, atomic},
+    time::Duration,
+};
+
+use alloy_consensus::BlockHeader as _;
+use alloy_primitives::B256;
+use tracing::{info, warn};
+use wattline_primitives::TransactionSigned;
+
+use super::{
+    Pool,
+    intake::{Intake, on_all_cores},
+};
+use crate::{
+    error::PoolError,
+    journal::{Entry, Journal, JournalDamage},
+    transaction::PooledTransaction,
+    waiting::Origin,
+};
+
+/// How many transactions are recovered at a time.
+const BATCH: usize = 1_024;
+
+/// What a journal held when the pool was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplayReport {
+    /// Transactions that wait again.
+    pub restored: usize,
+    /// Transactions whose nonce is used up, because a block holds them or others in their place.
+    pub used_up: usize,
+    /// Transactions that had been thrown out.
+    pub removed: usize,
+    /// Transactions that are no longer acceptable, counted by [`PoolError::reason`].
+    pub refused: BTreeMap<&'static str, usize>,
+    /// What of the file could not be read as records.
+    pub damage: JournalDamage,
+    /// Why the file could not be read to its end, if so.
+    pub read_error: Option<String>,
+    /// Where a copy of the damaged journal was kept, if more than its end was damaged.
+    pub damaged_copy: Option<PathBuf>,
+}
+
+/// A record to apply, in the journal's order, its sender recovered.
+enum Step {
+    Add(Box<Result<PooledTransaction, PoolError>>),
+    Remove(B256),
+}
+
+impl Pool {
+    pub(super) fn replay(&self) -> Result<ReplayReport, PoolError> {
+        let mut intake = self.0.intake.lock();
+        self.read_head(&mut intake)?;
+        // Nothing is written while the old records are read.
+        let Some(journal) = intake.journal.take() else {
+            return Ok(ReplayReport::default());
+        };
+        let mut report = self.replay_records(&mut intake, &journal)?;
+        let damaged = report.damage.is_corrupt() || report.read_error.is_some();
+        if damaged {
+            report.damaged_copy = match journal.keep_copy() {
+                Ok(copy) => Some(copy),
+                Err(error) => {
+                    warn!(%error, "the damaged journal could not be copied");
+                    None
+                }
+            };
+        }
+        intake.journal = Some(journal);
+        if !damaged || report.damaged_copy.is_some() {
+            self.compact(&mut intake);
+        }
+        self.report_status(&intake);
+        log(&report);
+        Ok(report)
+    }
+
+    /// Learns the head and the newest blocks.
+    fn read_head(&self, intake: &mut Intake) -> Result<(), PoolError> {
+        let reader = self.0.storage.reader()?;
+        let head = reader.head()?;
+        if let Some(header) = reader.header(head.number)? {
+            self.0
+                .head_gas_limit
+                .store(header.gas_limit(), atomic::Ordering::Relaxed);
+        }
+        let first = head
+            .number
+            .saturating_sub(self.0.config.journal_blocks as u64)
+            .max(1);
+        let mut recent = VecDeque::new();
+        for number in first..=head.number {
+            recent.extend(reader.block_with_receipts(number)?.map(Arc::new));
+        }
+        intake.recent = recent;
+        Ok(())
+    }
+
+    fn replay_records(
+        &self,
+        intake: &mut Intake,
+        journal: &Journal,
+    ) -> Result<ReplayReport, PoolError> {
+        let mut report = ReplayReport::default();
+        let mut reader = match journal.reader() {
+            Ok(reader) => reader,
+            Err(error) => {
+                report.read_error = Some(error.to_string());
+                return Ok(report);
+            }
+        };
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            match reader.next_entry() {
+                Ok(Some(entry)) => batch.push(entry),
+                Ok(None) => break,
+                Err(error) => {
+                    report.read_error = Some(error.to_string());
+                    break;
+                }
+            }
+            if batch.len() == BATCH {
+                self.apply(intake, std::mem::take(&mut batch), &mut report)?;
+            }
+        }
+        self.apply(intake, batch, &mut report)?;
+        report.restored = self.0.waiting.read().len();
+        report.damage = reader.damage();
+        Ok(report)
+    }
+
+    fn apply(
+        &self,
+        intake: &mut Intake,
+        batch: Vec<Entry>,
+        report: &mut ReplayReport,
+    ) -> Result<(), PoolError> {
+        let steps = on_all_cores(batch, |entry| match entry {
+            Entry::Added {
+                arrived_at,
+                transaction,
+            } => Step::Add(Box::new(self.prepare_at(*transaction, arrived_at))),
+            Entry::Removed { hash } => Step::Remove(hash),
+        });
+        let mut added = Vec::new();
+        for step in steps {
+            match step {
+                Step::Add(prepared) => added.push(*prepared),
+                Step::Remove(hash) => {
+                    self.restore(intake, std::mem::take(&mut added), report)?;
+                    report.removed += usize::from(self.0.waiting.write().remove(&hash).is_some());
+                }
+            }
+        }
+        self.restore(intake, added, report)
+    }
+
+    fn prepare_at(
+        &self,
+        transaction: TransactionSigned,
+        arrived_at: Duration,
+    ) -> Result<PooledTransaction, PoolError> {
+        // Known ones are not refused here: a removal before this record may not be applied yet.
+        let prepared = self
+            .0
+            .validator
+            .prepare(transaction, self.head_gas_limit())?;
+        Ok(PooledTransaction {
+            arrived_at,
+            ..prepared
+        })
+    }
+
+    fn restore(
+        &self,
+        intake: &mut Intake,
+        added: Vec<Result<PooledTransaction, PoolError>>,
+        report: &mut ReplayReport,
+    ) -> Result<(), PoolError> {
+        if added.is_empty() {
+            return Ok(());
+        }
+        for outcome in self.admit(intake, added, Origin::Restored) {
+            match outcome {
+                // A transaction that came back after its block was reverted is there twice.
+                Ok(_) | Err(PoolError::AlreadyKnown) => {}
+                Err(PoolError::NonceTooLow { .. }) => report.used_up += 1,
+                // The journal is untouched yet: better not to start than to lose what it holds.
+                Err(error) if error.is_internal() => return Err(error),
+                Err(error) => *report.refused.entry(error.reason()).or_default() += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn log(report: &ReplayReport) {
+    info!(
+        restored = report.restored,
+        used_up = report.used_up,
+        removed = report.removed,
+        "waiting transactions brought back from the journal"
+    );
+    if !report.refused.is_empty() {
+        warn!(refused = ?report.refused, "journaled transactions that are no longer acceptable were dropped");
+    }
+    if let Some(error) = &report.read_error {
+        warn!(%error, copy = ?report.damaged_copy, "the journal could not be read to its end; what came before is back");
+    }
+    if report.damage != JournalDamage::default() {
+        warn!(damage = %report.damage, copy = ?report.damaged_copy, "the journal was damaged; every readable record of it is back");
+    }
+}

@@ -1,0 +1,238 @@
+//! How the pool follows the chain.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic},
+    time::Duration,
+};
+
+use alloy_consensus::{BlockHeader as _, Transaction as _};
+use alloy_primitives::{Address, B256};
+use tracing::{error, warn};
+use wattline_primitives::{BlockWithReceipts, SealedHeader};
+use wattline_storage::StateReader;
+
+use super::{Pool, intake::Intake};
+use crate::{
+    error::PoolError, journal::record, metrics, sender::SenderAccount,
+    transaction::PooledTransaction, waiting::Origin,
+};
+
+/// What the new state says about a sender.
+struct Verdict {
+    account: SenderAccount,
+    may_transact: bool,
+    may_deploy: bool,
+}
+
+impl Pool {
+    pub(super) fn update(
+        &self,
+        head: &SealedHeader,
+        committed: &[Arc<BlockWithReceipts>],
+        reverted: &[Arc<BlockWithReceipts>],
+    ) {
+        let mut intake = self.0.intake.lock();
+        self.0
+            .head_gas_limit
+            .store(head.gas_limit(), atomic::Ordering::Relaxed);
+        self.remember(&mut intake, committed, reverted);
+        self.note_served(committed);
+        if let Err(error) = self.check_senders(&mut intake) {
+            // The next head brings another try; until then a builder may get transactions that
+            // do not apply, and skips them.
+            error!(%error, "waiting transactions could not be checked against the new head");
+        }
+        self.bring_back(&mut intake, committed, reverted);
+        self.expire(&mut intake);
+        self.announce();
+        self.compact_if_grown(&mut intake);
+        self.report_status(&intake);
+    }
+
+    /// Keeps the newest blocks for the journal.
+    fn remember(
+        &self,
+        intake: &mut Intake,
+        committed: &[Arc<BlockWithReceipts>],
+        reverted: &[Arc<BlockWithReceipts>],
+    ) {
+        // Reverted transactions come back by themselves, so their blocks need not be kept.
+        let gone: HashSet<_> = reverted.iter().map(|block| block.block.hash()).collect();
+        intake
+            .recent
+            .retain(|block| !gone.contains(&block.block.hash()));
+        intake.recent.extend(committed.iter().cloned());
+        let surplus = intake
+            .recent
+            .len()
+            .saturating_sub(self.0.config.journal_blocks);
+        intake.recent.drain(..surplus);
+    }
+
+    fn note_served(&self, committed: &[Arc<BlockWithReceipts>]) {
+        let now = (self.0.clock)();
+        let mut waiting = self.0.waiting.write();
+        for block in committed {
+            for sender in block.block.senders() {
+                waiting.served(sender, block.block.number(), now);
+            }
+        }
+    }
+
+    /// Compares every sender with the state at the head. Every one and not only those of the new
+    /// blocks, because a contract can move funds to or from, and an operator can change the
+    /// permission of, an account that sent nothing.
+    fn check_senders(&self, intake: &mut Intake) -> Result<(), PoolError> {
+        let state = self.0.storage.state()?;
+        let senders: Vec<(Address, bool)> = {
+            let waiting = self.0.waiting.read();
+            let deploys =
+                |transaction: &Arc<PooledTransaction>| transaction.transaction.is_create();
+            waiting
+                .senders()
+                .map(|(sender, queue)| (*sender, queue.iter().any(deploys)))
+                .collect()
+        };
+        let cap = self.0.validator.gas_cap(self.head_gas_limit());
+        let (mut forbidden, mut too_large) = (Vec::new(), Vec::new());
+        for (sender, deploys) in senders {
+            let verdict = self.judge(&state, sender, deploys)?;
+            let mut waiting = self.0.waiting.write();
+            let stale = waiting.set_account(sender, verdict.account);
+            if let Some(queue) = waiting.sender(&sender) {
+                for transaction in queue.iter() {
+                    let is_create = transaction.transaction.is_create();
+                    if !verdict.may_transact || (is_create && !verdict.may_deploy) {
+                        forbidden.push(transaction.hash());
+                    } else if transaction.transaction.gas_limit() > cap {
+                        too_large.push(transaction.hash());
+                    }
+                }
+            }
+            drop(waiting);
+            // Their nonces are used up, which a restart sees from the state.
+            metrics::removed("nonce_used", stale.len());
+        }
+        self.throw_out(intake, forbidden, "permission");
+        self.throw_out(intake, too_large, "exceeds_gas_cap");
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        state: &StateReader,
+        sender: Address,
+        deploys: bool,
+    ) -> Result<Verdict, PoolError> {
+        let allowed = |is_create| match self.0.validator.check_permission(state, sender, is_create)
+        {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_internal() => Err(error),
+            Err(_) => Ok(false),
+        };
+        let (account, _) = self.0.validator.account(state, sender)?;
+        let may_transact = allowed(false)?;
+        let may_deploy = deploys && may_transact && allowed(true)?;
+        Ok(Verdict {
+            account,
+            may_transact,
+            may_deploy,
+        })
+    }
+
+    /// Takes in again what was in a block that is no longer canonical and is in none now.
+    fn bring_back(
+        &self,
+        intake: &mut Intake,
+        committed: &[Arc<BlockWithReceipts>],
+        reverted: &[Arc<BlockWithReceipts>],
+    ) {
+        if reverted.is_empty() {
+            return;
+        }
+        let mined: HashSet<B256> = committed
+            .iter()
+            .flat_map(|block| &block.block.body().transactions)
+            .map(|transaction| *transaction.tx_hash())
+            .collect();
+        let gas_limit = self.head_gas_limit();
+        let now = (self.0.clock)();
+        let prepared: Vec<_> = reverted
+            .iter()
+            .flat_map(|block| block.block.transactions_recovered())
+            .filter(|transaction| !mined.contains(transaction.tx_hash()))
+            .map(|transaction| {
+                let prepared = self
+                    .0
+                    .validator
+                    .prepare_recovered(transaction.cloned(), gas_limit)?;
+                Ok(PooledTransaction {
+                    arrived_at: now,
+                    ..prepared
+                })
+            })
+            .collect();
+        for error in self
+            .admit(intake, prepared, Origin::Restored)
+            .into_iter()
+            .filter_map(Result::err)
+        {
+            warn!(%error, "a transaction of a reverted block could not be taken in again");
+        }
+    }
+
+    fn expire(&self, intake: &mut Intake) {
+        let now = (self.0.clock)();
+        let expired = self
+            .0
+            .waiting
+            .read()
+            .expired(now.saturating_sub(self.0.config.queued_lifetime));
+        self.throw_out(intake, expired, "expired");
+    }
+
+    pub(super) fn compact_if_grown(&self, intake: &mut Intake) {
+        let Some(journal) = &intake.journal else {
+            return;
+        };
+        let allowed = journal
+            .compacted_len()
+            .saturating_mul(2)
+            .saturating_add(self.0.config.journal_slack_bytes);
+        if journal.len() > allowed {
+            self.compact(intake);
+        }
+    }
+
+    /// Rewrites the journal with what a restart would need: what waits, in the order of arrival,
+    /// and before it what the newest blocks hold.
+    pub(super) fn compact(&self, intake: &mut Intake) {
+        let Some(journal) = &mut intake.journal else {
+            return;
+        };
+        let mut waiting: Vec<_> = self.0.waiting.read().iter().cloned().collect();
+        waiting.sort_unstable_by_key(|transaction| transaction.arrival);
+        let mined = intake.recent.iter().flat_map(|block| {
+            let sealed_at = Duration::from_secs(block.block.timestamp());
+            block
+                .block
+                .body()
+                .transactions
+                .iter()
+                .map(move |transaction| (transaction, sealed_at))
+        });
+        let waiting = waiting
+            .iter()
+            .map(|transaction| (transaction.signed(), transaction.arrived_at));
+        let records = mined.chain(waiting).map(|(transaction, arrived_at)| {
+            let mut record = Vec::new();
+            record::encode_added(&mut record, transaction, arrived_at);
+            record
+        });
+        if let Err(error) = journal.compact(records) {
+            metrics::journal_error();
+            warn!(%error, "the pool's journal could not be compacted and goes on growing");
+        }
+    }
+}

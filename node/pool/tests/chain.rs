@@ -1,0 +1,265 @@
+//! How the pool follows the chain, and the order in which it feeds it.
+
+mod support;
+
+use std::time::Duration;
+
+use alloy_primitives::TxKind;
+use serde_json::json;
+use support::{CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, nonces, wallet};
+use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+use wattline_pool::{Pool, PoolConfig, PooledTransaction};
+
+/// Sender and nonce of everything that was announced.
+fn announced(receiver: &mut Receiver<std::sync::Arc<PooledTransaction>>) -> Vec<u64> {
+    std::iter::from_fn(|| receiver.try_recv().ok())
+        .map(|transaction| transaction.nonce())
+        .collect()
+}
+
+fn counts(pool: &Pool) -> (usize, usize) {
+    let status = pool.status();
+    (status.pending, status.queued)
+}
+
+#[test]
+fn nonce_gaps_wait_and_executable_transactions_are_announced_once() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let mut receiver = pool.subscribe();
+    let sender = wallet(1).address();
+    assert_eq!(pool.pending_nonce(&sender), None);
+    pool.add(draft(1, 2).sign()).expect("taken");
+    pool.add(draft(1, 1).sign()).expect("taken");
+    assert_eq!((counts(&pool), pool.pending_nonce(&sender)), ((0, 2), None));
+    assert!(announced(&mut receiver).is_empty());
+    pool.add(draft(1, 0).sign()).expect("taken");
+    pool.add(draft(1, 4).sign()).expect("taken");
+    assert_eq!(
+        (counts(&pool), pool.pending_nonce(&sender)),
+        ((3, 1), Some(3))
+    );
+    assert_eq!(announced(&mut receiver), [0, 1, 2]);
+
+    let content = pool.content();
+    let found = |part: &std::collections::BTreeMap<_, Vec<std::sync::Arc<PooledTransaction>>>| {
+        part.get(&sender)
+            .map(|all| all.iter().map(|one| one.nonce()).collect::<Vec<_>>())
+    };
+    assert_eq!(found(&content.pending), Some(vec![0, 1, 2]));
+    assert_eq!(found(&content.queued), Some(vec![4]));
+
+    let block = chain.mine(&pool);
+    assert_eq!(nonces(&block, 1), [0, 1, 2]);
+    assert_eq!((counts(&pool), pool.pending_nonce(&sender)), ((0, 1), None));
+    pool.add(draft(1, 3).sign()).expect("taken");
+    assert_eq!(announced(&mut receiver), [3, 4]);
+}
+
+#[test]
+fn a_slow_subscriber_loses_the_oldest() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig {
+        subscription_capacity: 2,
+        ..PoolConfig::default()
+    });
+    let mut receiver = pool.subscribe();
+    pool.add_many((0..4).map(|nonce| draft(1, nonce).sign()).collect());
+    assert_eq!(
+        receiver.try_recv().expect_err("lags"),
+        TryRecvError::Lagged(2)
+    );
+    assert_eq!(announced(&mut receiver), [2, 3]);
+}
+
+#[test]
+fn with_free_gas_one_sender_cannot_crowd_out_the_others() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    pool.add_many((0..50).map(|nonce| draft(1, nonce).sign()).collect());
+    pool.add_many((0..2).map(|nonce| draft(2, nonce).sign()).collect());
+    pool.add(draft(3, 0).sign()).expect("taken");
+    pool.add(draft(4, 0).fees(1, 1).sign()).expect("taken");
+    let first: Vec<_> = pool.best().take(6).map(|one| one.sender()).collect();
+    let expected = [4, 1, 2, 3, 1, 2].map(|number| wallet(number).address());
+    assert_eq!(first, expected);
+}
+
+#[test]
+fn who_had_a_block_lets_the_others_go_first_in_the_next() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    pool.add_many((0..3).map(|nonce| draft(1, nonce).sign()).collect());
+    pool.add(draft(2, 0).sign()).expect("taken");
+    // A full block of one transaction of wallet 1.
+    let block = chain.append([draft(1, 0).sign()]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    let order: Vec<_> = pool.best().map(|one| one.sender()).collect();
+    assert_eq!(order, [2, 1, 1].map(|number| wallet(number).address()));
+}
+
+#[test]
+fn another_version_in_a_block_drops_the_waiting_one() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    pool.add(draft(1, 0).sign()).expect("taken");
+    pool.add(draft(1, 1).sign()).expect("taken");
+    let block = chain.append([draft(1, 0).value(1).sign()]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    assert_eq!(counts(&pool), (1, 0));
+    assert_eq!(pool.pending_nonce(&wallet(1).address()), Some(2));
+}
+
+#[test]
+fn funds_that_others_take_park_what_they_paid_for() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    // Wallet 1 agrees to run a contract; here the block just lets it spend its ether itself.
+    pool.add(draft(1, 1).value(ONE_ETHER / 2).sign())
+        .expect("taken");
+    pool.add(draft(1, 2).sign()).expect("taken");
+    let block = chain.append([draft(1, 0).value(ONE_ETHER).sign()]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    assert_eq!(
+        counts(&pool),
+        (0, 2),
+        "nonce 1 cannot be paid, nonce 2 waits behind it"
+    );
+    let mut receiver = pool.subscribe();
+    let mut refund = draft(2, 0).value(ONE_ETHER / 2);
+    refund.to = TxKind::Call(wallet(1).address());
+    let block = chain.append([refund.sign()]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    assert_eq!(counts(&pool), (2, 0));
+    assert_eq!(announced(&mut receiver), [1, 2]);
+}
+
+#[test]
+fn a_revoked_permission_drops_what_it_permitted() {
+    let chain = TestChain::with(&json!({ "permissions": WRITER }));
+    let pool = chain.pool(PoolConfig::default());
+    let slot = |number| wattline_evm::permission_slot(wallet(number).address());
+    pool.add(draft(2, 0).sign()).expect("taken");
+    let call = pool.add(draft(1, 1).sign()).expect("taken");
+    let creation = pool
+        .add(draft(1, 2).create(100_000, vec![0]).sign())
+        .expect("taken");
+    // Wallet 1 takes its own right to deploy and wallet 2's right to transact.
+    let block = chain.append([draft(1, 0).write(slot(1), 1).sign()]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    assert!(pool.contains(&call) && !pool.contains(&creation));
+    assert_eq!(counts(&pool), (2, 0));
+    let block = chain.append([draft(1, 1).write(slot(2), 0).sign()]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    assert_eq!(counts(&pool), (0, 0));
+}
+
+#[test]
+fn a_reorganisation_brings_transactions_back() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let delegation = draft(2, 0)
+        .gas(100_000)
+        .set_code(vec![authorize(3, 0, CONTRACT)]);
+    pool.add(delegation).expect("taken");
+    let first = pool.add(draft(1, 0).sign()).expect("taken");
+    let second = pool.add(draft(1, 1).sign()).expect("taken");
+    chain.mine(&pool);
+    pool.add(draft(1, 2).sign()).expect("taken");
+    assert_eq!(counts(&pool), (1, 0));
+
+    let reverted = chain.unwind();
+    // The new branch holds the first of them only.
+    let committed = chain.append([draft(1, 0).sign()]);
+    pool.on_canonical_update(&chain.head(), &[committed], &[reverted]);
+    assert!(!pool.contains(&first) && pool.contains(&second));
+    assert_eq!(counts(&pool), (3, 0));
+    assert_eq!(pool.pending_nonce(&wallet(1).address()), Some(3));
+    let block = chain.mine(&pool);
+    assert_eq!(
+        (nonces(&block, 1), nonces(&block, 2)),
+        (vec![1, 2], vec![0])
+    );
+}
+
+#[test]
+fn a_smaller_block_drops_what_no_longer_fits() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let large = pool.add(draft(1, 0).gas(30_000_000).sign()).expect("taken");
+    let small = pool.add(draft(2, 0).sign()).expect("taken");
+    let mut head = chain.head().unseal();
+    head.gas_limit -= 1;
+    pool.on_canonical_update(
+        &wattline_primitives::SealedHeader::seal_slow(head),
+        &[],
+        &[],
+    );
+    assert!(!pool.contains(&large) && pool.contains(&small));
+}
+
+#[test]
+fn what_cannot_be_executed_expires() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let gapped = pool.add(draft(1, 5).sign()).expect("taken");
+    let executable = pool.add(draft(2, 0).sign()).expect("taken");
+    chain.clock.advance(Duration::from_secs(3 * 60 * 60));
+    pool.on_canonical_update(&chain.head(), &[], &[]);
+    assert!(pool.contains(&gapped));
+    chain.clock.advance(Duration::from_secs(1));
+    pool.on_canonical_update(&chain.head(), &[], &[]);
+    assert!(!pool.contains(&gapped) && pool.contains(&executable));
+}
+
+#[test]
+fn a_builder_can_throw_out_what_does_not_apply() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let first = pool.add(draft(1, 0).sign()).expect("taken");
+    pool.add(draft(1, 1).sign()).expect("taken");
+    pool.remove_invalid(&first, "it does not apply");
+    assert_eq!(counts(&pool), (0, 1));
+    pool.add(draft(1, 0).value(1).sign()).expect("taken");
+    assert_eq!(counts(&pool), (2, 0));
+    assert_eq!(pool.get(&first), None);
+}
+
+#[test]
+fn many_senders_add_at_once_while_blocks_are_built() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let transactions: Vec<Vec<_>> = (1..=4)
+        .map(|number| (0..50).map(|nonce| draft(number, nonce).sign()).collect())
+        .collect();
+    let mut mined = 0;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = transactions
+            .into_iter()
+            .map(|transactions| {
+                let pool = pool.clone();
+                scope.spawn(move || {
+                    for transaction in transactions {
+                        pool.add(transaction).expect("taken");
+                    }
+                })
+            })
+            .collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            mined += chain.mine(&pool).receipts.len();
+        }
+    });
+    mined += chain.mine(&pool).receipts.len();
+    assert_eq!((mined, counts(&pool)), (200, (0, 0)));
+    for number in 1..=4 {
+        let account = chain
+            .storage
+            .state()
+            .expect("reads")
+            .account(&wallet(number).address());
+        assert_eq!(
+            account.expect("reads").map(|account| account.nonce),
+            Some(50)
+        );
+    }
+}
