@@ -58,7 +58,8 @@ impl Simulation {
         // The genesis block has no seal.
         let signer = recover_signer(&header).unwrap_or(header.beneficiary());
         let evm = node.chain().evm().clone();
-        let mut env = evm.evm_env(&header, signer);
+        let mut env = evm.call_env(&header, signer);
+        env.cfg_env.disable_balance_check = false;
         if let Some(overrides) = overrides.block {
             apply_block_overrides(overrides, &mut db, &mut env.block_env);
         }
@@ -71,13 +72,6 @@ impl Simulation {
             StateOverrideError::Database(error) => RpcError::Storage(error),
             invalid => RpcError::InvalidParams(format!("invalid state override: {invalid}")),
         })?;
-        // A call is not a transaction: it may come from any account, whatever its nonce and
-        // code, may offer less than the base fee and more gas than a block holds.
-        env.cfg_env.disable_nonce_check = true;
-        env.cfg_env.disable_eip3607 = true;
-        env.cfg_env.disable_base_fee = true;
-        env.cfg_env.disable_block_gas_limit = true;
-        env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
         Ok(Self {
             evm,
             env,

@@ -1,0 +1,11 @@
+//! The server as clients see it: over real HTTP and WebSocket, on a real chain.
+
+mod calls;
+mod chain;
+mod clique;
+mod client;
+mod hostile;
+mod logs;
+mod pubsub;
+mod reads;
+mod submit;
