@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IMetering} from "../src/interfaces/IMetering.sol";
+import {IRegistry} from "../src/interfaces/IRegistry.sol";
+import {System} from "./base/System.sol";
+
+/// @notice Readings signed by meters. The meter can take 5,000 Wh and deliver 3,000 Wh in an interval.
+contract MeteringTest is System {
+    bytes32 private meter = _meterOf(alice);
+
+    function setUp() public override {
+        super.setUp();
+        _enrol(_list(alice, bob));
+        vm.warp(T0 + 1000 * LENGTH);
+    }
+
+    function test_the_first_reading_sets_the_base() public {
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingAccepted(meter, T0, 123_456_789, 987_654_321, false);
+        _expectVerdict(_read(meter, T0, 123_456_789, 987_654_321), IMetering.Verdict.Accepted);
+        IMetering.LatestRegister memory latest = METERING.latest(meter);
+        vm.assertEq(latest.time, T0);
+        vm.assertEq(latest.importWh, 123_456_789);
+        vm.assertEq(latest.exportWh, 987_654_321);
+        vm.assertEq(latest.substituted, false);
+        vm.assertEq(latest.count, 1);
+        _expectRegister(T0, 123_456_789, 987_654_321);
+    }
+
+    function test_a_reading_may_use_the_rating_up_and_no_more() public {
+        _read(meter, T0, 100, 100);
+        _expectVerdict(_read(meter, T0 + LENGTH, 5101, 100), IMetering.Verdict.BeyondRating);
+        _expectVerdict(_read(meter, T0 + LENGTH, 100, 3101), IMetering.Verdict.BeyondRating);
+        _expectVerdict(_read(meter, T0 + LENGTH, 5100, 3100), IMetering.Verdict.Accepted);
+        // Three intervals later three times as much.
+        _expectVerdict(_read(meter, T0 + 4 * LENGTH, 5100 + 15_001, 3100), IMetering.Verdict.BeyondRating);
+        _expectVerdict(_read(meter, T0 + 4 * LENGTH, 5100 + 15_000, 3100 + 9000), IMetering.Verdict.Accepted);
+    }
+
+    function test_registers_do_not_go_back() public {
+        _read(meter, T0, 100, 100);
+        _expectRejected(_reading(meter, T0 + LENGTH, 99, 100), IMetering.Verdict.Backwards);
+        _expectRejected(_reading(meter, T0 + LENGTH, 100, 99), IMetering.Verdict.Backwards);
+        _expectVerdict(_read(meter, T0 + LENGTH, 100, 100), IMetering.Verdict.Accepted);
+    }
+
+    function test_a_late_reading_is_judged_against_both_neighbours() public {
+        _read(meter, T0, 100, 100);
+        _read(meter, T0 + 3 * LENGTH, 8100, 100);
+        _expectVerdict(_read(meter, T0 + LENGTH, 8101, 100), IMetering.Verdict.BeyondRating);
+        _expectVerdict(_read(meter, T0 + 2 * LENGTH, 8101, 100), IMetering.Verdict.Backwards);
+        _expectVerdict(_read(meter, T0 + 2 * LENGTH, 8100, 101), IMetering.Verdict.Backwards);
+        _expectVerdict(_read(meter, T0 + 2 * LENGTH, 3099, 100), IMetering.Verdict.BeyondRating);
+        _expectVerdict(_read(meter, T0 + 2 * LENGTH, 3100, 100), IMetering.Verdict.Accepted);
+        _expectVerdict(_read(meter, T0 + LENGTH, 3101, 100), IMetering.Verdict.Backwards);
+        _expectVerdict(_read(meter, T0 + LENGTH, 1100, 100), IMetering.Verdict.Accepted);
+        // One before the first is judged against the first.
+        _expectVerdict(_read(meter, T0 - LENGTH, 101, 100), IMetering.Verdict.Backwards);
+        _expectVerdict(_read(meter, T0 - LENGTH, 50, 50), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.latest(meter).time, T0 + 3 * LENGTH);
+        vm.assertEq(METERING.latest(meter).count, 5);
+    }
+
+    function test_the_same_reading_again_changes_nothing() public {
+        _read(meter, T0, 100, 100);
+        bytes32 before = keccak256(abi.encode(METERING.latest(meter), METERING.register(meter, T0)));
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingRepeated(meter, T0);
+        _expectVerdict(_read(meter, T0, 100, 100), IMetering.Verdict.Repeated);
+        vm.assertEq(keccak256(abi.encode(METERING.latest(meter), METERING.register(meter, T0))), before);
+    }
+
+    function test_a_contradicting_reading_is_recorded_and_changes_nothing() public {
+        _read(meter, T0, 100, 100);
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingConflict(meter, T0, 100, 100, 100, 101);
+        _expectVerdict(_read(meter, T0, 100, 101), IMetering.Verdict.Conflict);
+        _expectRegister(T0, 100, 100);
+    }
+
+    function test_a_reading_needs_a_known_meter() public {
+        _expectRejected(_reading("unknown", T0, 1, 1), IMetering.Verdict.UnknownMeter);
+    }
+
+    function test_a_reading_is_of_a_boundary() public {
+        _expectRejected(_reading(meter, T0 + 1, 1, 1), IMetering.Verdict.UnalignedTime);
+        _expectRejected(_reading(meter, 0, 1, 1), IMetering.Verdict.UnalignedTime);
+    }
+
+    function test_a_reading_is_of_the_past() public {
+        uint64 now_ = T0 + 1000 * LENGTH;
+        _expectRejected(_reading(meter, now_ + LENGTH, 1, 1), IMetering.Verdict.InFuture);
+        _expectRejected(_reading(meter, uint64(LENGTH) * (type(uint64).max / LENGTH), 1, 1), IMetering.Verdict.InFuture);
+        _expectVerdict(_read(meter, now_, 1, 1), IMetering.Verdict.Accepted);
+    }
+
+    function test_a_reading_needs_its_meters_signature() public {
+        IMetering.Reading memory reading = _reading(meter, T0, 100, 100);
+        bytes memory signature = _sign(reading);
+        bytes[6] memory wrong;
+        wrong[0] = "";
+        wrong[1] = abi.encodePacked(signature, uint8(0));
+        wrong[2] = _sign(_reading(meter, T0, 100, 101));
+        wrong[3] = _sign(_reading(meter, T0 + LENGTH, 100, 100));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOf(_meterOf(bob)), METERING.digest(reading));
+        wrong[4] = abi.encodePacked(r, s, v);
+        wrong[5] = abi.encodePacked(bytes32(0), bytes32(0), uint8(27));
+        for (uint256 i = 0; i < wrong.length; ++i) {
+            vm.expectEmit(address(METERING));
+            emit IMetering.ReadingRejected(meter, T0, IMetering.Verdict.WrongSigner, 100, 100);
+            _expectVerdict(_submitSigned(reading, wrong[i]), IMetering.Verdict.WrongSigner);
+        }
+        _expectVerdict(_submitSigned(reading, signature), IMetering.Verdict.Accepted);
+        // A contradiction that the meter did not sign is none.
+        _expectVerdict(_submitSigned(_reading(meter, T0, 5, 5), signature), IMetering.Verdict.WrongSigner);
+    }
+
+    function test_a_malleable_signature_is_refused() public {
+        IMetering.Reading memory reading = _reading(meter, T0, 100, 100);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOf(meter), METERING.digest(reading));
+        uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+        bytes memory twin = abi.encodePacked(r, bytes32(order - uint256(s)), v == 27 ? uint8(28) : uint8(27));
+        _expectVerdict(_submitSigned(reading, twin), IMetering.Verdict.WrongSigner);
+    }
+
+    function test_a_changed_key_signs_from_then_on() public {
+        IMetering.Reading memory reading = _reading(meter, T0, 100, 100);
+        bytes memory old = _sign(reading);
+        vm.prank(registrar);
+        REGISTRY.setMeterSigner(meter, vm.addr(_keyOf(_meterOf(bob))));
+        _expectVerdict(_submitSigned(reading, old), IMetering.Verdict.WrongSigner);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOf(_meterOf(bob)), METERING.digest(reading));
+        _expectVerdict(_submitSigned(reading, abi.encodePacked(r, s, v)), IMetering.Verdict.Accepted);
+    }
+
+    function test_the_digest_is_EIP_712() public view {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Wattline Metering"),
+                keccak256("1"),
+                block.chainid,
+                address(METERING)
+            )
+        );
+        bytes32 structHash = keccak256(
+            abi.encode(keccak256("Reading(bytes32 meter,uint64 time,uint64 importWh,uint64 exportWh)"), meter, T0, 1, 2)
+        );
+        bytes32 expected = keccak256(abi.encodePacked(hex"1901", domain, structHash));
+        vm.assertEq(METERING.digest(_reading(meter, T0, 1, 2)), expected);
+    }
+
+    function test_a_batch_is_judged_one_by_one() public {
+        IMetering.Reading[] memory readings = new IMetering.Reading[](6);
+        readings[0] = _reading(meter, T0, 100, 100);
+        readings[1] = _reading("unknown", T0, 100, 100);
+        readings[2] = _reading(meter, T0, 100, 100);
+        readings[3] = _reading(meter, T0 + 7, 100, 100);
+        readings[4] = _reading(_meterOf(bob), T0, 5, 0);
+        readings[5] = _reading(meter, T0 + LENGTH, 200, 100);
+        IMetering.Verdict[] memory verdicts = _submitAll(readings);
+        _expectVerdict(verdicts[0], IMetering.Verdict.Accepted);
+        _expectVerdict(verdicts[1], IMetering.Verdict.UnknownMeter);
+        _expectVerdict(verdicts[2], IMetering.Verdict.Repeated);
+        _expectVerdict(verdicts[3], IMetering.Verdict.UnalignedTime);
+        _expectVerdict(verdicts[4], IMetering.Verdict.Accepted);
+        _expectVerdict(verdicts[5], IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.latest(meter).count, 2);
+        vm.assertEq(METERING.latest(_meterOf(bob)).count, 1);
+    }
+
+    function test_each_reading_needs_a_signature() public {
+        vm.expectRevert(abi.encodeWithSelector(IMetering.LengthMismatch.selector, 2, 1));
+        METERING.submit(new IMetering.Reading[](2), new bytes[](1));
+    }
+
+    function test_in_any_order_the_registers_are_the_same(uint256 seed) public {
+        uint256 count = 12;
+        uint64[] memory order = new uint64[](count);
+        for (uint64 i = 0; i < count; ++i) {
+            order[i] = i;
+        }
+        for (uint256 i = count - 1; i != 0; --i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            (order[i], order[seed % (i + 1)]) = (order[seed % (i + 1)], order[i]);
+        }
+        for (uint256 i = 0; i < count; ++i) {
+            _expectVerdict(_readAt(order[i]), IMetering.Verdict.Accepted);
+        }
+        IMetering.LatestRegister memory latest = METERING.latest(meter);
+        vm.assertEq(latest.count, count);
+        vm.assertEq(latest.time, T0 + 11 * LENGTH);
+        for (uint64 i = 1; i < count; ++i) {
+            IMetering.Energy memory energy = METERING.energy(meter, T0 + (i - 1) * LENGTH, T0 + i * LENGTH);
+            vm.assertEq(energy.complete, true);
+            vm.assertEq(energy.importWh, 2 * i - 1);
+            vm.assertEq(energy.exportWh, 7);
+        }
+        // The list is whole: what is out of its neighbours' order is refused everywhere.
+        for (uint64 i = 1; i < count - 1; ++i) {
+            vm.assertEq(_readAt(i) == IMetering.Verdict.Repeated, true);
+        }
+    }
+
+    function test_a_gap_is_filled_from_its_ends_however_far_back() public {
+        _readAt(0);
+        for (uint64 i = 200; i < 340; ++i) {
+            _expectVerdict(_readAt(i), IMetering.Verdict.Accepted);
+        }
+        _expectRejected(_reading(meter, T0 + 100 * LENGTH, 100 * 100, 7 * 100), IMetering.Verdict.OutOfReach);
+        _expectVerdict(_readAt(1), IMetering.Verdict.Accepted);
+        _expectVerdict(_readAt(199), IMetering.Verdict.Accepted);
+        // Within reach of the latest a reading finds its place anywhere in a gap.
+        _readAt(345);
+        _expectVerdict(_readAt(342), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.latest(meter).count, 145);
+    }
+
+    // Substitutes
+
+    function test_the_operator_substitutes_after_the_deadline() public {
+        uint64 time = T0 + 1000 * LENGTH;
+        _read(meter, time - LENGTH, 100, 100);
+        vm.warp(time + DEADLINE);
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingAccepted(meter, time, 150, 100, true);
+        _expectVerdict(_substitute(operator, _reading(meter, time, 150, 100)), IMetering.Verdict.Accepted);
+        IMetering.Register memory register = METERING.register(meter, time);
+        vm.assertEq(register.importWh, 150);
+        vm.assertEq(register.substituted, true);
+        vm.assertEq(METERING.latest(meter).substituted, true);
+        vm.assertEq(METERING.energy(meter, time - LENGTH, time).substituted, true);
+        vm.assertEq(METERING.energy(meter, time - LENGTH, time).importWh, 50);
+
+        // The meter's own reading comes too late to change it, and it is on record that it did.
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingConflict(meter, time, 150, 100, 160, 100);
+        _expectVerdict(_read(meter, time, 160, 100), IMetering.Verdict.Conflict);
+    }
+
+    function test_a_substitute_waits_for_the_deadline() public {
+        uint64 time = T0 + 1000 * LENGTH;
+        vm.warp(time + DEADLINE - 1);
+        IMetering.Reading memory reading = _reading(meter, time, 150, 100);
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingRejected(meter, time, IMetering.Verdict.BeforeDeadline, 150, 100);
+        _expectVerdict(_substitute(operator, reading), IMetering.Verdict.BeforeDeadline);
+    }
+
+    function test_only_the_zones_operator_substitutes(address anybody) public {
+        vm.assume(anybody != operator);
+        _expectVerdict(_substitute(anybody, _reading(meter, T0, 1, 1)), IMetering.Verdict.NotZoneOperator);
+        _expectVerdict(_substitute(operator, _reading(meter, T0, 1, 1)), IMetering.Verdict.Accepted);
+    }
+
+    function test_a_new_operator_answers_for_its_own_intervals() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.operator = bob;
+        uint64 from = T0 + 1000 * LENGTH + OPEN_LEAD + LENGTH;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.warp(from + 10 * LENGTH);
+        // The boundary at `from` ends an interval of the old operator's.
+        _expectVerdict(_substitute(bob, _reading(meter, from, 1, 1)), IMetering.Verdict.NotZoneOperator);
+        _expectVerdict(_substitute(operator, _reading(meter, from, 1, 1)), IMetering.Verdict.Accepted);
+        _expectVerdict(_substitute(operator, _reading(meter, from + LENGTH, 1, 1)), IMetering.Verdict.NotZoneOperator);
+        _expectVerdict(_substitute(bob, _reading(meter, from + LENGTH, 1, 1)), IMetering.Verdict.Accepted);
+    }
+
+    function test_a_substitute_fits_between_its_neighbours() public {
+        _read(meter, T0, 100, 100);
+        _read(meter, T0 + 2 * LENGTH, 200, 100);
+        _expectVerdict(_substitute(operator, _reading(meter, T0 + LENGTH, 201, 100)), IMetering.Verdict.Backwards);
+        _expectVerdict(_substitute(operator, _reading(meter, T0 + LENGTH, 150, 100)), IMetering.Verdict.Accepted);
+        _expectVerdict(_substitute(operator, _reading(meter, T0 + LENGTH, 150, 100)), IMetering.Verdict.Repeated);
+        _expectVerdict(_substitute(operator, _reading(meter, T0, 150, 100)), IMetering.Verdict.Conflict);
+        _expectVerdict(_substitute(operator, _reading("unknown", T0, 1, 1)), IMetering.Verdict.UnknownMeter);
+        _expectVerdict(_substitute(operator, _reading(meter, T0 + 1, 1, 1)), IMetering.Verdict.UnalignedTime);
+    }
+
+    // Views
+
+    function test_views_show_registers_and_energies() public {
+        _read(meter, T0, 100, 200);
+        _read(meter, T0 + LENGTH, 160, 210);
+        _read(_meterOf(bob), T0, 5, 5);
+        bytes32[] memory meters = new bytes32[](2);
+        (meters[0], meters[1]) = (meter, _meterOf(bob));
+        uint64[] memory times = new uint64[](2);
+        (times[0], times[1]) = (T0 + LENGTH, T0 + LENGTH);
+
+        IMetering.Register[] memory registers = METERING.registers(meters, times);
+        vm.assertEq(registers[0].importWh, 160);
+        vm.assertEq(registers[0].known, true);
+        vm.assertEq(registers[1].known, false);
+        vm.assertEq(METERING.registersAt(meters, T0)[1].importWh, 5);
+        vm.assertEq(METERING.latestOf(meters)[0].time, T0 + LENGTH);
+        vm.assertEq(METERING.latestOf(meters)[1].time, T0);
+
+        IMetering.Energy[] memory energies = METERING.energies(meters, T0, T0 + LENGTH);
+        vm.assertEq(energies[0].importWh, 60);
+        vm.assertEq(energies[0].exportWh, 10);
+        vm.assertEq(energies[0].complete, true);
+        vm.assertEq(energies[1].complete, false);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0).complete, false);
+
+        bytes memory missing = abi.encodeWithSelector(IMetering.MissingReading.selector, _meterOf(bob), T0 + LENGTH);
+        vm.expectRevert(missing);
+        METERING.netImport(meters, T0, T0 + LENGTH);
+        _read(_meterOf(bob), T0 + LENGTH, 5, 25);
+        vm.assertEq(METERING.netImport(meters, T0, T0 + LENGTH), 60 - 10 - 20);
+        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, T0 - LENGTH));
+        METERING.netImport(meters, T0 - LENGTH, T0);
+
+        vm.expectRevert(abi.encodeWithSelector(IMetering.LengthMismatch.selector, 2, 1));
+        METERING.registers(meters, new uint64[](1));
+    }
+
+    /// @dev A reading of interval `i` of a meter whose consumption grows: registers i² and 7·i.
+    function _readAt(uint64 i) private returns (IMetering.Verdict) {
+        return _read(meter, T0 + i * LENGTH, i * i, 7 * i);
+    }
+
+    function _expectRejected(IMetering.Reading memory reading, IMetering.Verdict verdict) private {
+        bytes memory signature = _sign(reading);
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingRejected(reading.meter, reading.time, verdict, reading.importWh, reading.exportWh);
+        _expectVerdict(_submitSigned(reading, signature), verdict);
+        vm.assertEq(METERING.register(reading.meter, reading.time).known, false);
+    }
+
+    function _expectVerdict(IMetering.Verdict got, IMetering.Verdict expected) private pure {
+        vm.assertEq(uint256(got), uint256(expected), "verdict");
+    }
+
+    function _expectRegister(uint64 time, uint64 importWh, uint64 exportWh) private view {
+        IMetering.Register memory register = METERING.register(meter, time);
+        vm.assertEq(register.known, true);
+        vm.assertEq(register.importWh, importWh);
+        vm.assertEq(register.exportWh, exportWh);
+        vm.assertEq(register.substituted, false);
+    }
+
+    function _submitSigned(IMetering.Reading memory reading, bytes memory signature)
+        private
+        returns (IMetering.Verdict)
+    {
+        IMetering.Reading[] memory readings = new IMetering.Reading[](1);
+        readings[0] = reading;
+        bytes[] memory signatures = new bytes[](1);
+        signatures[0] = signature;
+        return METERING.submit(readings, signatures)[0];
+    }
+
+    function _submitAll(IMetering.Reading[] memory readings) private returns (IMetering.Verdict[] memory) {
+        bytes[] memory signatures = new bytes[](readings.length);
+        for (uint256 i = 0; i < readings.length; ++i) {
+            signatures[i] = _sign(readings[i]);
+        }
+        return METERING.submit(readings, signatures);
+    }
+
+    function _substitute(address by, IMetering.Reading memory reading) private returns (IMetering.Verdict) {
+        IMetering.Reading[] memory readings = new IMetering.Reading[](1);
+        readings[0] = reading;
+        vm.prank(by);
+        return METERING.substitute(readings)[0];
+    }
+}

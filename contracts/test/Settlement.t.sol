@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IMarket} from "../src/interfaces/IMarket.sol";
+import {IMetering} from "../src/interfaces/IMetering.sol";
+import {IRegistry} from "../src/interfaces/IRegistry.sol";
+import {ISettlement} from "../src/interfaces/ISettlement.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {System} from "./base/System.sol";
+
+/// @notice Contracted against metered energy. Alice buys 1,000 Wh of Bob at 10,000 ticks; Carol does not trade.
+contract SettlementTest is System {
+    uint64 private constant START = T0 + OPEN_LEAD;
+    uint256 private product = _product(START);
+    /// @dev Money of one Wh at one tick.
+    uint256 private constant UNIT = 1e10;
+
+    function setUp() public override {
+        super.setUp();
+        _enrol(_list(alice, bob, carol));
+        _deposit(alice, COIN);
+        _deposit(bob, COIN);
+        _deposit(carol, COIN);
+        _deposit(operator, COIN);
+    }
+
+    function test_an_account_on_plan_pays_the_grid_fee_only() public {
+        _trade();
+        _deliver(alice, 1000, 0);
+        vm.expectEmit(address(SETTLEMENT));
+        emit ISettlement.DeliverySettled(product, alice, 1000, 1000, 0, 700 * 1000 * UNIT);
+        SETTLEMENT.settle(product, _list(alice));
+        vm.assertEq(VAULT.balanceOf(alice).free, COIN - 10_700 * 1000 * UNIT);
+        vm.assertEq(VAULT.balanceOf(operator).free, COIN + 700 * 1000 * UNIT);
+    }
+
+    function test_short_of_contract_one_buys_at_the_shortage_price() public {
+        _trade();
+        _deliver(alice, 1300, 0);
+        SETTLEMENT.settle(product, _list(alice));
+        ISettlement.Statement memory bill = SETTLEMENT.statement(product, alice);
+        vm.assertEq(bill.contracted, 1000);
+        vm.assertEq(bill.metered, 1300);
+        vm.assertEq(bill.imbalance, 300);
+        vm.assertEq(bill.imbalanceCost, int256(40_000 * 300 * UNIT));
+        vm.assertEq(bill.gridFee, 700 * 1300 * UNIT);
+        vm.assertEq(VAULT.balanceOf(alice).free, COIN - (10_000 * 1000 + 40_000 * 300 + 700 * 1300) * UNIT);
+    }
+
+    function test_long_of_contract_one_sells_at_the_surplus_price() public {
+        _trade();
+        _deliver(bob, 0, 1100);
+        SETTLEMENT.settle(product, _list(bob));
+        ISettlement.Statement memory bill = SETTLEMENT.statement(product, bob);
+        vm.assertEq(bill.contracted, -1000);
+        vm.assertEq(bill.metered, -1100);
+        vm.assertEq(bill.imbalance, -100);
+        vm.assertEq(bill.imbalanceCost, -int256(2000 * 100 * UNIT));
+        vm.assertEq(bill.gridFee, 0);
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 2000 * 100) * UNIT);
+        vm.assertEq(VAULT.balanceOf(operator).free, COIN - 2000 * 100 * UNIT);
+    }
+
+    function test_a_seller_who_delivers_less_buys_what_is_missing() public {
+        _trade();
+        _deliver(bob, 0, 400);
+        SETTLEMENT.settle(product, _list(bob));
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + 10_000 * 1000 * UNIT - 40_700 * 600 * UNIT);
+    }
+
+    function test_who_did_not_trade_is_settled_too() public {
+        _trade();
+        _deliver(carol, 200, 0);
+        SETTLEMENT.settle(product, _list(carol));
+        vm.assertEq(VAULT.balanceOf(carol).free, COIN - 40_700 * 200 * UNIT);
+    }
+
+    function test_all_meters_of_an_account_count() public {
+        _addMeter(alice, "second", 1000, 1000);
+        _trade();
+        _deliver(alice, 1500, 0);
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.ReadingMissing));
+        _read("second", START, 0, 10);
+        _read("second", START + LENGTH, 0, 510);
+        SETTLEMENT.settle(product, _list(alice));
+        vm.assertEq(SETTLEMENT.statement(product, alice).metered, 1000);
+        vm.assertEq(SETTLEMENT.statement(product, alice).imbalance, 0);
+    }
+
+    function test_a_meter_registered_during_delivery_counts_later() public {
+        _trade();
+        vm.warp(START + 1);
+        _addMeter(alice, "second", 1000, 1000);
+        _deliver(alice, 1000, 0);
+        SETTLEMENT.settle(product, _list(alice));
+        vm.assertEq(SETTLEMENT.statement(product, alice).imbalance, 0);
+    }
+
+    function test_a_meter_sold_meanwhile_counts_for_its_owner_at_delivery() public {
+        vm.prank(registrar);
+        REGISTRY.assignMeter(_meterOf(alice), carol, START + LENGTH);
+        _trade();
+        _deliver(alice, 1000, 0);
+        _deliver(carol, 0, 0);
+        SETTLEMENT.settle(product, _list(alice, carol));
+        vm.assertEq(SETTLEMENT.statement(product, alice).metered, 1000);
+        vm.assertEq(SETTLEMENT.statement(product, carol).metered, 0);
+    }
+
+    function test_at_negative_prices_money_flows_the_other_way() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        (settings.shortagePrice, settings.surplusPrice, settings.gridFee) = (-100, -300, 0);
+        uint64 start = START + LENGTH;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, start);
+        vm.warp(start);
+        MARKET.clear(_product(start));
+        vm.warp(start + LENGTH);
+        _readBoth(alice, start, 50, 0);
+        _readBoth(bob, start, 0, 50);
+        SETTLEMENT.settle(_product(start), _list(alice, bob));
+        // The operator pays who takes energy and is paid by who brings it.
+        vm.assertEq(VAULT.balanceOf(alice).free, COIN + 100 * 50 * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN - 300 * 50 * UNIT);
+    }
+
+    function test_settings_changed_meanwhile_leave_the_product_alone() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        (settings.operator, settings.shortagePrice) = (carol, 50_000);
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, START + LENGTH);
+        _trade();
+        _deliver(alice, 1300, 0);
+        SETTLEMENT.settle(product, _list(alice));
+        vm.assertEq(VAULT.balanceOf(carol).free, COIN);
+        vm.assertEq(SETTLEMENT.statement(product, alice).imbalanceCost, int256(40_000 * 300 * UNIT));
+    }
+
+    function test_what_an_account_cannot_pay_becomes_a_debt() public {
+        _trade();
+        vm.startPrank(alice);
+        VAULT.withdraw(VAULT.balanceOf(alice).free);
+        vm.stopPrank();
+        _deliver(alice, 2000, 0);
+        SETTLEMENT.settle(product, _list(alice));
+        // The collateral of 1,000 ticks per Wh traded is all there is.
+        uint256 due = (40_000 * 1000 + 700 * 2000) * UNIT;
+        vm.assertEq(VAULT.balanceOf(alice).debt, due - 1000 * 1000 * UNIT);
+        vm.assertEq(VAULT.balanceOf(alice).locked, 0);
+        vm.assertEq(VAULT.debtTo(alice, operator), due - 1000 * 1000 * UNIT);
+    }
+
+    // When it cannot be settled
+
+    function test_settle_waits_for_the_end_of_delivery() public {
+        _trade();
+        vm.warp(START + LENGTH - 1);
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.DeliveryNotOver));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.DeliveryNotOver.selector, product, START + LENGTH));
+        SETTLEMENT.settle(product, _list(alice));
+    }
+
+    function test_settle_waits_for_the_orders() public {
+        _submit(alice, product, 0, 10_000, 1000);
+        _submit(bob, product, 1, 10_000, 1000);
+        _deliver(alice, 1000, 0);
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.OrdersNotSettled));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
+        SETTLEMENT.settle(product, _list(alice));
+        MARKET.clear(product);
+        MARKET.settleOrders(product, 1);
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.OrdersNotSettled));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersNotSettled.selector, product, 1, 2));
+        SETTLEMENT.settle(product, _list(alice));
+    }
+
+    function test_settle_waits_for_both_readings() public {
+        _trade();
+        bytes32 meter = _meterOf(alice);
+        vm.warp(START + LENGTH);
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.ReadingMissing));
+        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, START));
+        SETTLEMENT.settle(product, _list(alice));
+        _read(meter, START, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, START + LENGTH));
+        SETTLEMENT.settle(product, _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, START + LENGTH));
+        SETTLEMENT.statement(product, alice);
+
+        // The operator's substitute serves as well.
+        vm.warp(START + LENGTH + DEADLINE);
+        IMetering.Reading[] memory readings = new IMetering.Reading[](1);
+        readings[0] = _reading(meter, START + LENGTH, 1000, 0);
+        vm.prank(operator);
+        METERING.substitute(readings);
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.Ready));
+        SETTLEMENT.settle(product, _list(alice));
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.Done));
+    }
+
+    function test_settle_settles_once() public {
+        _trade();
+        _deliver(alice, 1000, 0);
+        SETTLEMENT.settle(product, _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, alice));
+        SETTLEMENT.settle(product, _list(alice));
+        // Nor twice in one call, and then nothing of the call stands.
+        _deliver(bob, 0, 1000);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, bob));
+        SETTLEMENT.settle(product, _list(bob, bob));
+        vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.Ready));
+    }
+
+    function test_settle_is_for_participants_of_the_zone() public {
+        _trade();
+        vm.warp(START + LENGTH);
+        vm.assertEq(uint256(_status(operator)), uint256(ISettlement.Status.NotParticipant));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, ZONE));
+        SETTLEMENT.settle(product, _list(operator));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, ZONE));
+        SETTLEMENT.statement(product, operator);
+    }
+
+    function test_settle_refuses_what_is_no_product() public {
+        vm.warp(START + LENGTH);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 9));
+        SETTLEMENT.settle(9 << 64 | START, _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 0));
+        SETTLEMENT.settle(uint256(1) << 128 | product, _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product - 1));
+        SETTLEMENT.settle(product - 1, _list(alice));
+    }
+
+    function test_an_operator_without_cover_makes_one_settlement_wait() public {
+        _trade();
+        vm.prank(operator);
+        VAULT.withdraw(COIN);
+        _deliver(bob, 0, 1100);
+        _deliver(alice, 1000, 0);
+        uint256 earned = 2000 * 100 * UNIT;
+        vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.OperatorWithoutCover));
+        vm.expectRevert(abi.encodeWithSelector(IVault.OperatorWithoutCover.selector, operator, 0, earned));
+        SETTLEMENT.settle(product, _list(bob));
+        vm.assertEq(MARKET.accountInfo(product, bob).delivered, false);
+
+        // Others are settled meanwhile, and what the operator gets from them covers it.
+        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.Ready));
+        SETTLEMENT.settle(product, _list(alice));
+        SETTLEMENT.settle(product, _list(bob));
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 2000 * 100) * UNIT);
+    }
+
+    function test_delivery_sums_to_zero(uint16[3] memory imports, uint16[3] memory exports) public {
+        _trade();
+        address[] memory all = _list(alice, bob, carol);
+        vm.prank(bank);
+        TOKEN.mint(operator, 10_000 * COIN);
+        _deposit(operator, 10_000 * COIN);
+        uint256 before = _total(all);
+        for (uint256 i = 0; i < 3; ++i) {
+            _deliver(all[i], uint64(bound(uint256(imports[i]), 0, 5000)), uint64(bound(uint256(exports[i]), 0, 3000)));
+        }
+        SETTLEMENT.settle(product, all);
+        vm.assertEq(_total(all), before);
+        for (uint256 i = 0; i < 3; ++i) {
+            ISettlement.Statement memory bill = SETTLEMENT.statement(product, all[i]);
+            vm.assertEq(bill.contracted + bill.imbalance, bill.metered);
+            vm.assertEq(VAULT.balanceOf(all[i]).locked, 0);
+        }
+    }
+
+    /// @dev All money of the accounts and the operator, what is owed counted once.
+    function _total(address[] memory accounts) private view returns (uint256 sum) {
+        IVault.Balance memory balance = VAULT.balanceOf(operator);
+        sum = balance.free + balance.locked;
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            balance = VAULT.balanceOf(accounts[i]);
+            sum = sum + balance.free + balance.locked - balance.debt;
+        }
+    }
+
+    function _trade() private {
+        _submit(alice, product, 0, 10_000, 1000);
+        _submit(bob, product, 1, 10_000, 1000);
+        vm.warp(START - GATE_LEAD);
+        MARKET.clear(product);
+        MARKET.settleOrders(product, 2);
+    }
+
+    function _deliver(address account, uint64 importWh, uint64 exportWh) private {
+        vm.warp(START + LENGTH);
+        _readBoth(account, START, importWh, exportWh);
+    }
+
+    function _readBoth(address account, uint64 start, uint64 importWh, uint64 exportWh) private {
+        _read(_meterOf(account), start, 70_000, 30_000);
+        _read(_meterOf(account), start + LENGTH, 70_000 + importWh, 30_000 + exportWh);
+    }
+
+    function _status(address account) private view returns (ISettlement.Status) {
+        return SETTLEMENT.statuses(product, _list(account))[0];
+    }
+}
