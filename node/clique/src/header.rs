@@ -139,7 +139,7 @@ fn check_unused_fields(header: &Header) -> Result<(), CliqueError> {
     absent("slotNumber", header.slot_number)
 }
 
-fn empty<T: PartialEq + Debug>(
+fn empty<T: Copy + PartialEq + Debug>(
     field: &'static str,
     got: Option<T>,
     expected: T,
@@ -154,7 +154,7 @@ fn empty<T: PartialEq + Debug>(
     }
 }
 
-fn absent<T>(field: &'static str, got: Option<T>) -> Result<(), CliqueError> {
+fn absent<T: Copy>(field: &'static str, got: Option<T>) -> Result<(), CliqueError> {
     if got.is_some() {
         Err(CliqueError::UnknownField { field })
     } else {

@@ -1,0 +1,9 @@
+//! The rules of proof of authority as the rest of the node sees them.
+
+mod common;
+mod fork_choice;
+mod header;
+mod scenarios;
+mod seal;
+mod snapshot;
+mod time;
