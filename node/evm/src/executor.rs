@@ -83,7 +83,8 @@ impl<'a, E: Evm> WattlineBlockExecutor<'a, E> {
         self.inner.cumulative_tx_gas_used
     }
 
-    /// Checks what this chain asks of a transaction beyond Ethereum.
+    /// Checks what this chain asks of a transaction beyond Ethereum. Of a type 4 transaction only
+    /// the sender is asked for permission: whoever signed an authorisation (EIP-7702) sends nothing.
     fn check_rules(
         &mut self,
         tx: &TransactionSigned,

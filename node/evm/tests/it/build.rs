@@ -153,7 +153,7 @@ fn a_full_block_still_takes_smaller_transactions() {
 
 #[test]
 fn a_block_is_bounded_in_bytes() {
-    let (config, db) = chain(json!({}), &[]);
+    let (config, db) = chain(&json!({}), &[]);
     let huge = |nonce: u64, bytes: usize| {
         let mut tx = transfer(nonce);
         // Zero bytes cost least: 10 gas each by EIP-7623.
@@ -200,7 +200,7 @@ fn the_gas_cap_is_configurable_and_else_the_block_gas_limit() {
         .execute(sign(1, large.clone()))
         .expect("no cap but the block's");
 
-    let (config, db) = chain(json!({ "transactionGasCap": 100_000 }), &[]);
+    let (config, db) = chain(&json!({ "transactionGasCap": 100_000 }), &[]);
     let mut builder = config
         .builder(&db, &genesis(&config), next(1))
         .expect("in memory");

@@ -33,7 +33,7 @@ pub(crate) fn key(n: u8) -> PrivateKeySigner {
 }
 
 /// A chain with the given `config.wattline` and accounts besides ten funded keys.
-pub(crate) fn chain(wattline: Value, accounts: &[(Address, Value)]) -> (EvmConfig, Db) {
+pub(crate) fn chain(wattline: &Value, accounts: &[(Address, Value)]) -> (EvmConfig, Db) {
     let mut alloc = serde_json::Map::new();
     for n in 1..=10 {
         let balance = json!({ "balance": U256::from(1_000 * ETHER) });
@@ -74,7 +74,7 @@ pub(crate) fn chain(wattline: Value, accounts: &[(Address, Value)]) -> (EvmConfi
 
 /// A chain with [`BASE_FEE`] and nothing special.
 pub(crate) fn plain_chain() -> (EvmConfig, Db) {
-    chain(json!({ "baseFeePerGas": BASE_FEE }), &[])
+    chain(&json!({ "baseFeePerGas": BASE_FEE }), &[])
 }
 
 /// A transfer of 1 wei to [`RECIPIENT`] with a tip of 2 wei per gas.

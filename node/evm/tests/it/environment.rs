@@ -27,7 +27,7 @@ fn opcode(op: u8) -> U256 {
     // op; PUSH0 MSTORE; PUSH1 32 PUSH0 RETURN
     let code = [&[op][..], &hex!("5f5260205ff3")].concat();
     let (config, db) = chain(
-        json!({ "baseFeePerGas": BASE_FEE }),
+        &json!({ "baseFeePerGas": BASE_FEE }),
         &[(
             PROBE,
             json!({ "balance": "0x0", "code": Bytes::from(code) }),
@@ -55,7 +55,7 @@ fn contracts_see_the_signer_and_constant_values() {
 fn osaka_is_active() {
     // CLZ (EIP-7939) of 1 is 255: PUSH1 1 CLZ PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
     let (config, db) = chain(
-        json!({}),
+        &json!({}),
         &[(
             PROBE,
             json!({ "balance": "0x0", "code": "0x60011e5f5260205ff3" }),
@@ -84,7 +84,7 @@ fn the_auction_answers_at_its_address() {
     ]
     .concat();
     assert_eq!(DEFAULT_AUCTION, DEFAULT_ADDRESS);
-    let (config, db) = chain(json!({}), &[]);
+    let (config, db) = chain(&json!({}), &[]);
     let result = call_at_genesis(&config, &db, DEFAULT_AUCTION, empty.clone().into());
     assert!(result.is_success());
     assert_eq!(
@@ -92,7 +92,7 @@ fn the_auction_answers_at_its_address() {
         &Bytes::from(vec![0; 8 * 32])
     );
 
-    let (config, db) = chain(json!({ "auction": PROBE }), &[]);
+    let (config, db) = chain(&json!({ "auction": PROBE }), &[]);
     let result = call_at_genesis(&config, &db, PROBE, empty.clone().into());
     assert_eq!(result.output().expect("an output").len(), 8 * 32);
     let result = call_at_genesis(&config, &db, DEFAULT_AUCTION, empty.into());
@@ -131,7 +131,7 @@ fn an_inspector_sees_the_steps() {
     }
     // PUSH0 PUSH0 STOP
     let (config, db) = chain(
-        json!({}),
+        &json!({}),
         &[(PROBE, json!({ "balance": "0x0", "code": "0x5f5f00" }))],
     );
     let env = config.call_env(&genesis(&config), SIGNER);

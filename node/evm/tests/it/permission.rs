@@ -28,7 +28,7 @@ fn permissioned(entries: &[(u8, u64)]) -> (EvmConfig, Db) {
         .collect();
     let account = json!({ "balance": "0x0", "code": STORE.replace(' ', ""), "storage": storage });
     chain(
-        json!({ "permissions": PERMISSIONS }),
+        &json!({ "permissions": PERMISSIONS }),
         &[(PERMISSIONS, account)],
     )
 }

@@ -17,7 +17,7 @@ fn hostile_request_contracts_are_never_asked() {
     let reverts = json!({ "balance": "0x0", "code": "0x5f5ffd" });
     let answers = json!({ "balance": "0x0", "code": "0x60205ff3" });
     let (config, db) = chain(
-        json!({}),
+        &json!({}),
         &[
             (WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, reverts),
             (CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, answers),
@@ -37,7 +37,7 @@ fn a_forged_deposit_event_is_an_ordinary_log() {
     let topic = keccak256("DepositEvent(bytes,bytes,bytes,bytes,bytes)");
     let code = [&[0x7f][..], topic.as_slice(), &[0x5f, 0x5f, 0xa1]].concat();
     let account = json!({ "balance": "0x0", "code": alloy_primitives::Bytes::from(code) });
-    let (config, db) = chain(json!({}), &[(MAINNET_DEPOSIT_CONTRACT_ADDRESS, account)]);
+    let (config, db) = chain(&json!({}), &[(MAINNET_DEPOSIT_CONTRACT_ADDRESS, account)]);
     let forged = sign(1, call(0, MAINNET_DEPOSIT_CONTRACT_ADDRESS, vec![]));
     let built = build(&config, &db, &genesis(&config), vec![forged]);
     let logs: Vec<_> = built
@@ -59,7 +59,7 @@ fn a_forged_deposit_event_is_an_ordinary_log() {
 #[test]
 fn a_predeployed_history_contract_stores_the_parents_hash() {
     let account = json!({ "balance": "0x0", "nonce": "0x1", "code": HISTORY_STORAGE_CODE });
-    let (config, db) = chain(json!({}), &[(HISTORY_STORAGE_ADDRESS, account)]);
+    let (config, db) = chain(&json!({}), &[(HISTORY_STORAGE_ADDRESS, account)]);
     let parent = genesis(&config);
     let built = build(&config, &db, &parent, vec![]);
     let account = built
