@@ -70,6 +70,12 @@ pub enum StorageError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The operating system could not write or read the database's files.
+    #[error(
+        "the disk refused a database operation ({0}): check that the volume of the data directory \
+         has free space and is healthy; what was committed before is intact"
+    )]
+    Disk(io::Error),
     /// The database reached its size limit, or the disk is full.
     #[error(
         "the database cannot grow any further: free disk space on the volume of the data \
@@ -209,6 +215,8 @@ impl From<MdbxError> for StorageError {
             MdbxError::MapFull | MdbxError::UnableExtendMapSize => Self::MapFull {
                 limit_gib: crate::env::MAX_SIZE_GIB,
             },
+            // Positive codes are the operating system's; a full disk shows as ENOSPC or EIO.
+            MdbxError::Other(code) if code > 0 => Self::Disk(io::Error::from_raw_os_error(code)),
             MdbxError::ReadersFull => Self::TooManyReaders {
                 limit: crate::env::MAX_READERS,
             },

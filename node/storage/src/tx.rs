@@ -136,7 +136,13 @@ impl Tx<RwSync> {
 
     /// Makes all that was written durable and visible at once.
     pub(crate) fn commit(self) -> StorageResult<()> {
-        Ok(self.inner.commit()?)
+        // A failed commit ends the transaction, yet its handle would try to abort it again and
+        // panic over that. So a second handle outlives the first, and is leaked if need be.
+        let handle = self.inner.clone();
+        self.inner
+            .commit()
+            .inspect_err(|_| std::mem::forget(handle))?;
+        Ok(())
     }
 }
 

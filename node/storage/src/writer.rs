@@ -206,7 +206,8 @@ impl Writer {
     ///
     /// # Errors
     /// - [`StorageError::WriterFailed`] if an earlier change of this writer failed.
-    /// - [`StorageError::MapFull`] if there is no space left.
+    /// - [`StorageError::MapFull`], [`StorageError::Disk`] if there is no space left. Nothing of
+    ///   this writer is stored then, and another writer may try again.
     pub fn commit(self) -> StorageResult<()> {
         if self.unfinished {
             return Err(StorageError::WriterFailed);
