@@ -239,11 +239,15 @@ impl Pool {
         self.0.executable.subscribe()
     }
 
-    /// Throws a transaction out that a builder found can never be applied. Those of the same
-    /// sender behind it wait for another in its place. Not for one that is only too large or too
-    /// dear for the block at hand.
+    /// Takes note that a builder could not apply a transaction, and why.
+    ///
+    /// The builder may be on another head than the pool, and what does not apply there may well
+    /// here. So the sender is checked against the head anew: a transaction that cannot be
+    /// executed waits, as any such. One that looks executable is offered again, and thrown out
+    /// when it has failed at three different heads. Not for a transaction that is only too large
+    /// for the block at hand.
     pub fn remove_invalid(&self, hash: &B256, reason: impl fmt::Display) {
-        self.discard(hash, &reason);
+        self.note_invalid(hash, &reason);
     }
 
     /// Reads the form and the sender of a transaction that is not known yet.

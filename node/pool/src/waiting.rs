@@ -9,7 +9,7 @@ use std::{
 };
 
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, BlockNumber, U256};
 
 use crate::{
     best::BestTransactions,
@@ -57,6 +57,9 @@ pub(crate) struct Waiting {
     authorities: HashMap<Address, usize>,
     executable: usize,
     bytes: usize,
+    /// Of the executable transactions that builders could not apply: at how many heads, and the
+    /// last of these.
+    reports: HashMap<B256, (usize, BlockNumber)>,
     /// What has become executable since it was last asked for.
     newly_executable: Vec<Arc<PooledTransaction>>,
 }
@@ -71,6 +74,7 @@ impl Waiting {
             authorities: HashMap::new(),
             executable: 0,
             bytes: 0,
+            reports: HashMap::new(),
             newly_executable: Vec::new(),
         }
     }
@@ -236,14 +240,32 @@ impl Waiting {
     /// still are; those of one sender in the order of their nonces.
     pub(crate) fn take_newly_executable(&mut self) -> Vec<Arc<PooledTransaction>> {
         let mut newly = std::mem::take(&mut self.newly_executable);
-        newly.retain(|transaction| {
-            let queue = self.senders.get(&transaction.sender());
-            let nonce = transaction.nonce();
-            queue.is_some_and(|queue| {
-                nonce < queue.next_nonce() && queue.get(nonce) == Some(transaction)
-            })
-        });
+        newly.retain(|transaction| self.is_executable(transaction));
         newly
+    }
+
+    /// Whether the next block could take this transaction of the pool.
+    pub(crate) fn is_executable(&self, transaction: &PooledTransaction) -> bool {
+        self.senders
+            .get(&transaction.sender())
+            .is_some_and(|queue| {
+                let nonce = transaction.nonce();
+                let found = queue.get(nonce).map(|found| found.hash());
+                nonce < queue.next_nonce() && found == Some(transaction.hash())
+            })
+    }
+
+    /// Notes that a builder could not apply a transaction on the block with number `head`.
+    /// Returns at how many heads that has happened.
+    pub(crate) fn report_invalid(&mut self, hash: &B256, head: BlockNumber) -> usize {
+        if !self.by_hash.contains_key(hash) {
+            return 0;
+        }
+        let (count, last) = self.reports.entry(*hash).or_insert((0, head));
+        if *count == 0 || *last != head {
+            (*count, *last) = (*count + 1, head);
+        }
+        *count
     }
 
     /// Takes over what the state says about a sender. Returns the transactions whose nonce is
@@ -414,6 +436,7 @@ impl Waiting {
     fn forget(&mut self, transaction: &PooledTransaction) {
         if self.by_hash.remove(&transaction.hash()).is_some() {
             self.bytes -= transaction.size;
+            self.reports.remove(&transaction.hash());
             for authority in &transaction.authorities {
                 if let Entry::Occupied(mut count) = self.authorities.entry(*authority) {
                     *count.get_mut() -= 1;

@@ -114,7 +114,7 @@ fn another_version_in_a_block_drops_the_waiting_one() {
 fn funds_that_others_take_park_what_they_paid_for() {
     let chain = TestChain::new();
     let pool = chain.pool(PoolConfig::default());
-    // Wallet 1 agrees to run a contract; here the block just lets it spend its ether itself.
+    // Another transaction of the wallet, sent elsewhere, spends the ether that these would need.
     pool.add(draft(1, 1).value(ONE_ETHER / 2).sign())
         .expect("taken");
     pool.add(draft(1, 2).sign()).expect("taken");
@@ -213,16 +213,41 @@ fn what_cannot_be_executed_expires() {
 }
 
 #[test]
-fn a_builder_can_throw_out_what_does_not_apply() {
+fn what_fails_to_apply_at_three_heads_is_thrown_out() {
     let chain = TestChain::new();
     let pool = chain.pool(PoolConfig::default());
     let first = pool.add(draft(1, 0).sign()).expect("taken");
     pool.add(draft(1, 1).sign()).expect("taken");
-    pool.remove_invalid(&first, "it does not apply");
-    assert_eq!(counts(&pool), (0, 1));
+    for number in 0..3 {
+        // Again on the same head does not count.
+        pool.remove_invalid(&first, "it does not apply");
+        assert_eq!(pool.contains(&first), number < 2);
+        pool.remove_invalid(&first, "it does not apply");
+        assert_eq!(pool.contains(&first), number < 2);
+        let block = chain.append([draft(2, number).sign()]);
+        pool.on_canonical_update(&chain.head(), &[block], &[]);
+    }
+    assert_eq!((pool.get(&first), counts(&pool)), (None, (0, 1)));
     pool.add(draft(1, 0).value(1).sign()).expect("taken");
     assert_eq!(counts(&pool), (2, 0));
-    assert_eq!(pool.get(&first), None);
+}
+
+#[test]
+fn a_builder_on_an_older_head_cannot_throw_out_what_is_valid() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let [zero, one, two] = [0, 1, 2].map(|nonce| pool.add(draft(1, nonce).sign()).expect("taken"));
+    // The chain moves on before the pool hears of it: nonce 0 is used up, the others are valid.
+    chain.append([draft(1, 0).sign()]);
+    for hash in [zero, one] {
+        pool.remove_invalid(&hash, "the nonce does not fit");
+    }
+    assert!(!pool.contains(&zero) && pool.contains(&one) && pool.contains(&two));
+    assert_eq!(counts(&pool), (2, 0));
+    // And back: both wait for nonce 0.
+    chain.unwind();
+    pool.remove_invalid(&one, "the nonce does not fit");
+    assert_eq!(counts(&pool), (0, 2));
 }
 
 #[test]

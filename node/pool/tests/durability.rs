@@ -70,7 +70,12 @@ fn a_restart_forgets_what_left() {
     let replacement = pool.add(draft(1, 1).fees(1, 1).sign()).expect("outbids");
     let evicted = pool.add(draft(2, 9).sign()).expect("taken");
     let invalid = pool.add(draft(3, 0).fees(9, 9).sign()).expect("taken");
-    pool.remove_invalid(&invalid, "a test says so");
+    for number in 0..3 {
+        pool.remove_invalid(&invalid, "a test says so");
+        let sealed = chain.append([draft(5, number).sign()]);
+        pool.on_canonical_update(&chain.head(), &[sealed], &[]);
+    }
+    assert!(!pool.contains(&invalid));
     // The nonce is free again, for less.
     let cheaper = pool.add(draft(3, 0).sign()).expect("taken");
     pool.add(draft(4, 0).sign()).expect("makes room");
@@ -157,12 +162,15 @@ fn a_file_that_is_no_journal_is_reported_and_kept() {
     fs::write(chain.journal(), "a shopping list").expect("writes");
     let (pool, report) = chain.durable_pool(PoolConfig::default());
     assert_eq!(counts(&pool), (0, 0));
+    let expected = JournalDamage {
+        corrupt_stretches: 1,
+        corrupt_bytes: 15,
+        ..JournalDamage::default()
+    };
+    assert_eq!(report.damage, expected);
     assert_eq!(
-        report.damage,
-        JournalDamage {
-            torn_bytes: 15,
-            ..JournalDamage::default()
-        }
+        fs::read(report.damaged_copy.expect("a copy is kept")).expect("reads"),
+        b"a shopping list"
     );
 }
 

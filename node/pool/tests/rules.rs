@@ -289,7 +289,7 @@ fn permission_is_asked_for_early() {
 }
 
 #[test]
-fn delegated_accounts_have_room_for_few_and_contracts_for_none() {
+fn a_delegated_account_has_room_for_few() {
     let (chain, pool) = pool();
     let delegation = draft(1, 0)
         .gas(100_000)
@@ -307,6 +307,17 @@ fn delegated_accounts_have_room_for_few_and_contracts_for_none() {
             "in-flight transaction limit reached for delegated accounts: {} has 4 transactions waiting, limit 4: wait until some are in a block",
             wallet(2).address()
         )
+    );
+}
+
+#[test]
+fn a_contract_is_no_sender() {
+    let (_chain, pool) = pool();
+    let sender = wallet(8).address();
+    let code_hash = alloy_primitives::keccak256([0]);
+    assert_eq!(
+        refusal(pool.add(draft(8, 0).sign())),
+        format!("sender not an eoa: address {sender}, codehash: {code_hash}")
     );
 }
 

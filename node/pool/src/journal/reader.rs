@@ -10,18 +10,18 @@ use super::record::{Entry, HEADER_BYTES, MARKER, MAX_CONTENT_BYTES, checksum};
 /// What was wrong with a journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JournalDamage {
-    /// Stretches with readable records behind them that are no records.
+    /// Stretches that are no records.
     pub corrupt_stretches: u64,
     /// Their bytes.
     pub corrupt_bytes: u64,
-    /// Bytes behind the last readable record: what was being written when the process died.
+    /// Bytes of an unfinished record at the end: what was being written when the process died.
     pub torn_bytes: u64,
     /// Whole records with a content of an unknown kind.
     pub unknown_records: u64,
 }
 
 impl JournalDamage {
-    /// Whether anything but the end is damaged, which the death of the process does not explain.
+    /// Whether there is damage that the death of the process does not explain.
     pub const fn is_corrupt(&self) -> bool {
         self.corrupt_stretches > 0 || self.unknown_records > 0
     }
@@ -47,12 +47,16 @@ pub struct JournalReader<R> {
     at_end: bool,
     /// Bytes skipped since the last good record.
     skipped: u64,
+    /// Whether what was skipped begins like a record that goes on beyond the end.
+    cut: bool,
     damage: JournalDamage,
 }
 
 enum Frame {
     /// A whole record of this many bytes of content.
     Whole(usize),
+    /// The beginning of a record, and then the end of the file.
+    Cut,
     /// No record begins here.
     None,
 }
@@ -66,6 +70,7 @@ impl<R: Read> JournalReader<R> {
             start: 0,
             at_end: false,
             skipped: 0,
+            cut: false,
             damage: JournalDamage {
                 corrupt_stretches: 0,
                 corrupt_bytes: 0,
@@ -91,18 +96,21 @@ impl<R: Read> JournalReader<R> {
                     let content = self.start + HEADER_BYTES..self.start + HEADER_BYTES + len;
                     let entry = self.buffer.get(content).and_then(Entry::decode);
                     self.start += HEADER_BYTES + len;
-                    if self.skipped > 0 {
-                        self.damage.corrupt_stretches += 1;
-                        self.damage.corrupt_bytes += std::mem::take(&mut self.skipped);
-                    }
+                    self.note_corrupt();
                     match entry {
                         Some(entry) => return Ok(Some(entry)),
                         None => self.damage.unknown_records += 1,
                     }
                 }
-                Frame::None => {
+                frame => {
+                    if self.skipped == 0 {
+                        self.cut = matches!(frame, Frame::Cut);
+                    }
                     if !self.skip_to_marker()? {
-                        self.damage.torn_bytes = self.skipped;
+                        if self.cut {
+                            self.damage.torn_bytes = std::mem::take(&mut self.skipped);
+                        }
+                        self.note_corrupt();
                         return Ok(None);
                     }
                 }
@@ -114,7 +122,11 @@ impl<R: Read> JournalReader<R> {
     fn frame(&mut self) -> io::Result<Frame> {
         self.fill(HEADER_BYTES)?;
         let Some((header, _)) = self.rest().split_first_chunk::<HEADER_BYTES>() else {
-            return Ok(Frame::None);
+            let begun = MARKER
+                .iter()
+                .zip(self.rest())
+                .all(|(marker, byte)| marker == byte);
+            return Ok(if begun { Frame::Cut } else { Frame::None });
         };
         let (marker, fields) = header.split_at(MARKER.len());
         let (len, sum) = fields.split_at(4);
@@ -129,8 +141,16 @@ impl<R: Read> JournalReader<R> {
         self.fill(HEADER_BYTES + len)?;
         Ok(match self.rest().get(HEADER_BYTES..HEADER_BYTES + len) {
             Some(content) if checksum(content) == expected => Frame::Whole(len),
-            _ => Frame::None,
+            Some(_) => Frame::None,
+            None => Frame::Cut,
         })
+    }
+
+    fn note_corrupt(&mut self) {
+        if self.skipped > 0 {
+            self.damage.corrupt_stretches += 1;
+            self.damage.corrupt_bytes += std::mem::take(&mut self.skipped);
+        }
     }
 
     /// Moves on by at least one byte to the next marker; false if there is none.

@@ -138,15 +138,27 @@ proptest! {
         let mut expected = entries;
         expected.remove(hit);
         let lost = records[hit].len() as u64;
-        let report =
-            if hit + 1 == records.len() { damage(0, 0, lost) } else { damage(1, lost, 0) };
+        // Only a length that now goes beyond the end looks like a record that was cut.
+        let record = bytes.len() - records[records.len() - 1].len();
+        let claimed = u32::from_be_bytes(bytes[record + 4..record + 8].try_into().expect("four"));
+        let beyond = bytes.len() - record - record::HEADER_BYTES..=record::MAX_CONTENT_BYTES;
+        let cut = hit + 1 == records.len()
+            && (4..8).contains(&(position - record))
+            && beyond.contains(&(claimed as usize));
+        let report = if cut { damage(0, 0, lost) } else { damage(1, lost, 0) };
         prop_assert_eq!(read(&bytes), (expected, report));
     }
 
     #[test]
     fn arbitrary_bytes_are_no_records(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
         let len = bytes.len() as u64;
-        prop_assert_eq!(read(&bytes), (vec![], damage(0, 0, len)));
+        let begun = bytes.iter().zip(record::MARKER).all(|(byte, marker)| *byte == marker);
+        let report = match len {
+            0 => damage(0, 0, 0),
+            1..16 if begun => damage(0, 0, len),
+            _ => damage(1, len, 0),
+        };
+        prop_assert_eq!(read(&bytes), (vec![], report));
     }
 }
 

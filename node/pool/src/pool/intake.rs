@@ -16,6 +16,10 @@ use crate::{
     waiting::Origin,
 };
 
+/// At how many heads a builder may fail at a transaction that looks executable. More than one,
+/// because a builder may work on a head that is not the pool's any more, or not yet.
+const MAX_REPORTS: usize = 3;
+
 /// What only one change at a time may touch.
 #[derive(Debug)]
 pub(super) struct Intake {
@@ -159,11 +163,33 @@ impl Pool {
         }
     }
 
-    pub(super) fn discard(&self, hash: &B256, reason: &dyn fmt::Display) {
+    pub(super) fn note_invalid(&self, hash: &B256, reason: &dyn fmt::Display) {
         let mut intake = self.0.intake.lock();
-        debug!(%hash, %reason, "a transaction that cannot be applied is thrown out");
-        self.throw_out(&mut intake, [*hash], "invalid");
+        match self.judge_invalid(hash) {
+            Ok(true) => {
+                warn!(%hash, %reason, "a transaction that never applies is thrown out");
+                self.throw_out(&mut intake, [*hash], "invalid");
+            }
+            Ok(false) => debug!(%hash, %reason, "a transaction that did not apply waits"),
+            Err(error) => error!(%error, "a transaction that did not apply cannot be checked"),
+        }
+        self.announce();
         self.report_status(&intake);
+    }
+
+    /// Looks at the head's state why a transaction may not have applied. True if that does not
+    /// explain it, and a builder has failed at it too often.
+    fn judge_invalid(&self, hash: &B256) -> Result<bool, PoolError> {
+        let Some(transaction) = self.get(hash) else {
+            return Ok(false);
+        };
+        let state = self.0.storage.state()?;
+        let (account, _) = self.0.validator.account(&state, transaction.sender())?;
+        let mut waiting = self.0.waiting.write();
+        let stale = waiting.set_account(transaction.sender(), account);
+        metrics::removed("nonce_used", stale.len());
+        Ok(waiting.is_executable(&transaction)
+            && waiting.report_invalid(hash, state.block()) >= MAX_REPORTS)
     }
 
     /// Tells subscribers what has become executable. Nobody listening is no failure.

@@ -36,7 +36,7 @@ pub const CHAIN_ID: u64 = 57836;
 pub const BLOCK_GAS_LIMIT: u64 = 30_000_000;
 /// Writes its second calldata word into the slot that the first one names.
 pub const WRITER: Address = address!("0000000000000000000000000000000000009e17");
-/// Takes whatever it is sent, and sends it all to `wallet(9)` when it is called.
+/// Does nothing.
 pub const CONTRACT: Address = address!("000000000000000000000000000000000000c0de");
 pub const ONE_ETHER: u128 = 1_000_000_000_000_000_000;
 
@@ -73,9 +73,9 @@ pub struct TestChain {
     pub clock: ManualClock,
 }
 
-/// A genesis file: wallets 1 to 8 have an ether each.
+/// A genesis file: wallets 1 to 7 have an ether each, and the address of wallet 8 has code.
 pub fn genesis(wattline: &Value) -> Value {
-    let mut alloc: serde_json::Map<String, Value> = (1..=8)
+    let mut alloc: serde_json::Map<String, Value> = (1..=7)
         .map(|number| {
             let address = wallet(number).address().to_string();
             (address, json!({ "balance": ONE_ETHER.to_string() }))
@@ -83,6 +83,7 @@ pub fn genesis(wattline: &Value) -> Value {
         .collect();
     let code = |code: &str| json!({ "balance": "0", "code": code });
     alloc.insert(CONTRACT.to_string(), code("0x00"));
+    alloc.insert(wallet(8).address().to_string(), code("0x00"));
     let mut writer = code("0x602035600035550000");
     writer["storage"] = json!({});
     for number in 1..=2 {
