@@ -464,3 +464,46 @@ fn writers_take_turns_across_threads() {
         100
     );
 }
+
+#[test]
+fn a_seal_journaled_in_a_dropped_writer_was_never_journaled() {
+    let (_dir, chain) = chain_of(0);
+    let (parent, seal, other) = (
+        B256::repeat_byte(1),
+        B256::repeat_byte(2),
+        B256::repeat_byte(3),
+    );
+    let mut writer = chain.storage.writer().unwrap();
+    writer.journal_seal(1, parent, seal).unwrap();
+    let error = writer.journal_seal(1, parent, other).unwrap_err();
+    assert!(matches!(error, StorageError::AlreadySealed { sealed, .. } if sealed == seal));
+    drop(writer);
+    assert_eq!(
+        chain.storage.reader().unwrap().sealed_on(parent).unwrap(),
+        None
+    );
+    let mut writer = chain.storage.writer().unwrap();
+    writer.journal_seal(1, parent, other).unwrap();
+    writer.commit().unwrap();
+    assert_eq!(
+        chain.storage.reader().unwrap().sealed_on(parent).unwrap(),
+        Some(other)
+    );
+}
+
+#[test]
+fn a_forgotten_side_block_leaves_no_total_difficulty_unless_it_is_canonical() {
+    let (_dir, mut chain) = chain_of(2);
+    let (side, canonical) = (chain.next(&[]).0.block, chain.head());
+    let mut writer = chain.storage.writer().unwrap();
+    writer
+        .put_side_block(side.sealed_block(), U256::from(4))
+        .unwrap();
+    writer.remove_side_block(side.hash()).unwrap();
+    writer.remove_side_block(canonical.hash()).unwrap();
+    writer.commit().unwrap();
+    let reader = chain.storage.reader().unwrap();
+    assert_eq!(reader.side_hashes().unwrap(), Vec::<B256>::new());
+    assert_eq!(reader.total_difficulty(side.hash()).unwrap(), None);
+    assert!(reader.total_difficulty(canonical.hash()).unwrap().is_some());
+}
