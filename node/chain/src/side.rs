@@ -103,3 +103,51 @@ impl SideBlocks {
         surplus
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn hash(byte: u8) -> B256 {
+        B256::repeat_byte(byte)
+    }
+
+    /// 1 ← 2 ← 3 and 1 ← 4, and 5 by itself; weights as given.
+    fn side() -> SideBlocks {
+        let mut side = SideBlocks::default();
+        for (block, parent, weight) in [(1, 0, 10), (2, 1, 12), (3, 2, 13), (4, 1, 11), (5, 0, 9)] {
+            side.insert(hash(block), hash(parent), U256::from(weight));
+        }
+        side
+    }
+
+    #[test]
+    fn the_lightest_ends_of_branches_go_first() {
+        let side = side();
+        assert!(side.surplus(5).is_empty());
+        assert_eq!(side.surplus(3), [hash(5), hash(4)]);
+        // What is left hangs together to the last block.
+        assert_eq!(side.surplus(0), [5, 4, 3, 2, 1].map(hash));
+    }
+
+    #[test]
+    fn a_block_falls_with_all_that_descends_from_it() {
+        let side = side();
+        let mut fallen = side.with_descendants(hash(2));
+        assert_eq!(fallen, [hash(2), hash(3)]);
+        fallen = side.with_descendants(hash(1));
+        fallen.sort();
+        assert_eq!(fallen, [1, 2, 3, 4].map(hash));
+        assert_eq!(side.with_descendants(hash(9)), [hash(9)]);
+    }
+
+    #[test]
+    fn weights_tell_what_may_be_preferable() {
+        let mut heavy: Vec<_> = side().at_least(U256::from(12)).collect();
+        heavy.sort();
+        assert_eq!(
+            heavy,
+            [(hash(2), U256::from(12)), (hash(3), U256::from(13))]
+        );
+    }
+}

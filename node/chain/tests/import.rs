@@ -34,7 +34,13 @@ impl Net {
         let genesis = TestGenesis::new(signers.addresses()).fund(accounts.addresses());
         let dir = tempfile::tempdir().unwrap();
         let chain = genesis.open(&dir, Arc::new(ManualClock::at(NOW)));
-        Self { chain, forge: Forge::new(genesis.clone(), signers), accounts, genesis, dir }
+        Self {
+            chain,
+            forge: Forge::new(genesis.clone(), signers),
+            accounts,
+            genesis,
+            dir,
+        }
     }
 
     fn with_transfers(&self) -> Template {
@@ -54,7 +60,11 @@ impl Net {
 
     fn balance(&self, account: Address) -> U256 {
         let state = self.chain.storage().state().unwrap();
-        state.account(&account).unwrap().map(|account| account.balance).unwrap_or_default()
+        state
+            .account(&account)
+            .unwrap()
+            .map(|account| account.balance)
+            .unwrap_or_default()
     }
 
     /// Imports `block`, which must be refused, and checks that nothing else happened.
@@ -62,7 +72,10 @@ impl Net {
         let (head, mut updates) = (self.chain.head(), self.chain.subscribe());
         let error = self.chain.import(block).unwrap_err();
         assert_eq!(self.chain.head().hash(), head.hash());
-        assert_eq!(self.chain.storage().reader().unwrap().head().unwrap(), head.num_hash());
+        assert_eq!(
+            self.chain.storage().reader().unwrap().head().unwrap(),
+            head.num_hash()
+        );
         assert_eq!(updates.try_recv().unwrap_err(), TryRecvError::Empty);
         error
     }
@@ -74,7 +87,10 @@ fn a_block_on_the_head_is_executed_committed_and_announced() {
     let mut updates = net.chain.subscribe();
     let block = net.forge.extend(net.with_transfers());
 
-    assert_eq!(net.chain.import(block.clone()).unwrap(), Imported::Canonical);
+    assert_eq!(
+        net.chain.import(block.clone()).unwrap(),
+        Imported::Canonical
+    );
 
     assert_eq!(net.chain.head().hash(), block.hash());
     assert_eq!(net.balance(RECEIVER), U256::from(5 + 7 + 9));
@@ -82,15 +98,23 @@ fn a_block_on_the_head_is_executed_committed_and_announced() {
     assert_eq!(reader.head().unwrap(), block.num_hash());
     assert_eq!(reader.recompute_state_root().unwrap(), block.state_root);
     let receipts = reader.receipts(1).unwrap().unwrap();
-    let gas: Vec<u64> = receipts.iter().map(|receipt| receipt.cumulative_gas_used).collect();
+    let gas: Vec<u64> = receipts
+        .iter()
+        .map(|receipt| receipt.cumulative_gas_used)
+        .collect();
     assert_eq!(gas, [21_000, 42_000, 63_000]);
     // The genesis block's difficulty is 1, an in-turn block's 2.
-    assert_eq!(reader.total_difficulty(block.hash()).unwrap(), Some(U256::from(3)));
+    assert_eq!(
+        reader.total_difficulty(block.hash()).unwrap(),
+        Some(U256::from(3))
+    );
 
     let update = updates.try_recv().unwrap();
     assert!(update.reverted.is_empty());
     assert_eq!(update.head().hash(), block.hash());
-    let [committed] = &*update.committed else { panic!("one block was committed") };
+    let [committed] = &*update.committed else {
+        panic!("one block was committed")
+    };
     assert_eq!(committed.block.sealed_block(), &block);
     assert_eq!(committed.receipts, receipts);
     let (first, second) = (net.accounts.address(0), net.accounts.address(1));
@@ -101,7 +125,10 @@ fn a_block_on_the_head_is_executed_committed_and_announced() {
 fn a_stored_block_is_known() {
     let net = Net::new();
     let block = net.forge.extend(Template::default());
-    assert_eq!(net.chain.import(block.clone()).unwrap(), Imported::Canonical);
+    assert_eq!(
+        net.chain.import(block.clone()).unwrap(),
+        Imported::Canonical
+    );
     assert_eq!(net.chain.import(block).unwrap(), Imported::AlreadyKnown);
 }
 
@@ -113,16 +140,30 @@ fn a_reopened_chain_goes_on_where_it_stopped() {
         net.chain.import(block.clone()).unwrap();
     }
     let snapshot = net.chain.snapshot(blocks[2].hash()).unwrap();
-    let Net { chain, genesis, dir, .. } = net;
+    let Net {
+        chain,
+        genesis,
+        dir,
+        ..
+    } = net;
     drop(chain);
 
     let chain = genesis.open(&dir, Arc::new(ManualClock::at(NOW)));
 
     assert_eq!(chain.head().hash(), blocks[2].hash());
     assert_eq!(chain.snapshot(blocks[2].hash()).unwrap(), snapshot);
-    assert_eq!(chain.import(blocks[1].clone()).unwrap(), Imported::AlreadyKnown);
-    assert_eq!(chain.import(blocks[3].clone()).unwrap(), Imported::Canonical);
-    assert_eq!(chain.import(blocks[4].clone()).unwrap(), Imported::Canonical);
+    assert_eq!(
+        chain.import(blocks[1].clone()).unwrap(),
+        Imported::AlreadyKnown
+    );
+    assert_eq!(
+        chain.import(blocks[3].clone()).unwrap(),
+        Imported::Canonical
+    );
+    assert_eq!(
+        chain.import(blocks[4].clone()).unwrap(),
+        Imported::Canonical
+    );
 }
 
 #[test]
@@ -156,7 +197,10 @@ fn a_block_without_its_parent_is_an_orphan() {
     );
     // It is taken once its parent is there.
     net.chain.import(blocks[0].clone()).unwrap();
-    assert_eq!(net.chain.import(blocks[1].clone()).unwrap(), Imported::Canonical);
+    assert_eq!(
+        net.chain.import(blocks[1].clone()).unwrap(),
+        Imported::Canonical
+    );
 }
 
 #[test]
@@ -190,7 +234,13 @@ fn a_seal_that_no_key_made_is_refused() {
     block.header.extra_data = Bytes::from(extra_data);
     let error = net.refuse(SealedBlock::seal_slow(block));
     assert!(
-        matches!(error, ChainError::Header { source: CliqueError::InvalidSeal(_), .. }),
+        matches!(
+            error,
+            ChainError::Header {
+                source: CliqueError::InvalidSeal(_),
+                ..
+            }
+        ),
         "{error}"
     );
 }
@@ -205,7 +255,11 @@ fn a_signer_cannot_seal_two_blocks_in_a_row() {
         matches!(
             error,
             ChainError::Header {
-                source: CliqueError::RecentlySigned { number: 2, last: 1, .. },
+                source: CliqueError::RecentlySigned {
+                    number: 2,
+                    last: 1,
+                    ..
+                },
                 ..
             }
         ),
@@ -240,8 +294,15 @@ fn a_wrong_state_root_makes_a_block_bad_for_good() {
         matches!(&error, ChainError::KnownBad { hash, reason: r } if *hash == bad && *r == reason),
         "{error}"
     );
-    let child = Header { number: 2, parent_hash: bad, ..block.header().clone() };
-    let error = net.refuse(SealedBlock::seal_slow(Block::new(child, block.body().clone())));
+    let child = Header {
+        number: 2,
+        parent_hash: bad,
+        ..block.header().clone()
+    };
+    let error = net.refuse(SealedBlock::seal_slow(Block::new(
+        child,
+        block.body().clone(),
+    )));
     assert!(
         matches!(error, ChainError::BadAncestor { ancestor, .. } if ancestor == bad),
         "{error}"
@@ -254,16 +315,26 @@ fn a_wrong_state_root_makes_a_block_bad_for_good() {
 fn what_execution_shows_must_be_what_the_header_says() {
     let net = Net::new();
     let error = net.refuse(net.changed(|header| header.receipts_root = B256::repeat_byte(2)));
-    let ChainError::Execution { source, .. } = error else { panic!("{error}") };
+    let ChainError::Execution { source, .. } = error else {
+        panic!("{error}")
+    };
     assert!(
         matches!(*source, ExecutionError::ReceiptsRoot { got, .. } if got == B256::repeat_byte(2)),
         "{source}"
     );
 
     let error = net.refuse(net.changed(|header| header.gas_used = 62_999));
-    let ChainError::Execution { source, .. } = error else { panic!("{error}") };
+    let ChainError::Execution { source, .. } = error else {
+        panic!("{error}")
+    };
     assert!(
-        matches!(*source, ExecutionError::GasUsed { got: 62_999, expected: 63_000 }),
+        matches!(
+            *source,
+            ExecutionError::GasUsed {
+                got: 62_999,
+                expected: 63_000
+            }
+        ),
         "{source}"
     );
 }
@@ -278,8 +349,13 @@ fn a_transaction_that_does_not_apply_makes_the_block_bad() {
     let block = net.forge.reseal(block, 1);
     let hash = block.hash();
     let error = net.refuse(block.clone());
-    let ChainError::Execution { source, .. } = error else { panic!("{error}") };
-    assert!(matches!(*source, ExecutionError::Transaction { index: 1, .. }), "{source}");
+    let ChainError::Execution { source, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(
+        matches!(*source, ExecutionError::Transaction { index: 1, .. }),
+        "{source}"
+    );
     assert!(matches!(net.refuse(block), ChainError::KnownBad { hash: h, .. } if h == hash));
 }
 
@@ -298,7 +374,10 @@ fn a_signature_that_recovers_to_nobody_makes_the_block_bad() {
     let block = net.forge.reseal(block, 1);
     let hash = block.hash();
     let error = net.refuse(block.clone());
-    assert!(matches!(error, ChainError::Signature { hash: h, .. } if h == hash), "{error}");
+    assert!(
+        matches!(error, ChainError::Signature { hash: h, .. } if h == hash),
+        "{error}"
+    );
     assert!(matches!(net.refuse(block), ChainError::KnownBad { hash: h, .. } if h == hash));
 }
 
@@ -314,7 +393,11 @@ fn a_body_that_is_not_the_header_s_says_nothing_of_the_block() {
         let error = net.refuse(changed);
         assert!(error.is_invalid_block());
         match error {
-            ChainError::Body { number: 1, hash, source } if hash == block.hash() => source,
+            ChainError::Body {
+                number: 1,
+                hash,
+                source,
+            } if hash == block.hash() => source,
             other => panic!("{other}"),
         }
     };
@@ -368,7 +451,10 @@ fn votes_change_who_may_sign() {
     let chain = genesis.open(&dir, Arc::new(ManualClock::at(NOW)));
     let added = all.address(2);
 
-    let vote = forge.extend(Template { vote: Some((added, true)), ..Template::by(0) });
+    let vote = forge.extend(Template {
+        vote: Some((added, true)),
+        ..Template::by(0)
+    });
     chain.import(vote.clone()).unwrap();
     let snapshot = chain.snapshot(vote.hash()).unwrap();
     assert!(snapshot.signers.iter().eq([&all.address(0), &added]));
@@ -384,13 +470,19 @@ fn a_block_sealed_here_is_committed_with_its_journal_entry() {
     let header = executed.block.clone_sealed_header();
     let mut updates = net.chain.subscribe();
 
-    assert_eq!(net.chain.import_sealed(executed.clone()).unwrap(), Imported::Canonical);
+    assert_eq!(
+        net.chain.import_sealed(executed.clone()).unwrap(),
+        Imported::Canonical
+    );
 
     assert_eq!(net.chain.head().hash(), header.hash());
     assert_eq!(net.balance(RECEIVER), U256::from(5 + 7 + 9));
     assert_eq!(updates.try_recv().unwrap().head().hash(), header.hash());
     let reader = net.chain.storage().reader().unwrap();
-    assert_eq!(reader.sealed_on(header.parent_hash).unwrap(), Some(seal_hash(&header)));
+    assert_eq!(
+        reader.sealed_on(header.parent_hash).unwrap(),
+        Some(seal_hash(&header))
+    );
     assert_eq!(reader.recompute_state_root().unwrap(), header.state_root);
 
     // The head has moved on, so it cannot be committed there again, nor can another.
@@ -406,8 +498,14 @@ fn a_block_sealed_here_is_committed_with_its_journal_entry() {
 fn nothing_is_committed_on_a_parent_that_was_sealed_on_before() {
     let net = Net::new();
     let genesis = net.chain.spec().genesis_hash();
-    net.chain.storage().journal_seal(1, genesis, B256::repeat_byte(3)).unwrap();
-    let error = net.chain.import_sealed(net.forge.build_executed(Template::default())).unwrap_err();
+    net.chain
+        .storage()
+        .journal_seal(1, genesis, B256::repeat_byte(3))
+        .unwrap();
+    let error = net
+        .chain
+        .import_sealed(net.forge.build_executed(Template::default()))
+        .unwrap_err();
     assert!(
         matches!(
             error,
@@ -425,19 +523,28 @@ fn a_block_sealed_here_keeps_the_rules_too() {
     let mut executed = net.forge.build_executed(Template::default());
     let (mut block, senders) = executed.block.split();
     block.header.difficulty = U256::from(1);
-    executed.block = wattline_primitives::RecoveredBlock::new_sealed(
-        net.forge.reseal(block, 1),
-        senders,
-    );
+    executed.block =
+        wattline_primitives::RecoveredBlock::new_sealed(net.forge.reseal(block, 1), senders);
     let error = net.chain.import_sealed(executed).unwrap_err();
     assert!(
         matches!(
             error,
-            ChainError::Header { source: CliqueError::WrongDifficulty { expected: 2, .. }, .. }
+            ChainError::Header {
+                source: CliqueError::WrongDifficulty { expected: 2, .. },
+                ..
+            }
         ),
         "{error}"
     );
     assert_eq!(net.chain.head().number, 0);
     let genesis = net.chain.spec().genesis_hash();
-    assert_eq!(net.chain.storage().reader().unwrap().sealed_on(genesis).unwrap(), None);
+    assert_eq!(
+        net.chain
+            .storage()
+            .reader()
+            .unwrap()
+            .sealed_on(genesis)
+            .unwrap(),
+        None
+    );
 }

@@ -8,6 +8,7 @@ use crate::Clock;
 #[derive(Debug)]
 pub struct ManualClock {
     now: watch::Sender<Duration>,
+    sleeps: watch::Sender<u64>,
 }
 
 impl ManualClock {
@@ -15,6 +16,7 @@ impl ManualClock {
     pub fn at(seconds: u64) -> Self {
         Self {
             now: watch::Sender::new(Duration::from_secs(seconds)),
+            sleeps: watch::Sender::new(0),
         }
     }
 
@@ -38,9 +40,16 @@ impl ManualClock {
         self.now.send_modify(|now| *now += step);
     }
 
-    /// How many tasks wait for this clock.
-    pub fn waiting(&self) -> usize {
-        self.now.receiver_count()
+    /// How many sleeps have begun so far.
+    pub fn sleeps(&self) -> u64 {
+        *self.sleeps.borrow()
+    }
+
+    /// Completes once at least `count` sleeps have begun: what sleeps has done its work so far.
+    pub async fn slept(&self, count: u64) {
+        let mut sleeps = self.sleeps.subscribe();
+        // The sender lives as long as `self`.
+        let _ = sleeps.wait_for(|begun| *begun >= count).await;
     }
 }
 
@@ -51,6 +60,7 @@ impl Clock for ManualClock {
 
     fn sleep_until(&self, at: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let mut now = self.now.subscribe();
+        self.sleeps.send_modify(|sleeps| *sleeps += 1);
         Box::pin(async move {
             // The sender lives as long as `self`, so this ends only when the time has come.
             let _ = now.wait_for(|now| *now >= at).await;
