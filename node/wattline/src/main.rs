@@ -1,2 +1,34 @@
-//! The node: command line, configuration, wiring and metrics.
-fn main() {}
+//! `wattline`: a node of the Wattline chain, and the whole market in one command.
+
+mod chain_file;
+mod cli;
+mod keystore;
+mod logging;
+mod market;
+mod node;
+mod progress;
+mod spec;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tikv_jemallocator::Jemalloc;
+
+/// The node allocates and frees many small objects on many threads; the system allocator would
+/// keep several times the memory that is in use.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let ran = logging::init(&cli.log, cli.default_log_filter()).and_then(|()| cli.run());
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            // The chain of causes in one line; a backtrace tells an operator nothing.
+            eprintln!("error: {report:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

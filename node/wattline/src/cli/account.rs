@@ -1,0 +1,95 @@
+//! `wattline account`: keys in encrypted files.
+
+use std::path::{Path, PathBuf};
+
+use alloy_signer_local::PrivateKeySigner;
+use clap::{Args, Subcommand};
+use eyre::{WrapErr, ensure};
+
+use crate::keystore;
+
+/// Make, import and list keys (Web3 Secret Storage).
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Make a new key and store it encrypted
+    New(Protected),
+    /// Store an existing private key encrypted
+    Import(Import),
+    /// List the stored keys
+    List(Directory),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Directory {
+    /// Directory of the key files
+    #[arg(long, value_name = "DIR", default_value = "keystore")]
+    keystore: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Protected {
+    #[command(flatten)]
+    directory: Directory,
+
+    /// File whose first line is the password; asked for when absent
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// File whose first line is the private key: 32 bytes in hex. A file, because the command
+    /// line of a process is visible to others
+    #[arg(value_name = "KEYFILE")]
+    key: PathBuf,
+
+    #[command(flatten)]
+    protected: Protected,
+}
+
+impl Account {
+    pub(super) fn run(self) -> eyre::Result<()> {
+        match self {
+            Self::New(args) => args.store(&PrivateKeySigner::random()),
+            Self::Import(args) => args.protected.store(&read_key(&args.key)?),
+            Self::List(args) => {
+                for (address, path) in keystore::list(&args.keystore)? {
+                    println!("{address} {}", path.display());
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Protected {
+    fn store(&self, key: &PrivateKeySigner) -> eyre::Result<()> {
+        let password = keystore::password(self.password_file.as_deref(), "Password: ")?;
+        if self.password_file.is_none() {
+            let again = keystore::password(None, "Repeat it: ")?;
+            ensure!(
+                password == again,
+                "the passwords differ; nothing was stored"
+            );
+        }
+        let path = keystore::store(&self.directory.keystore, key, &password)?;
+        println!("{} {}", key.address(), path.display());
+        Ok(())
+    }
+}
+
+fn read_key(path: &Path) -> eyre::Result<PrivateKeySigner> {
+    let text = std::fs::read_to_string(path)
+        .wrap_err_with(|| format!("cannot read the key file {}", path.display()))?;
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .parse()
+        .wrap_err_with(|| {
+            format!(
+                "{} does not start with a private key: 64 hex digits",
+                path.display()
+            )
+        })
+}

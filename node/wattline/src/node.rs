@@ -1,0 +1,221 @@
+//! Puts the parts of a node together, runs them and takes them down again.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy_primitives::Address;
+use alloy_signer_local::PrivateKeySigner;
+use eyre::WrapErr;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+use wattline_chain::{Chain, SystemClock};
+use wattline_pool::{Pool, PoolConfig};
+use wattline_producer::{Producer, ProducerConfig, forward_canonical_updates};
+use wattline_rpc::{RpcConfig, RpcContext, RpcServerHandle};
+use wattline_storage::{ChainIdentity, Storage};
+
+use crate::{
+    spec::LoadedSpec,
+    status::{self, StatusServer},
+};
+
+/// Where a data directory keeps the pool's journal.
+const POOL_JOURNAL: &str = "pool.journal";
+/// How long the tasks of a stopping node may take; blocks are committed or not by then.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What a node is started with.
+pub(crate) struct NodeConfig {
+    pub(crate) datadir: PathBuf,
+    pub(crate) chain: LoadedSpec,
+    /// The key that seals blocks; none: the node only follows.
+    pub(crate) signer: Option<PrivateKeySigner>,
+    pub(crate) rpc: RpcConfig,
+    /// Metrics and health; none: not served.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Accounts that `eth_accounts` lists, for development.
+    pub(crate) accounts: Vec<Address>,
+}
+
+/// A running node.
+pub(crate) struct Node {
+    chain: Chain,
+    rpc: RpcServerHandle,
+    metrics: Option<SocketAddr>,
+    tasks: JoinSet<(&'static str, eyre::Result<()>)>,
+    shutdown: CancellationToken,
+}
+
+/// Opens the database of a data directory, creating it from the genesis file where there is none.
+///
+/// # Errors
+///
+/// When the directory holds another chain or schema, or cannot be read or written.
+pub(crate) fn open_storage(datadir: &Path, chain: &LoadedSpec) -> eyre::Result<Storage> {
+    let spec = &chain.spec;
+    let identity = ChainIdentity {
+        genesis_header: spec.genesis_header(),
+        alloc: &spec.genesis().alloc,
+        config_json: serde_json::to_string(&spec.genesis().config)?,
+    };
+    let storage = Storage::open(datadir, identity)
+        .wrap_err_with(|| format!("cannot open the data directory {}", datadir.display()))?;
+    chain.keep_in(datadir)?;
+    Ok(storage)
+}
+
+impl Node {
+    /// Starts every part; the node answers RPC when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot start, which then names what to change.
+    pub(crate) async fn start(config: NodeConfig) -> eyre::Result<Self> {
+        let recorder = status::install_recorder()?;
+        let NodeConfig {
+            datadir,
+            chain: loaded,
+            signer,
+            rpc,
+            metrics,
+            accounts,
+        } = config;
+        let (chain, pool) = tokio::task::spawn_blocking(move || {
+            let storage = open_storage(&datadir, &loaded)?;
+            let chain = Chain::open(storage.clone(), loaded.spec, Arc::new(SystemClock))?;
+            let pool = Pool::open(
+                PoolConfig::default(),
+                Some(&datadir.join(POOL_JOURNAL)),
+                storage,
+                chain.evm().clone(),
+            )?;
+            eyre::Ok((chain, pool))
+        })
+        .await??;
+
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let status = match metrics {
+            Some(addr) => Some(StatusServer::bind(addr, recorder, chain.clone()).await?),
+            None => None,
+        };
+        let metrics = status.as_ref().map(StatusServer::local_addr).transpose()?;
+
+        let producer = signer.map(|key| {
+            Producer::new(
+                chain.clone(),
+                pool.clone(),
+                key.into(),
+                ProducerConfig::default(),
+            )
+        });
+        let context = RpcContext {
+            chain: chain.clone(),
+            pool: pool.clone(),
+            producer: producer.as_ref().map(Producer::handle),
+            dev_accounts: accounts,
+        };
+        let rpc = wattline_rpc::serve(rpc, context).await?;
+
+        if let Some(server) = status {
+            let token = shutdown.clone();
+            tasks.spawn(async move { ("metrics", server.run(token).await) });
+        }
+        match producer {
+            Some(producer) => {
+                let token = shutdown.clone();
+                tasks.spawn(
+                    async move { ("producer", producer.run(token).await.map_err(Into::into)) },
+                );
+            }
+            None => {
+                let (chain, token) = (chain.clone(), shutdown.clone());
+                tasks.spawn(async move {
+                    let forwarded = forward_canonical_updates(chain, pool, token).await;
+                    ("pool updates", forwarded.map_err(Into::into))
+                });
+            }
+        }
+
+        let (waiting, token) = (chain.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            waiting.import_waiting(token).await;
+            ("waiting blocks", Ok(()))
+        });
+
+        let head = chain.head();
+        info!(number = head.number, hash = %head.hash(), rpc = %rpc.local_addr(), "node started");
+        Ok(Self {
+            chain,
+            rpc,
+            metrics,
+            tasks,
+            shutdown,
+        })
+    }
+
+    /// Where RPC is served.
+    pub(crate) fn rpc_addr(&self) -> SocketAddr {
+        self.rpc.local_addr()
+    }
+
+    /// Where metrics are served.
+    pub(crate) const fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics
+    }
+
+    /// Waits for the first part that ends by itself, which none should.
+    ///
+    /// # Errors
+    ///
+    /// Always: a part that ends before the node is stopped has failed.
+    pub(crate) async fn failed(&mut self) -> eyre::Report {
+        match self.tasks.join_next().await {
+            Some(Ok((name, Err(report)))) => report.wrap_err(format!("the {name} task failed")),
+            Some(Ok((name, Ok(())))) => eyre::eyre!("the {name} task ended early"),
+            Some(Err(error)) => eyre::Report::new(error).wrap_err("a task of the node died"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops taking requests, lets every part finish what it is at, and ends.
+    pub(crate) async fn stop(mut self) {
+        info!("stopping");
+        self.shutdown.cancel();
+        self.rpc.stop();
+        let stopped = self.rpc.stopped();
+        let drained = tokio::time::timeout(STOP_TIMEOUT, async {
+            while let Some(ended) = self.tasks.join_next().await {
+                match ended {
+                    Ok((_, Ok(()))) => {}
+                    Ok((name, Err(report))) => error!("the {name} task failed: {report:#}"),
+                    Err(error) => error!("a task of the node died: {error}"),
+                }
+            }
+            stopped.await;
+        });
+        if drained.await.is_err() {
+            error!("some tasks did not end within {STOP_TIMEOUT:?}; ending without them");
+        }
+        info!(number = self.chain.head().number, "stopped");
+    }
+}
+
+/// Completes when the process is asked to stop: SIGINT or SIGTERM.
+///
+/// # Errors
+///
+/// When the handlers cannot be installed.
+pub(crate) async fn stop_requested() -> eyre::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
