@@ -236,3 +236,27 @@ impl From<ReadError> for StorageError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_engine_that_people_can_act_on_have_their_own_variants() {
+        let limit = crate::env::MAX_SIZE_GIB;
+        assert!(matches!(
+            MdbxError::MapFull.into(),
+            StorageError::MapFull { limit_gib } if limit_gib == limit
+        ));
+        assert!(matches!(
+            MdbxError::UnableExtendMapSize.into(),
+            StorageError::MapFull { .. }
+        ));
+        let full = StorageError::from(MdbxError::Other(28));
+        assert!(matches!(&full, StorageError::Disk(e) if e.kind() == io::ErrorKind::StorageFull));
+        assert!(matches!(
+            MdbxError::Corrupted.into(),
+            StorageError::Database(MdbxError::Corrupted)
+        ));
+    }
+}

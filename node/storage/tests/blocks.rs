@@ -4,7 +4,7 @@
 
 mod support;
 
-use alloy_eips::BlockNumHash;
+use alloy_eips::{BlockNumHash, eip4895::Withdrawal};
 use alloy_primitives::{B256, U256};
 use revm::{DatabaseRef, database::BundleState};
 use support::{Op, TestChain, address, block, transaction};
@@ -260,6 +260,25 @@ fn blocks_that_do_not_extend_the_head_are_refused() {
         StorageError::UnsupportedBody {
             number: 3,
             what: "ommers"
+        }
+    ));
+
+    let (header, mut body) = executed
+        .block
+        .clone_sealed_block()
+        .split_sealed_header_body();
+    body.withdrawals = Some(vec![Withdrawal::default()].into());
+    let withdrawing = SealedBlock::from_sealed_parts(header, body);
+    let withdrawing = withdrawing.with_senders(executed.block.senders().to_vec());
+    let error = refused(&ExecutedBlock {
+        block: withdrawing,
+        ..executed.clone()
+    });
+    assert!(matches!(
+        error,
+        StorageError::UnsupportedBody {
+            number: 3,
+            what: "withdrawals"
         }
     ));
 
