@@ -19,7 +19,13 @@ use criterion::{BenchmarkId, Criterion, SamplingMode};
 use patterns::{Pattern, numbers};
 use std::time::Instant;
 use subjects::{DirectCall, ECRECOVER, SIGNATURE, Transaction};
+use tikv_jemallocator::Jemalloc;
 use wattline_precompiles::{DEFAULT_ADDRESS, matching};
+
+/// The allocator of the node. The C library's own returns an auction's memory to the system after
+/// each, and the page faults of getting it back would be timed with it.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Numbers of orders.
 const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
