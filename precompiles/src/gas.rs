@@ -1,5 +1,9 @@
 //! What a call costs. Charged before the work it pays for and before any allocation of that size;
-//! `benches/auction.rs` holds each figure against the time of `ecrecover`'s gas.
+//! `benches/auction` holds each figure against the time of `ecrecover`'s gas.
+//!
+//! A call that reverts keeps what was charged until then: the base, and once the arguments are
+//! found to be whole its words. `clearStored` stops at the first invalid order, so that slots
+//! behind it are neither read nor charged.
 
 pub use revm::context_interface::cfg::gas::{COLD_SLOAD_COST, WARM_STORAGE_READ_COST};
 
