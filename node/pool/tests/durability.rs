@@ -283,6 +283,16 @@ fn with_fsync_too_the_record_is_there_when_add_returns() {
     assert!(reader.next_entry().expect("reads").is_none());
 }
 
+/// Room for whatever the child manages to add.
+fn roomy() -> PoolConfig {
+    PoolConfig {
+        max_transactions: 100_000,
+        max_sender_transactions: 100_000,
+        max_sender_bytes: 100_000_000,
+        ..PoolConfig::default()
+    }
+}
+
 /// The child of the test below: adds transactions for as long as it lives and prints the hash of
 /// each one that was accepted.
 #[test]
@@ -292,7 +302,7 @@ fn child_that_adds_until_it_is_killed() {
     };
     let (storage, evm) = support::open(directory.as_ref(), &json!({}));
     let journal = std::path::Path::new(&directory).join("pool.journal");
-    let pool = Pool::open(PoolConfig::default(), Some(&journal), storage, evm).expect("opens");
+    let pool = Pool::open(roomy(), Some(&journal), storage, evm).expect("opens");
     let first = pool.pending_nonce(&wallet(1).address()).unwrap_or(0);
     for nonce in first.. {
         let hash = pool.add(draft(1, nonce).sign()).expect("taken");
@@ -344,7 +354,7 @@ fn what_was_acknowledged_survives_being_killed_at_any_moment() {
 
         let (storage, evm) = support::open(directory.path(), &json!({}));
         let journal = directory.path().join("pool.journal");
-        let pool = Pool::open(PoolConfig::default(), Some(&journal), storage, evm).expect("opens");
+        let pool = Pool::open(roomy(), Some(&journal), storage, evm).expect("opens");
         let lost: Vec<_> = accepted
             .iter()
             .filter(|hash| !pool.contains(hash))
