@@ -91,7 +91,7 @@ fn slots_after(
 ) -> StorageResult<BTreeMap<B256, U256>> {
     let mut slots = BTreeMap::new();
     if account.info.is_none() || account.was_destroyed() {
-        for ((_, slot), _) in tx.with_prefix::<PlainStorage>(address.as_slice())? {
+        for (_, slot) in tx.keys_with_prefix::<PlainStorage>(address.as_slice())? {
             slots.insert(slot, U256::ZERO);
         }
     }

@@ -93,8 +93,7 @@ impl Reader {
 
     /// Hashes of all known blocks that are not canonical.
     pub fn side_hashes(&self) -> StorageResult<Vec<B256>> {
-        let blocks = self.tx.with_prefix::<SideBlocks>(&[])?;
-        Ok(blocks.into_iter().map(|(hash, _)| hash).collect())
+        self.tx.keys_with_prefix::<SideBlocks>(&[])
     }
 
     /// The consensus snapshot after a block.

@@ -109,6 +109,18 @@ impl<K: Kind> Tx<K> {
         Ok(entries)
     }
 
+    /// The keys that begin with `prefix`, in order; their values are not decoded.
+    pub(crate) fn keys_with_prefix<T: Table>(&self, prefix: &[u8]) -> StorageResult<Vec<T::Key>> {
+        let mut keys = Vec::new();
+        let mut cursor = self.cursor::<T>()?;
+        let mut entry: RawEntry<'_> = cursor.inner.set_range(prefix)?;
+        while let Some((key, _)) = entry.filter(|(key, _)| key.starts_with(prefix)) {
+            keys.push(T::Key::decode(&key).ok_or_else(|| decode_error::<T>("key", &key))?);
+            entry = cursor.inner.next()?;
+        }
+        Ok(keys)
+    }
+
     /// Statistics of the table with this index in [`NAMES`](crate::tables::NAMES).
     pub(crate) fn stat(&self, index: usize) -> StorageResult<Option<signet_libmdbx::Stat>> {
         let Some(table) = self.env.table_at(index) else {

@@ -70,10 +70,10 @@ impl TrieUpdates {
 impl StorageUpdates {
     fn write(&self, tx: &RwTx, address: B256) -> StorageResult<()> {
         if self.wiped {
-            for (key, _) in tx.with_prefix::<HashedStorage>(address.as_slice())? {
+            for key in tx.keys_with_prefix::<HashedStorage>(address.as_slice())? {
                 tx.delete::<HashedStorage>(&key)?;
             }
-            for (key, _) in tx.with_prefix::<StorageTrie>(address.as_slice())? {
+            for key in tx.keys_with_prefix::<StorageTrie>(address.as_slice())? {
                 tx.delete::<StorageTrie>(&key)?;
             }
         }
