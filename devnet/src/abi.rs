@@ -26,6 +26,10 @@ alloy::sol!(
 );
 alloy::sol!(
     #[sol(all_derives)]
+    "../contracts/src/interfaces/IBatchAuction.sol"
+);
+alloy::sol!(
+    #[sol(all_derives)]
     "../contracts/src/interfaces/IMetering.sol"
 );
 alloy::sol!(

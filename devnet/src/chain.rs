@@ -1,6 +1,8 @@
 //! The chain over JSON-RPC: views, and transactions of many accounts in few requests.
 
-use crate::abi::{IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault};
+use crate::abi::{
+    IBatchAuction, IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault,
+};
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
@@ -431,6 +433,7 @@ impl Chain {
         let request = TransactionRequest::default()
             .from(call.from)
             .to(call.to)
+            .gas_limit(call.gas)
             .input(input);
         match self.provider.call(request).block(BlockId::latest()).await {
             Ok(_) => None,
@@ -449,6 +452,7 @@ fn explain(error: &TransportError) -> Option<String> {
         return Some(error.message.to_string());
     };
     named::<IMarket::IMarketErrors>(&data)
+        .or_else(|| named::<IBatchAuction::IBatchAuctionErrors>(&data))
         .or_else(|| named::<IVault::IVaultErrors>(&data))
         .or_else(|| named::<IRegistry::IRegistryErrors>(&data))
         .or_else(|| named::<ISettlement::ISettlementErrors>(&data))

@@ -4,7 +4,7 @@ use alloy::{primitives::B256, signers::local::PrivateKeySigner, transports::http
 use clap::Parser;
 use eyre::{WrapErr, eyre};
 use jiff::Timestamp;
-use std::{path::PathBuf, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -75,6 +75,7 @@ async fn main() -> eyre::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let dataset = match &arguments.data {

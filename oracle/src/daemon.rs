@@ -33,13 +33,26 @@ enum StartError {
     },
 }
 
-/// Runs the daemon until `shutdown`, or until the source has ended and every reading is on the chain.
+/// Runs the daemon until `shutdown`.
 ///
 /// # Errors
 ///
 /// The configuration contradicts itself, the outbox cannot be used, the source cannot be opened, or the node is on
 /// another chain. A node that does not answer is no error: readings wait.
 pub async fn run(config: Config, shutdown: CancellationToken) -> eyre::Result<()> {
+    serve(&config, &shutdown, false).await
+}
+
+/// Runs the daemon until `shutdown`, or until the source has ended and every reading is on the chain.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_to_end(config: Config, shutdown: CancellationToken) -> eyre::Result<()> {
+    serve(&config, &shutdown, true).await
+}
+
+async fn serve(config: &Config, shutdown: &CancellationToken, ends: bool) -> eyre::Result<()> {
     config.validate()?;
     let telemetry = Arc::new(Telemetry::new(config.max_age_seconds));
     let outbox = Outbox::open(&config.outbox, config.chain_id, config.contract)?;
@@ -63,15 +76,22 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> eyre::Result<()
         }
         None => tokio::spawn(idle(stop.clone())),
     };
-    let work = work(
-        &config,
-        *plan,
-        reader,
-        outbox,
-        chain,
-        telemetry,
-        stop.clone(),
-    );
+    let work = async {
+        work(
+            config,
+            *plan,
+            reader,
+            outbox,
+            chain,
+            telemetry,
+            stop.clone(),
+        )
+        .await?;
+        if !ends {
+            stop.cancelled().await;
+        }
+        Ok(())
+    };
     tokio::select! {
         done = work => done,
         ended = &mut server => Ok(ended.wrap_err("the metrics server died")??),
@@ -127,7 +147,6 @@ async fn work(
     let (collected, submitted) = futures::join!(guard(collect, &stop), guard(submit, &stop));
     collected?;
     submitted?;
-    info!("meterd stops");
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub use chain::{ChainError, IMetering};
 pub use config::{
     Config, ConfigError, ConfigFile, CsvInput, METERING, Meter, PASSWORD_VARIABLE, SourceConfig,
 };
-pub use daemon::run;
+pub use daemon::{run, run_to_end};
 pub use outbox::{
     Base, Batch, Outbox, OutboxError, OutboxStats, Outcome, ReadingKey, Recorded, Refused, Waiting,
 };

@@ -92,8 +92,10 @@ enum Keys {
 async fn main() -> eyre::Result<()> {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours)
         .with_writer(std::io::stderr);
     if arguments.log_json {
         log.json().init();
@@ -117,7 +119,7 @@ async fn run(path: &Path) -> eyre::Result<()> {
     let config = tokio::task::spawn_blocking(move || file.unlock(password.as_deref())).await??;
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone()));
-    wattline_oracle::run(config, shutdown).await
+    wattline_oracle::run_to_end(config, shutdown).await
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) -> eyre::Result<()> {
