@@ -27,18 +27,21 @@ const CATCH_UP: u64 = 64;
 /// # Errors
 ///
 /// [`ProducerError::Chain`] if the database fails.
-pub async fn forward_canonical_updates(
+pub fn forward_canonical_updates(
     chain: Chain,
     pool: Pool,
     shutdown: CancellationToken,
-) -> Result<(), ProducerError> {
+) -> impl Future<Output = Result<(), ProducerError>> + Send + 'static {
+    // Now and not when first polled: nothing that happens until then is to be missed.
     let mut follower = Follower::new(chain, pool);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            changed = follower.changed() => changed?,
+    async move {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                changed = follower.changed() => changed?,
+            }
+            follower.forward().await?;
         }
-        follower.forward().await?;
     }
 }
 

@@ -122,6 +122,10 @@ fn extra_data(vanity: B256, checkpoint: Option<&Snapshot>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::U256;
+    use wattline_chain::test_utils::{Forge, Signers, Template, TestGenesis};
+    use wattline_clique::ExtraData;
+
     use super::*;
 
     const CLIQUE: CliqueConfig = CliqueConfig {
@@ -145,5 +149,94 @@ mod tests {
         assert_eq!(next_gas_limit(1_024_000, Some(5_000)), 1_023_001);
         assert_eq!(next_gas_limit(1_024_000, Some(1_024_500)), 1_024_500);
         assert_eq!(next_gas_limit(500, Some(9_000)), 500);
+    }
+
+    /// What the signer at `index` does on the head of `forge`.
+    fn decide_on(forge: &Forge, signers: &Signers, index: usize) -> Decision {
+        let config = ProducerConfig::default();
+        let chain = forge.chain();
+        let proposals = Proposals::default();
+        proposals.propose(Address::repeat_byte(9), true);
+        decide(
+            chain,
+            &chain.head(),
+            signers.address(index),
+            &config,
+            &proposals,
+        )
+        .unwrap()
+    }
+
+    fn plan(decision: Decision) -> Plan {
+        match decision {
+            Decision::Build(plan) => plan,
+            Decision::Wait(reason) => panic!("{reason}"),
+        }
+    }
+
+    fn reason(decision: Decision) -> Reason {
+        match decision {
+            Decision::Build(plan) => panic!("{plan:?}"),
+            Decision::Wait(reason) => reason,
+        }
+    }
+
+    #[test]
+    fn a_signer_seals_in_turn_at_once_and_out_of_turn_later() {
+        let signers = Signers::new(4);
+        let forge = Forge::new(
+            TestGenesis::new(signers.addresses()).epoch(2),
+            signers.clone(),
+        );
+        let now = forge.chain().clock().now();
+
+        let in_turn = plan(decide_on(&forge, &signers, 1));
+        assert!(in_turn.in_turn);
+        assert_eq!((in_turn.difficulty, in_turn.release_at), (2, now));
+        assert_eq!(in_turn.timestamp, now.as_secs());
+        assert_eq!(in_turn.vote, Some((Address::repeat_byte(9), true)));
+        let extra_data = ExtraData::parse(&in_turn.extra_data).unwrap();
+        assert!(extra_data.signers.is_empty());
+
+        let out_of_turn = plan(decide_on(&forge, &signers, 2));
+        assert!(!out_of_turn.in_turn);
+        assert_eq!(out_of_turn.difficulty, 1);
+        let delay = out_of_turn.release_at - now;
+        let ms = Duration::from_millis;
+        assert!((ms(100)..=ms(400)).contains(&delay), "{delay:?}");
+
+        // The next is a checkpoint: it lists the signers and carries no vote.
+        forge.extend(Template::by(1));
+        let checkpoint = plan(decide_on(&forge, &signers, 2));
+        assert_eq!(checkpoint.vote, None);
+        let extra_data = ExtraData::parse(&checkpoint.extra_data).unwrap();
+        assert_eq!(
+            extra_data.checkpoint_signers().unwrap(),
+            signers.addresses()
+        );
+    }
+
+    #[test]
+    fn who_may_not_seal_waits_and_knows_why() {
+        let signers = Signers::new(5);
+        let genesis = TestGenesis::new(signers.addresses()[..4].to_vec());
+        let forge = Forge::new(genesis, signers.clone());
+        assert_eq!(reason(decide_on(&forge, &signers, 4)), Reason::NotASigner);
+
+        let block = forge.extend(Template::by(1));
+        assert_eq!(block.difficulty, U256::from(2));
+        assert_eq!(
+            reason(decide_on(&forge, &signers, 1)),
+            Reason::SignedRecently
+        );
+
+        let storage = forge.chain().storage();
+        storage
+            .journal_seal(2, block.hash(), B256::repeat_byte(1))
+            .unwrap();
+        assert_eq!(
+            reason(decide_on(&forge, &signers, 2)),
+            Reason::AlreadySealed
+        );
     }
 }
