@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IBatchAuction} from "../src/interfaces/IBatchAuction.sol";
+import {IMarket} from "../src/interfaces/IMarket.sol";
+import {IMetering} from "../src/interfaces/IMetering.sol";
+import {IRegistry} from "../src/interfaces/IRegistry.sol";
+import {Predeploys} from "../src/libraries/Predeploys.sol";
+import {System} from "./base/System.sol";
+
+/// @notice Gas of the main calls, as transactions of their own, for a hundred households with a meter each.
+/// forge-config: default.isolate = true
+contract GasTest is System {
+    uint64 private constant START = T0 + OPEN_LEAD;
+    uint256 private constant HOUSEHOLDS = 100;
+    uint256 private product = _product(START);
+    address[] private households;
+
+    function setUp() public override {
+        super.setUp();
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](HOUSEHOLDS);
+        for (uint256 i = 0; i < HOUSEHOLDS; ++i) {
+            address household = _named(string.concat("household ", vm.toString(i)));
+            households.push(household);
+            bytes32 id = _meterOf(household);
+            meters[i] = IRegistry.NewMeter(id, household, vm.addr(_keyOf(id)), 5000, 3000, i % 2 == 1);
+        }
+        vm.prank(bank);
+        TOKEN.mintMany(households, 1000 * COIN);
+        vm.prank(registrar);
+        REGISTRY.registerParticipants(ZONE, households);
+        vm.snapshotGasLastCall("Registry", "registerParticipants, 100");
+        vm.prank(registrar);
+        REGISTRY.registerMeters(meters);
+        vm.snapshotGasLastCall("Registry", "registerMeters, 100");
+        for (uint256 i = 0; i < HOUSEHOLDS; ++i) {
+            _deposit(households[i], 1000 * COIN);
+        }
+        vm.snapshotGasLastCall("Vault", "deposit, first");
+        _deposit(operator, 1000 * COIN);
+    }
+
+    function test_orders() public {
+        _submit(households[0], product, 0, 10_000, 100);
+        vm.snapshotGasLastCall("Market", "submit, first order of a product");
+        _submit(households[1], product, 1, 9000, 100);
+        vm.snapshotGasLastCall("Market", "submit, first order of an account");
+        _submit(households[1], product, 1, 9500, 100);
+        vm.snapshotGasLastCall("Market", "submit, further order of an account");
+
+        IMarket.NewOrder[] memory newOrders = new IMarket.NewOrder[](10);
+        for (uint256 i = 0; i < newOrders.length; ++i) {
+            newOrders[i] = IMarket.NewOrder(product, 0, 10_000, 10);
+        }
+        vm.prank(households[2]);
+        MARKET.submitMany(newOrders);
+        vm.snapshotGasLastCall("Market", "submitMany, 10 orders");
+        vm.prank(households[2]);
+        MARKET.cancel(product, 5);
+        vm.snapshotGasLastCall("Market", "cancel");
+        vm.prank(households[3]);
+        VAULT.withdraw(COIN);
+        vm.snapshotGasLastCall("Vault", "withdraw");
+    }
+
+    function test_a_product_of_a_hundred_orders() public {
+        for (uint256 i = 0; i < HOUSEHOLDS; ++i) {
+            _submit(households[i], product, uint8(i % 2), 10_000, 100);
+        }
+        vm.warp(START - GATE_LEAD);
+        // The reference's gas would say nothing about the precompile's, which is 1,000 and, for each order, 16 and an
+        // SLOAD. So the answer is put in its place and what is measured is the Market's own part.
+        bytes memory ask = abi.encodeCall(IBatchAuction.clearStored, (MARKET.ordersSlot(product), HOUSEHOLDS));
+        IBatchAuction.Clearing memory result = IBatchAuction(Predeploys.BATCH_AUCTION).clear(MARKET.orders(product));
+        vm.mockCall(Predeploys.BATCH_AUCTION, ask, abi.encode(result));
+        MARKET.clear(product);
+        vm.snapshotGasLastCall("Market", "clear, without the precompile's part");
+        MARKET.settleOrders(product, 1);
+        vm.snapshotGasLastCall("Market", "settleOrders, 1 order");
+        MARKET.settleOrders(product, HOUSEHOLDS);
+        vm.snapshotGasLastCall("Market", "settleOrders, 99 orders");
+
+        vm.warp(START + LENGTH);
+        _readAll(START, 1000, 1000);
+        vm.snapshotGasLastCall("Metering", "submit, 100 first readings");
+        _readAll(START + LENGTH, 1100, 1100);
+        vm.snapshotGasLastCall("Metering", "submit, 100 readings");
+        address[] memory one = _list(households[0]);
+        SETTLEMENT.settle(product, one);
+        vm.snapshotGasLastCall("Settlement", "settle, 1 account");
+        address[] memory rest = new address[](HOUSEHOLDS - 1);
+        for (uint256 i = 0; i < rest.length; ++i) {
+            rest[i] = households[i + 1];
+        }
+        SETTLEMENT.settle(product, rest);
+        vm.snapshotGasLastCall("Settlement", "settle, 99 accounts");
+        vm.assertEq(MARKET.position(product, households[0]), 100);
+        vm.assertEq(VAULT.balanceOf(households[99]).locked, 0);
+    }
+
+    function test_single_readings() public {
+        bytes32 meter = _meterOf(households[0]);
+        vm.warp(START + LENGTH);
+        _read(meter, START, 1000, 1000);
+        vm.snapshotGasLastCall("Metering", "submit, 1 first reading");
+        _read(meter, START + LENGTH, 1100, 1000);
+        vm.snapshotGasLastCall("Metering", "submit, 1 reading");
+        _read(meter, START + LENGTH, 1100, 1000);
+        vm.snapshotGasLastCall("Metering", "submit, 1 repeated reading");
+    }
+
+    /// @dev All meters' readings of one boundary, in one batch.
+    function _readAll(uint64 time, uint64 importWh, uint64 exportWh) private {
+        IMetering.Reading[] memory readings = new IMetering.Reading[](HOUSEHOLDS);
+        bytes[] memory signatures = new bytes[](HOUSEHOLDS);
+        for (uint256 i = 0; i < HOUSEHOLDS; ++i) {
+            readings[i] = _reading(_meterOf(households[i]), time, importWh, exportWh);
+            signatures[i] = _sign(readings[i]);
+        }
+        IMetering.Verdict[] memory verdicts = METERING.submit(readings, signatures);
+        for (uint256 i = 0; i < HOUSEHOLDS; ++i) {
+            if (verdicts[i] != IMetering.Verdict.Accepted) revert("a reading was refused");
+        }
+    }
+}
