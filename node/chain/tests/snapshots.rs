@@ -1,5 +1,7 @@
 //! Voting snapshots of a long chain: stored now and then, found for any block.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use wattline_chain::{

@@ -121,6 +121,7 @@ fn extra_data(vanity: B256, checkpoint: Option<&Snapshot>) -> Bytes {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use alloy_primitives::U256;
     use wattline_chain::test_utils::{Forge, Signers, Template, TestGenesis};

@@ -1,5 +1,7 @@
 //! What a lone signer puts into its blocks, and when they go out.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{

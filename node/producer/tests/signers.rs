@@ -1,5 +1,7 @@
 //! A signer among others: turns, votes, checkpoints, rivals.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
