@@ -7,15 +7,37 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Sleep, sleep},
 };
+
+/// A place among the open connections, free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Takes a place; `None` if there is none.
+    pub(crate) fn take(places: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(places).try_acquire_owned().ok()?;
+        ::metrics::gauge!(crate::metrics::CONNECTIONS).increment(1);
+        Some(Self { _permit: permit })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        ::metrics::gauge!(crate::metrics::CONNECTIONS).decrement(1);
+    }
+}
 
 /// A client's stream.
 #[derive(Debug)]
@@ -25,17 +47,20 @@ pub(crate) struct Backpressure<T> {
     /// Set while a write is stuck: when to give up.
     stuck: Option<Pin<Box<Sleep>>>,
     reader: Option<Waker>,
+    /// Set once the client was given up, which ends reading too.
+    given_up: bool,
     /// The client's place among the open connections.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<T> Backpressure<T> {
-    pub(crate) const fn new(stream: T, timeout: Duration, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) const fn new(stream: T, timeout: Duration, place: Place) -> Self {
         Self {
             stream,
             timeout,
             stuck: None,
             reader: None,
+            given_up: false,
             _place: place,
         }
     }
@@ -45,22 +70,35 @@ impl<T> Backpressure<T> {
         context: &mut Context<'_>,
         result: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        if self.given_up {
+            return Poll::Ready(Err(given_up()));
+        }
         if result.is_ready() {
             self.stuck = None;
-            if let Some(reader) = self.reader.take() {
-                reader.wake();
-            }
+            self.wake_reader();
             return result;
         }
         let timeout = self.timeout;
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(timeout)));
         ready!(stuck.as_mut().poll(context));
-        metrics::counter!("wattline_rpc_slow_clients_total").increment(1);
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client does not read its answers",
-        )))
+        self.given_up = true;
+        self.wake_reader();
+        ::metrics::counter!(crate::metrics::SLOW_CLIENTS).increment(1);
+        Poll::Ready(Err(given_up()))
     }
+
+    fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+fn given_up() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the client does not read its answers",
+    )
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Backpressure<T> {
@@ -69,8 +107,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Backpressure<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.given_up {
+            return Poll::Ready(Err(given_up()));
+        }
+        // Kept even while the stream itself wakes the reader, who must learn of the end.
+        self.reader = Some(context.waker().clone());
         if self.stuck.is_some() {
-            self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)
@@ -113,39 +155,33 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Backpressure<T> {
 mod tests {
     use super::*;
     use futures::FutureExt as _;
-    use std::sync::Arc;
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt, duplex, split},
-        sync::Semaphore,
-    };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 
-    async fn pair(timeout: Duration) -> (
+    fn pair(
+        timeout: Duration,
+    ) -> (
         Backpressure<tokio::io::DuplexStream>,
         tokio::io::DuplexStream,
     ) {
         let (server, client) = duplex(8);
-        let place = Arc::new(Semaphore::new(1))
-            .acquire_owned()
-            .await
-            .expect("open semaphore");
-        (
-            Backpressure::new(server, timeout, place),
-            client,
-        )
+        let place = Place::take(&Arc::new(Semaphore::new(1))).expect("a place");
+        (Backpressure::new(server, timeout, place), client)
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_is_given_up() {
-        let (mut server, _client) = pair(Duration::from_millis(50)).await;
+        let (mut server, _client) = pair(Duration::from_millis(50));
         let started = tokio::time::Instant::now();
         let error = server.write_all(&[0; 64]).await.expect_err("nobody reads");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(started.elapsed() >= Duration::from_millis(50));
+        let error = server.read_u8().await.expect_err("the connection is over");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn nothing_is_read_while_a_write_is_stuck() {
-        let (server, mut client) = pair(Duration::from_secs(20)).await;
+        let (server, mut client) = pair(Duration::from_secs(20));
         let (mut reading, mut writing) = split(server);
         client.write_all(b"request").await.expect("there is room");
         let write = tokio::spawn(async move { writing.write_all(&[7; 64]).await });

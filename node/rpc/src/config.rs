@@ -53,10 +53,9 @@ pub struct RpcLimits {
     pub max_response_bytes: u32,
     /// Requests in one batch.
     pub max_batch: u32,
-    /// Notifications and answers that wait for a slow WebSocket client. A subscription that
-    /// finds no room is ended.
+    /// Notifications and answers that wait for a slow WebSocket client.
     pub subscription_buffer: u32,
-    /// How long a client may leave data unread before its connection is closed.
+    /// How long a client may leave data unread before its subscriptions and its connection end.
     pub write_timeout: Duration,
     /// Requests that read the database at the same time.
     pub concurrent_reads: usize,

@@ -62,6 +62,16 @@ pub enum RpcError {
         /// The gas it was given.
         gas: u64,
     },
+    /// Less gas than is due before anything executes.
+    #[error("err: {what}: have {have}, want {want} (supplied gas {have})")]
+    TooLittleGas {
+        /// Which rule asks for more, in geth's words.
+        what: &'static str,
+        /// The gas it was given.
+        have: u64,
+        /// The gas it needs.
+        want: u64,
+    },
     /// The transaction does not succeed with all the gas that it may use.
     #[error("gas required exceeds allowance ({0})")]
     GasRequiredExceedsAllowance(u64),
@@ -114,14 +124,22 @@ impl RpcError {
                 initial_gas,
                 gas_limit,
             } => {
-                format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
+                return Self::TooLittleGas {
+                    what: "intrinsic gas too low",
+                    have: *gas_limit,
+                    want: *initial_gas,
+                };
             }
             InvalidTransaction::GasFloorMoreThanGasLimit {
                 gas_floor,
                 gas_limit,
-            } => format!(
-                "insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}"
-            ),
+            } => {
+                return Self::TooLittleGas {
+                    what: "insufficient gas for floor data gas cost",
+                    have: *gas_limit,
+                    want: *gas_floor,
+                };
+            }
             InvalidTransaction::PriorityFeeGreaterThanMaxFee => {
                 "max priority fee per gas higher than max fee per gas".to_owned()
             }

@@ -15,6 +15,7 @@
 //! | `middleware` | what happens around every call: metrics, limits, helpful errors |
 //! | `usage` | how each method is called, for error messages |
 //! | `gate` | who may talk to the server: hosts and origins |
+//! | `metrics` | what the server counts |
 //! | `backpressure` | clients that do not read what they asked for |
 //! | [`server`] | the port, its connections and its end |
 
@@ -26,6 +27,7 @@ mod convert;
 pub mod error;
 mod eth;
 mod gate;
+mod metrics;
 mod middleware;
 mod net;
 mod node;

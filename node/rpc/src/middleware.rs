@@ -181,12 +181,11 @@ fn explain(id: Id<'_>, response: MethodResponse, name: &str, parameters: &str) -
 }
 
 fn record(method: &'static str, took: Duration, response: &MethodResponse) {
-    metrics::counter!("wattline_rpc_requests_total", "method" => method).increment(1);
-    metrics::histogram!("wattline_rpc_request_duration_seconds", "method" => method)
-        .record(took.as_secs_f64());
+    ::metrics::counter!(crate::metrics::REQUESTS, "method" => method).increment(1);
+    ::metrics::histogram!(crate::metrics::DURATION, "method" => method).record(took.as_secs_f64());
     if let Some(code) = response.as_error_code() {
         let code = code.to_string();
-        metrics::counter!("wattline_rpc_errors_total", "method" => method, "code" => code)
+        ::metrics::counter!(crate::metrics::ERRORS, "method" => method, "code" => code)
             .increment(1);
     }
 }

@@ -14,13 +14,17 @@ use jsonrpsee::{
     types::SubscriptionId,
 };
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 
 use crate::{
-    RpcConfig, RpcContext, RpcLimits, backpressure::Backpressure, clique, eth, gate, middleware,
-    net, node::Node, web3,
+    RpcConfig, RpcContext, RpcLimits,
+    backpressure::{Backpressure, Place},
+    clique, eth, gate, middleware, net,
+    node::Node,
+    web3,
 };
 
 /// How often an idle WebSocket client is asked whether it is still there.
@@ -29,6 +33,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_LIMIT: Duration = Duration::from_secs(75);
 /// Pause after the system had no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that are being refused at the same time; more are closed without a word.
+const MAX_REFUSALS: usize = 64;
+/// How long refusing a connection may take.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// What a client gets that finds all connections taken.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\n\
 connection: close\r\ncontent-length: 48\r\n\r\ntoo many connections: please try again in a bit\n";
@@ -93,6 +101,7 @@ pub async fn serve(
     config: RpcConfig,
     context: RpcContext,
 ) -> Result<RpcServerHandle, RpcServerError> {
+    crate::metrics::describe();
     let node = Node::new(context, &config);
     let methods = methods(&node)?;
     let cors = gate::cors(&config)?;
@@ -121,12 +130,18 @@ pub async fn serve(
         )
         .to_service_builder();
     let places = Arc::new(Semaphore::new(limits.max_connections as usize));
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     tokio::spawn(async move {
         while let Some(socket) = accept(&listener, &stop).await {
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                metrics::counter!("wattline_rpc_connections_refused_total").increment(1);
-                // Best effort: the client learns more from this than from a reset.
-                let _ = socket.try_write(BUSY);
+            let Some(place) = Place::take(&places) else {
+                ::metrics::counter!(crate::metrics::REFUSED).increment(1);
+                if let Ok(turn) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        let _turn = turn;
+                        // Best effort: the client learns more from this than from a reset.
+                        let _ = tokio::time::timeout(REFUSAL_TIME, refuse(socket)).await;
+                    });
+                }
                 continue;
             };
             let _ = socket.set_nodelay(true);
@@ -134,13 +149,10 @@ pub async fn serve(
             let connection = service.clone().build(methods.clone(), stop.clone());
             let stopped = stop.clone().shutdown();
             tokio::spawn(async move {
-                let connections = metrics::gauge!("wattline_rpc_connections");
-                connections.increment(1);
                 if let Err(error) = serve_with_graceful_shutdown(stream, connection, stopped).await
                 {
                     tracing::debug!(%error, "connection ended");
                 }
-                connections.decrement(1);
             });
         }
     });
@@ -164,6 +176,13 @@ async fn accept(listener: &TcpListener, stop: &StopHandle) -> Option<TcpStream> 
             }
         }
     }
+}
+
+/// Answers whatever the client asks with [`BUSY`].
+async fn refuse(mut socket: TcpStream) -> io::Result<()> {
+    let _request = socket.read(&mut [0; 4096]).await?;
+    socket.write_all(BUSY).await?;
+    socket.shutdown().await
 }
 
 /// All methods of all namespaces.

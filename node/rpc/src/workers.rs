@@ -12,28 +12,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{RpcError, RpcLimits};
 
 /// Runs the work of requests off the asynchronous threads.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    reads: Semaphore,
-    calls: Semaphore,
+    reads: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
     timeout: Duration,
 }
 
 impl Workers {
     pub(crate) fn new(limits: &RpcLimits) -> Self {
         Self {
-            reads: Semaphore::new(limits.concurrent_reads.max(1)),
-            calls: Semaphore::new(limits.concurrent_calls.max(1)),
+            reads: Arc::new(Semaphore::new(limits.concurrent_reads.max(1))),
+            calls: Arc::new(Semaphore::new(limits.concurrent_calls.max(1))),
             timeout: limits.call_timeout,
         }
     }
 
-    /// Short work that waits for the disk at most.
+    /// Short work that waits for the disk at most. Once begun it runs to its end, whether or not
+    /// the client stays.
     ///
     /// # Errors
     ///
@@ -42,7 +43,7 @@ impl Workers {
         &self,
         work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        run(&self.reads, work).await
+        run(turn(&self.reads).await?, work).await
     }
 
     /// Work that takes the processor and ends when `Stop` tells it to: after the time limit, or
@@ -50,47 +51,47 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// What the work returns; [`RpcError::Timeout`] if it has to wait for its turn too long.
+    /// What the work returns; [`RpcError::LimitExceeded`] if its turn does not come in time.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
+        let timeout = self.timeout;
+        let busy = |_| {
+            RpcError::LimitExceeded("the node is busy with other calls: try again later".to_owned())
+        };
+        let turn = tokio::time::timeout(timeout, turn(&self.calls))
+            .await
+            .map_err(busy)??;
         let abandoned = Arc::new(AtomicBool::new(false));
         let _guard = SetOnDrop(Arc::clone(&abandoned));
-        let timeout = self.timeout;
-        run(&self.calls, move || {
+        let deadline = Instant::now() + timeout;
+        run(turn, move || {
             work(Stop {
                 abandoned,
-                deadline: Instant::now() + timeout,
+                deadline,
                 timeout,
             })
         })
         .await
     }
-
-    /// Work that must run to its end once begun, such as taking a transaction into the pool.
-    ///
-    /// # Errors
-    ///
-    /// What the work returns.
-    pub(crate) async fn submit<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
-    ) -> Result<T, RpcError> {
-        run(&self.reads, work).await
-    }
 }
 
+async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RpcError> {
+    let turn = Arc::clone(turns).acquire_owned().await;
+    turn.map_err(|error| RpcError::Internal(error.to_string()))
+}
+
+/// The turn stays taken until the work ends, which may be after the client has gone.
 async fn run<T: Send + 'static>(
-    turns: &Semaphore,
+    turn: OwnedSemaphorePermit,
     work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
 ) -> Result<T, RpcError> {
-    let _turn = turns
-        .acquire()
-        .await
-        .map_err(|error| RpcError::Internal(error.to_string()))?;
-    tokio::task::spawn_blocking(work)
-        .await
+    let task = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    task.await
         .map_err(|error| RpcError::Internal(format!("the request's task failed: {error}")))?
 }
 
@@ -130,5 +131,70 @@ struct SetOnDrop(Arc<AtomicBool>);
 impl Drop for SetOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    fn workers(timeout: Duration) -> Workers {
+        let limits = RpcLimits {
+            concurrent_calls: 1,
+            call_timeout: timeout,
+            ..RpcLimits::default()
+        };
+        Workers::new(&limits)
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_when_its_client_leaves() {
+        let workers = workers(Duration::from_secs(600));
+        let (begun, wait_begun) = oneshot::channel();
+        let (ended, wait_ended) = oneshot::channel();
+        let call = workers.call(move |stop| {
+            let _ = begun.send(());
+            while !stop.requested() {
+                std::thread::yield_now();
+            }
+            let _ = ended.send(());
+            Ok(())
+        });
+        tokio::select! {
+            _ = call => panic!("nothing ends it"),
+            _ = wait_begun => {}
+        }
+        wait_ended.await.expect("dropping the call ends its work");
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_when_its_time_is_up() {
+        let workers = workers(Duration::from_millis(20));
+        let result = workers.call(|stop| {
+            loop {
+                stop.check()?;
+                std::thread::yield_now();
+            }
+        });
+        let result: Result<(), _> = result.await;
+        assert!(matches!(result, Err(RpcError::Timeout(_))));
+    }
+
+    #[tokio::test]
+    async fn calls_wait_their_turn_but_not_forever() {
+        let workers = workers(Duration::from_millis(20));
+        let held = turn(&workers.calls).await.expect("nobody has it");
+        let result = workers.call(|_| Ok(())).await;
+        assert!(matches!(result, Err(RpcError::LimitExceeded(_))));
+        drop(held);
+        workers.call(|_| Ok(())).await.expect("its turn");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error() {
+        let workers = workers(Duration::from_secs(1));
+        let result: Result<(), _> = workers.read(|| panic!("a fault")).await;
+        assert!(matches!(result, Err(RpcError::Internal(_))));
     }
 }

@@ -148,10 +148,7 @@ fn estimate(
             succeeded(result)?;
             gas
         }
-        // Not even the gas that is due before anything executes.
-        Err(RpcError::InvalidCall { message, .. })
-            if message.contains("gas") && !message.contains("funds") =>
-        {
+        Err(RpcError::TooLittleGas { .. }) => {
             return Err(RpcError::GasRequiredExceedsAllowance(highest));
         }
         Err(error) => return Err(error),
@@ -159,7 +156,7 @@ fn estimate(
 
     let (mut low, mut high) = (used.tx_gas_used().saturating_sub(1), highest);
     let spent = used.total_gas_spent().max(used.floor_gas());
-    let likely = (spent + CALL_STIPEND).saturating_mul(64) / 63;
+    let likely = spent.saturating_add(CALL_STIPEND).saturating_mul(64) / 63;
     if likely < high {
         narrow(&mut simulation, &tx, likely, &mut low, &mut high)?;
     }
@@ -199,7 +196,7 @@ fn run_with(
         ..tx.clone()
     }) {
         Ok(result) => Ok(Some(result)),
-        Err(RpcError::InvalidCall { .. }) => Ok(None),
+        Err(RpcError::TooLittleGas { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

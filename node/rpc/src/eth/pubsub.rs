@@ -1,10 +1,10 @@
 //! Subscriptions: new heads and logs, pushed over WebSocket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy_rpc_types_eth::Filter;
 use jsonrpsee::{
-    PendingSubscriptionSink, SubscriptionSink,
+    PendingSubscriptionSink, SendTimeoutError, SubscriptionSink,
     core::{SubscriptionResult, async_trait, to_json_raw_value},
     proc_macros::rpc,
     types::{
@@ -61,10 +61,12 @@ impl PubSubServer for Handler {
         // Before the client hears that it is subscribed, so that it misses nothing after.
         let updates = self.0.chain().subscribe();
         let sink = pending.accept().await?;
-        let reason = forward(sink, updates, &topic).await;
-        metrics::counter!("wattline_rpc_subscriptions_ended_total", "reason" => reason)
-            .increment(1);
-        Ok(())
+        let reason = forward(&sink, updates, &topic, self.0.limits().write_timeout).await;
+        ::metrics::counter!(crate::metrics::SUBSCRIPTIONS_ENDED, "reason" => reason).increment(1);
+        match reason {
+            "slow" => Err("the client does not keep up with the chain: subscribe again".into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -96,11 +98,14 @@ impl Handler {
     }
 }
 
-/// Sends updates until the client leaves or does not keep up; says which.
+/// Sends updates until the client leaves or does not keep up; says which. The chain does not wait
+/// for this: a client that falls behind by more updates than the chain's channel holds has
+/// missed some, and is better told so by the end of its subscription.
 async fn forward(
-    mut sink: SubscriptionSink,
+    sink: &SubscriptionSink,
     mut updates: Receiver<Arc<CanonicalUpdate>>,
     topic: &Topic,
+    patience: Duration,
 ) -> &'static str {
     loop {
         let update = tokio::select! {
@@ -108,45 +113,62 @@ async fn forward(
             update = updates.recv() => match update {
                 Ok(update) => update,
                 Err(RecvError::Closed) => return "shutdown",
-                // The client's connection was too slow for the chain.
                 Err(RecvError::Lagged(_)) => return "slow",
             },
         };
         let sent = match topic {
-            Topic::NewHeads => send_heads(&mut sink, &update),
-            Topic::Logs(filter) => send_logs(&mut sink, &update, filter),
+            Topic::NewHeads => send_heads(sink, &update, patience).await,
+            Topic::Logs(filter) => send_logs(sink, &update, filter, patience).await,
         };
-        if !sent {
-            return "slow";
+        match sent {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => return "slow",
+            Err(SendTimeoutError::Closed(_)) => return "closed",
         }
     }
 }
 
-fn send_heads(sink: &mut SubscriptionSink, update: &CanonicalUpdate) -> bool {
-    update
-        .committed
-        .iter()
-        .all(|block| send(sink, &convert::header(block.block.clone_sealed_header())))
+async fn send_heads(
+    sink: &SubscriptionSink,
+    update: &CanonicalUpdate,
+    patience: Duration,
+) -> Result<(), SendTimeoutError> {
+    for block in &update.committed {
+        let header = convert::header(block.block.clone_sealed_header());
+        send(sink, &header, patience).await?;
+    }
+    Ok(())
 }
 
 /// Logs that are no longer on the chain first, marked as removed, then the new ones.
-fn send_logs(sink: &mut SubscriptionSink, update: &CanonicalUpdate, filter: &Filter) -> bool {
+async fn send_logs(
+    sink: &SubscriptionSink,
+    update: &CanonicalUpdate,
+    filter: &Filter,
+    patience: Duration,
+) -> Result<(), SendTimeoutError> {
     let removed = update.reverted.iter().map(|block| (block, true));
     let added = update.committed.iter().map(|block| (block, false));
-    removed.chain(added).all(|(block, removed)| {
+    for (block, removed) in removed.chain(added) {
         let wanted = |log: &_| filter.matches(log);
-        let mut logs = convert::logs(&block.block, &block.receipts, removed, wanted);
-        logs.all(|log| send(sink, &log))
-    })
+        for log in convert::logs(&block.block, &block.receipts, removed, wanted) {
+            send(sink, &log, patience).await?;
+        }
+    }
+    Ok(())
 }
 
-/// Queues one notification; false if there is no room or nobody to receive it.
-fn send(sink: &mut SubscriptionSink, item: &impl Serialize) -> bool {
+/// Queues one notification, for which a slow client may take some time to make room.
+async fn send(
+    sink: &SubscriptionSink,
+    item: &(impl Serialize + Sync),
+    patience: Duration,
+) -> Result<(), SendTimeoutError> {
     match to_json_raw_value(item) {
-        Ok(json) => sink.try_send(json).is_ok(),
+        Ok(json) => sink.send_timeout(json, patience).await,
         Err(error) => {
             tracing::error!(%error, "cannot write a notification");
-            false
+            Ok(())
         }
     }
 }

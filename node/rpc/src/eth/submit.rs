@@ -29,7 +29,7 @@ impl SubmitServer for Handler {
         let hash = self
             .0
             .workers()
-            .submit(move || Ok(node.pool().add(transaction)?));
+            .read(move || Ok(node.pool().add(transaction)?));
         Ok(hash.await?)
     }
 }

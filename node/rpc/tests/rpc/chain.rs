@@ -113,32 +113,56 @@ where
     TransactionSigned: From<alloy_consensus::Signed<T>>,
 {
     let accounts = accounts();
-    let signature =
-        accounts.key(index).sign_hash_sync(&tx.signature_hash()).expect("local keys sign");
+    let signature = accounts
+        .key(index)
+        .sign_hash_sync(&tx.signature_hash())
+        .expect("local keys sign");
     let signed = TransactionSigned::from(tx.into_signed(signature));
     Recovered::new_unchecked(signed, accounts.address(index))
 }
 
-/// A free transaction of the account at `index` with a word of calldata.
+/// A free transaction of the account at `index` with calldata.
 pub(crate) fn call(index: usize, nonce: u64, to: Address, input: Bytes) -> RecoveredTransaction {
-    let tx = TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 1_000_000,
-        to: TxKind::Call(to),
-        input,
-        ..Default::default()
-    };
-    sign(index, tx)
+    call_with_gas(index, nonce, to, input, 1_000_000)
+}
+
+/// The same with a gas limit.
+pub(crate) fn call_with_gas(
+    index: usize,
+    nonce: u64,
+    to: Address,
+    input: Bytes,
+    gas_limit: u64,
+) -> RecoveredTransaction {
+    sign(
+        index,
+        TxEip1559 {
+            gas_limit,
+            input,
+            ..empty_call(nonce, to)
+        },
+    )
 }
 
 /// A free transfer of the account at `index`.
 pub(crate) fn transfer(index: usize, nonce: u64, to: Address, value: u128) -> RecoveredTransaction {
-    sign(index, TxEip1559 { value: U256::from(value), gas_limit: 21_000, ..empty_call(nonce, to) })
+    sign(
+        index,
+        TxEip1559 {
+            value: U256::from(value),
+            gas_limit: 21_000,
+            ..empty_call(nonce, to)
+        },
+    )
 }
 
 fn empty_call(nonce: u64, to: Address) -> TxEip1559 {
-    TxEip1559 { chain_id: CHAIN_ID, nonce, to: TxKind::Call(to), ..Default::default() }
+    TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        to: TxKind::Call(to),
+        ..Default::default()
+    }
 }
 
 /// A chain with a transaction of every type.
@@ -177,7 +201,7 @@ pub(crate) fn story() -> Story {
         gas_limit: 100_000,
         to: TxKind::Call(LOGGER),
         input: crate::client::word_bytes(7),
-        access_list: access_list.clone(),
+        access_list,
         ..Default::default()
     };
     let eip1559 = TxEip1559 {
@@ -187,8 +211,11 @@ pub(crate) fn story() -> Story {
         input: crate::client::word_bytes(9),
         ..empty_call(0, LOGGER)
     };
-    let authorization =
-        Authorization { chain_id: U256::from(CHAIN_ID), address: LOGGER, nonce: 0 };
+    let authorization = Authorization {
+        chain_id: U256::from(CHAIN_ID),
+        address: LOGGER,
+        nonce: 0,
+    };
     let seal = accounts
         .key(3)
         .sign_hash_sync(&authorization.signature_hash())
@@ -215,7 +242,11 @@ pub(crate) fn story() -> Story {
         eip7702: sign(0, eip7702),
         create: sign(2, create),
     };
-    let first = vec![story.legacy.clone(), story.eip2930.clone(), story.eip1559.clone()];
+    let first = vec![
+        story.legacy.clone(),
+        story.eip2930.clone(),
+        story.eip1559.clone(),
+    ];
     story.forge.extend(Template::default().with(first));
     let second = vec![story.eip7702.clone(), story.create.clone()];
     story.forge.extend(Template::default().with(second));

@@ -57,7 +57,13 @@ impl Served {
         };
         let handle = serve(config, context).await.expect("a free port is free");
         let url = format!("http://{}", handle.local_addr());
-        Self { handle, chain: chain.clone(), pool, http: reqwest::Client::new(), url }
+        Self {
+            handle,
+            chain: chain.clone(),
+            pool,
+            http: reqwest::Client::new(),
+            url,
+        }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -66,9 +72,15 @@ impl Served {
 
     /// Posts a body and returns the HTTP status and text of the answer.
     pub(crate) async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, String) {
-        let request = self.http.post(&self.url).header("content-type", "application/json");
+        let request = self
+            .http
+            .post(&self.url)
+            .header("content-type", "application/json");
         let response = request.body(body).send().await.expect("the server answers");
-        (response.status().as_u16(), response.text().await.expect("the answer is text"))
+        (
+            response.status().as_u16(),
+            response.text().await.expect("the answer is text"),
+        )
     }
 
     /// Posts a body and returns the JSON of the answer.
@@ -88,7 +100,10 @@ impl Served {
     /// The result of a call that succeeds.
     pub(crate) async fn result(&self, method: &str, params: Value) -> Value {
         let answer = self.answer(method, params).await;
-        answer.get("result").unwrap_or_else(|| panic!("{method}: {answer}")).clone()
+        answer
+            .get("result")
+            .unwrap_or_else(|| panic!("{method}: {answer}"))
+            .clone()
     }
 
     /// The error of a call that fails.
@@ -105,25 +120,39 @@ impl Served {
 
     pub(crate) async fn websocket(&self) -> WsClient {
         let url = format!("ws://{}", self.handle.local_addr());
-        WsClientBuilder::default().build(url).await.expect("the server upgrades to WebSocket")
+        WsClientBuilder::default()
+            .build(url)
+            .await
+            .expect("the server upgrades to WebSocket")
     }
 }
 
 /// The error in an answer.
 pub(crate) fn failure(answer: &Value) -> Failure {
-    let error = answer.get("error").unwrap_or_else(|| panic!("not an error: {answer}"));
+    let error = answer
+        .get("error")
+        .unwrap_or_else(|| panic!("not an error: {answer}"));
     Failure {
         code: error["code"].as_i64().expect("an error has a code"),
-        message: error["message"].as_str().expect("an error has a message").to_owned(),
+        message: error["message"]
+            .as_str()
+            .expect("an error has a message")
+            .to_owned(),
         data: error["data"].clone(),
     }
 }
 
 /// A hexadecimal quantity.
 pub(crate) fn quantity(value: &Value) -> U256 {
-    let text = value.as_str().unwrap_or_else(|| panic!("not a quantity: {value}"));
-    assert!(text == "0x0" || !text.starts_with("0x0"), "leading zeros in {text}");
-    text.parse().unwrap_or_else(|_| panic!("not a quantity: {text}"))
+    let text = value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a quantity: {value}"));
+    assert!(
+        text == "0x0" || !text.starts_with("0x0"),
+        "leading zeros in {text}"
+    );
+    text.parse()
+        .unwrap_or_else(|_| panic!("not a quantity: {text}"))
 }
 
 /// Bytes as JSON.

@@ -17,7 +17,10 @@ fn voted() -> (Forge, Signers, Address) {
     let signers = Signers::new(3);
     let forge = Forge::new(genesis(&signers), signers.clone());
     let account = Address::repeat_byte(0x77);
-    forge.extend(Template { vote: Some((account, true)), ..Template::by(1) });
+    forge.extend(Template {
+        vote: Some((account, true)),
+        ..Template::by(1)
+    });
     forge.extend(Template::by(2));
     forge.extend(Template::by(1));
     (forge, signers, account)
@@ -30,12 +33,21 @@ async fn shows_signers_and_votes_of_any_block() {
     let addresses = json!(signers.addresses());
     let hash = forge.blocks()[1].hash();
     assert_eq!(node.result("clique_getSigners", json!([])).await, addresses);
-    assert_eq!(node.result("clique_getSigners", json!(["0x0"])).await, addresses);
-    assert_eq!(node.result("clique_getSignersAtHash", json!([hash])).await, addresses);
+    assert_eq!(
+        node.result("clique_getSigners", json!(["0x0"])).await,
+        addresses
+    );
+    assert_eq!(
+        node.result("clique_getSignersAtHash", json!([hash])).await,
+        addresses
+    );
 
     let snapshot = node.result("clique_getSnapshotAtHash", json!([hash])).await;
-    let members: serde_json::Map<_, _> =
-        signers.addresses().iter().map(|signer| (signer.to_string().to_lowercase(), json!({}))).collect();
+    let members: serde_json::Map<_, _> = signers
+        .addresses()
+        .iter()
+        .map(|signer| (signer.to_string().to_lowercase(), json!({})))
+        .collect();
     let expected = json!({
         "number": 2,
         "hash": hash,
@@ -47,13 +59,23 @@ async fn shows_signers_and_votes_of_any_block() {
         "tally": {account.to_string(): {"authorize": true, "votes": 1}},
     });
     assert_eq!(lowercase(&snapshot), lowercase(&expected));
-    assert_eq!(node.result("clique_getSnapshot", json!(["0x2"])).await, snapshot);
+    assert_eq!(
+        node.result("clique_getSnapshot", json!(["0x2"])).await,
+        snapshot
+    );
     let head = node.result("clique_getSnapshot", json!([])).await;
     assert_eq!(head["number"], 3);
 
     let unknown = (-32000, "unknown block".to_owned());
-    assert_eq!(node.error("clique_getSnapshot", json!(["0x4"])).await, unknown);
-    assert_eq!(node.error("clique_getSignersAtHash", json!([B256::ZERO])).await, unknown);
+    assert_eq!(
+        node.error("clique_getSnapshot", json!(["0x4"])).await,
+        unknown
+    );
+    assert_eq!(
+        node.error("clique_getSignersAtHash", json!([B256::ZERO]))
+            .await,
+        unknown
+    );
 }
 
 fn lowercase(value: &Value) -> Value {
@@ -75,17 +97,28 @@ async fn tells_who_sealed() {
         let signer = node.result("clique_getSigner", json!([parameter])).await;
         assert_eq!(signer, json!(signers.address(2)), "{parameter}");
     }
-    assert_eq!(node.result("clique_getSigner", json!([])).await, json!(signers.address(1)));
+    assert_eq!(
+        node.result("clique_getSigner", json!([])).await,
+        json!(signers.address(1))
+    );
     assert_eq!(
         node.error("clique_getSigner", json!(["0x9"])).await,
         (-32000, "unknown block".to_owned())
     );
-    let (code, message) = node.error("clique_getSigner", json!([hex([0xc0; 40])])).await;
+    let (code, message) = node
+        .error("clique_getSigner", json!([hex([0xc0; 40])]))
+        .await;
     assert_eq!(code, -32602);
-    assert!(message.starts_with("invalid block: expected a number, tag, hash or the RLP"), "{message}");
+    assert!(
+        message.starts_with("invalid block: expected a number, tag, hash or the RLP"),
+        "{message}"
+    );
     let (code, message) = node.error("clique_getSigner", json!(["0x0"])).await;
     assert_eq!(code, -32000);
-    assert!(message.starts_with("the block has no valid seal"), "{message}");
+    assert!(
+        message.starts_with("the block has no valid seal"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -102,18 +135,29 @@ async fn shows_how_signers_take_turns() {
 
     let fresh = Served::new(empty().chain()).await;
     let status = fresh.result("clique_status", json!([])).await;
-    assert_eq!((&status["numBlocks"], &status["inturnPercent"]), (&json!(0), &json!(0.0)));
+    assert_eq!(
+        (&status["numBlocks"], &status["inturnPercent"]),
+        (&json!(0), &json!(0.0))
+    );
 }
 
 #[tokio::test]
 async fn proposals_are_for_nodes_that_seal() {
     let node = Served::new(empty().chain()).await;
-    let expected =
-        (-32000, "this node seals no blocks: start it with --signer to vote".to_owned());
+    let expected = (
+        -32000,
+        "this node seals no blocks: start it with --signer to vote".to_owned(),
+    );
     let account = Address::repeat_byte(0x77);
     assert_eq!(node.error("clique_proposals", json!([])).await, expected);
-    assert_eq!(node.error("clique_propose", json!([account, true])).await, expected);
-    assert_eq!(node.error("clique_discard", json!([account])).await, expected);
+    assert_eq!(
+        node.error("clique_propose", json!([account, true])).await,
+        expected
+    );
+    assert_eq!(
+        node.error("clique_discard", json!([account])).await,
+        expected
+    );
 }
 
 #[tokio::test]
@@ -124,17 +168,25 @@ async fn proposals_reach_the_signer() {
     let pool = Pool::open(PoolConfig::default(), None, storage, evm).expect("a pool opens");
     let key = SignerKey::from(Signers::new(1).key(0).clone());
     let producer = Producer::new(chain.clone(), pool, key, ProducerConfig::default());
-    let node =
-        Served::with(chain, config(RpcLimits::default()), Some(producer.handle())).await;
+    let node = Served::with(chain, config(RpcLimits::default()), Some(producer.handle())).await;
     let (one, two) = (Address::repeat_byte(0x11), Address::repeat_byte(0x22));
     assert_eq!(node.result("clique_proposals", json!([])).await, json!({}));
-    assert_eq!(node.result("clique_propose", json!([one, true])).await, Value::Null);
-    assert_eq!(node.result("clique_propose", json!([two, false])).await, Value::Null);
+    assert_eq!(
+        node.result("clique_propose", json!([one, true])).await,
+        Value::Null
+    );
+    assert_eq!(
+        node.result("clique_propose", json!([two, false])).await,
+        Value::Null
+    );
     assert_eq!(
         node.result("clique_proposals", json!([])).await,
         json!({one.to_string(): true, two.to_string(): false})
     );
-    assert_eq!(node.result("clique_discard", json!([one])).await, Value::Null);
+    assert_eq!(
+        node.result("clique_discard", json!([one])).await,
+        Value::Null
+    );
     assert_eq!(
         node.result("clique_proposals", json!([])).await,
         json!({two.to_string(): false})

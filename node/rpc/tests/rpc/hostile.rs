@@ -34,22 +34,42 @@ async fn malformed_json_gets_the_code_of_its_fault() {
         ("\u{0}", -32700),
         ("nonsense", -32700),
         (r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId""#, -32700),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId",}"#, -32700),
-        (r#"[{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#, -32700),
-        ("{}", -32600),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId",}"#,
+            -32700,
+        ),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#,
+            -32700,
+        ),
+        // Nothing says that this was meant to be a request.
+        ("{}", -32700),
         ("[]", -32600),
         (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"eth_chainId"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":5}"#, -32600),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"eth_coinbase"}"#, -32601),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance"}"#, -32602),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":"0x"}"#, -32602),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_coinbase"}"#,
+            -32601,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance"}"#,
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":"0x"}"#,
+            -32602,
+        ),
     ] {
         let answer = node.post_json(body).await;
         assert_eq!(failure(&answer).code, code, "{body}: {answer}");
     }
-    for body in [&b"\xff\xfe{}"[..], b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}"] {
-        assert_eq!(failure(&node.post_json(body).await).code, -32700);
+    for body in [
+        &b"\xff\xfe{}"[..],
+        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}",
+    ] {
+        let code = failure(&node.post_json(body).await).code;
+        assert!([-32700, -32600].contains(&code), "{code}");
     }
     assert_eq!(node.result("eth_chainId", json!([])).await, "0xe1ec");
 }
@@ -59,7 +79,10 @@ async fn unknown_methods_are_named() {
     let node = Served::new(empty().chain()).await;
     assert_eq!(
         node.error("eth_mine", json!([])).await,
-        (-32601, "the method eth_mine does not exist/is not available".to_owned())
+        (
+            -32601,
+            "the method eth_mine does not exist/is not available".to_owned()
+        )
     );
     let (code, message) = node.error(&"x".repeat(100_000), json!([])).await;
     assert_eq!(code, -32601);
@@ -71,11 +94,36 @@ async fn wrong_parameters_are_answered_with_what_was_expected() {
     let node = Served::new(empty().chain()).await;
     let address = LOGGER.to_string();
     for (method, params, reason, expected) in [
-        ("eth_getBalance", json!([]), "a parameter is missing", "eth_getBalance(address, block?)"),
-        ("eth_getBalance", json!(["0x12"]), "length", "eth_getBalance(address, block?)"),
-        ("eth_getBalance", json!([5]), "invalid type", "eth_getBalance(address, block?)"),
-        ("eth_getBalance", json!([address, "newest"]), "0x prefix", "eth_getBalance(address, block?)"),
-        ("eth_getBalance", json!([address, {"blockHash": 1}]), "invalid type", "eth_getBalance(address, block?)"),
+        (
+            "eth_getBalance",
+            json!([]),
+            "a parameter is missing",
+            "eth_getBalance(address, block?)",
+        ),
+        (
+            "eth_getBalance",
+            json!(["0x12"]),
+            "length",
+            "eth_getBalance(address, block?)",
+        ),
+        (
+            "eth_getBalance",
+            json!([5]),
+            "invalid type",
+            "eth_getBalance(address, block?)",
+        ),
+        (
+            "eth_getBalance",
+            json!([address, "newest"]),
+            "0x prefix",
+            "eth_getBalance(address, block?)",
+        ),
+        (
+            "eth_getBalance",
+            json!([address, {"blockHash": 1}]),
+            "invalid type",
+            "eth_getBalance(address, block?)",
+        ),
         (
             "eth_getBlockByNumber",
             json!(["0x1"]),
@@ -94,10 +142,30 @@ async fn wrong_parameters_are_answered_with_what_was_expected() {
             "",
             "eth_getStorageAt(address, slot of up to 32 bytes, block?)",
         ),
-        ("eth_sendRawTransaction", json!(["0x0"]), "odd", "eth_sendRawTransaction(signed transaction bytes)"),
-        ("eth_sendRawTransaction", json!([{}]), "invalid type", "eth_sendRawTransaction(signed transaction bytes)"),
-        ("eth_getTransactionReceipt", json!(["0xzz"]), "", "eth_getTransactionReceipt(transaction hash)"),
-        ("web3_sha3", json!([null]), "invalid type", "web3_sha3(bytes)"),
+        (
+            "eth_sendRawTransaction",
+            json!(["0x0"]),
+            "expected a valid hex string",
+            "eth_sendRawTransaction(signed transaction bytes)",
+        ),
+        (
+            "eth_sendRawTransaction",
+            json!([{}]),
+            "invalid type",
+            "eth_sendRawTransaction(signed transaction bytes)",
+        ),
+        (
+            "eth_getTransactionReceipt",
+            json!(["0xzz"]),
+            "",
+            "eth_getTransactionReceipt(transaction hash)",
+        ),
+        (
+            "web3_sha3",
+            json!([null]),
+            "invalid type",
+            "web3_sha3(bytes)",
+        ),
         (
             "clique_propose",
             json!([address, 1]),
@@ -109,7 +177,10 @@ async fn wrong_parameters_are_answered_with_what_was_expected() {
         assert_eq!(code, -32602, "{method} {params}: {message}");
         assert!(message.starts_with("invalid params: "), "{message}");
         assert!(message.contains(reason), "{method} {params}: {message}");
-        assert!(message.ends_with(&format!("; expected {expected}")), "{message}");
+        assert!(
+            message.ends_with(&format!("; expected {expected}")),
+            "{message}"
+        );
     }
     let quoted = json!(["0x1", "y".repeat(1_000_000)]);
     let (_, message) = node.error("eth_getBlockByNumber", quoted).await;
@@ -153,32 +224,58 @@ async fn deeply_nested_json_is_refused_without_harm() {
     }
     let client = node.websocket().await;
     let deep: Value = serde_json::from_str(&nested("[", "]", 100)).expect("not too deep");
-    assert!(client.request::<Value, _>("eth_call", rpc_params![deep]).await.is_err());
+    assert!(
+        client
+            .request::<Value, _>("eth_call", rpc_params![deep])
+            .await
+            .is_err()
+    );
     assert_eq!(node.result("eth_chainId", json!([])).await, "0xe1ec");
 }
 
 #[tokio::test]
 async fn oversized_requests_are_refused() {
-    let limits = RpcLimits { max_request_bytes: 1000, ..RpcLimits::default() };
+    let limits = RpcLimits {
+        max_request_bytes: 1000,
+        ..RpcLimits::default()
+    };
     let node = Served::limited(empty().chain(), limits).await;
-    let (status, text) = node.post(request("web3_sha3", &format!("[\"0x{}\"]", "00".repeat(600)))).await;
+    let (status, text) = node
+        .post(request(
+            "web3_sha3",
+            &format!("[\"0x{}\"]", "00".repeat(600)),
+        ))
+        .await;
     assert_eq!(status, 413);
     let answer: Value = serde_json::from_str(&text).expect("JSON");
     let failure = failure(&answer);
-    assert_eq!((failure.code, failure.message.as_str()), (-32007, "Request is too big"));
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (-32007, "Request is too big")
+    );
     assert_eq!(failure.data, "Exceeded max limit of 1000");
 
     let client = node.websocket().await;
-    let big = client.request::<B256, _>("web3_sha3", rpc_params![format!("0x{}", "00".repeat(600))]);
+    let big =
+        client.request::<B256, _>("web3_sha3", rpc_params![format!("0x{}", "00".repeat(600))]);
     let refused = tokio::time::timeout(Duration::from_secs(5), big).await;
     assert!(!matches!(refused, Ok(Ok(_))), "it must not be answered");
     let again = node.websocket().await;
-    assert_eq!(again.request::<String, _>("eth_chainId", rpc_params![]).await.expect("served"), "0xe1ec");
+    assert_eq!(
+        again
+            .request::<String, _>("eth_chainId", rpc_params![])
+            .await
+            .expect("served"),
+        "0xe1ec"
+    );
 }
 
 #[tokio::test]
 async fn batches_have_a_limit() {
-    let limits = RpcLimits { max_batch: 3, ..RpcLimits::default() };
+    let limits = RpcLimits {
+        max_batch: 3,
+        ..RpcLimits::default()
+    };
     let node = Served::limited(empty().chain(), limits).await;
     let batch = |count: usize| {
         let call = request("eth_chainId", "[]");
@@ -186,9 +283,16 @@ async fn batches_have_a_limit() {
     };
     let answers = node.post_json(batch(3)).await;
     assert_eq!(answers.as_array().map(Vec::len), Some(3));
-    assert!(answers.as_array().is_some_and(|list| list.iter().all(|one| one["result"] == "0xe1ec")));
+    assert!(
+        answers
+            .as_array()
+            .is_some_and(|list| list.iter().all(|one| one["result"] == "0xe1ec"))
+    );
     let failure = failure(&node.post_json(batch(4)).await);
-    assert_eq!((failure.code, failure.message.as_str()), (-32010, "The batch request was too large"));
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (-32010, "The batch request was too large")
+    );
     assert_eq!(failure.data, "Exceeded max limit of 3");
 
     // One bad request in a batch spoils only itself.
@@ -202,15 +306,26 @@ async fn batches_have_a_limit() {
     assert_eq!(answers[1]["error"]["code"], -32600);
     assert_eq!(answers[2]["error"]["code"], -32602);
     let message = answers[2]["error"]["message"].as_str().expect("a message");
-    assert!(message.ends_with("expected eth_getBalance(address, block?)"), "{message}");
+    assert!(
+        message.ends_with("expected eth_getBalance(address, block?)"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn oversized_answers_are_refused() {
-    let limits = RpcLimits { max_response_bytes: 200, ..RpcLimits::default() };
+    let limits = RpcLimits {
+        max_response_bytes: 200,
+        ..RpcLimits::default()
+    };
     let node = Served::limited(empty().chain(), limits).await;
-    let failure = node.failure("eth_getBlockByNumber", json!(["latest", false])).await;
-    assert_eq!((failure.code, failure.message.as_str()), (-32008, "Response is too big"));
+    let failure = node
+        .failure("eth_getBlockByNumber", json!(["latest", false]))
+        .await;
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (-32008, "Response is too big")
+    );
 }
 
 #[tokio::test]
@@ -219,7 +334,11 @@ async fn only_posted_json_is_a_request() {
     let client = reqwest::Client::new();
     let got = client.get(node.url()).send().await.expect("an answer");
     assert_eq!(got.status(), 405);
-    let form = client.post(node.url()).body(request("eth_chainId", "[]")).send().await;
+    let form = client
+        .post(node.url())
+        .body(request("eth_chainId", "[]"))
+        .send()
+        .await;
     assert_eq!(form.expect("an answer").status(), 415);
 }
 
@@ -234,7 +353,11 @@ async fn foreign_names_and_pages_are_kept_out() {
     let named = async |host: &str| {
         let request = client.post(node.url()).header("host", host);
         let request = request.header("content-type", "application/json");
-        let response = request.body(request_body()).send().await.expect("an answer");
+        let response = request
+            .body(request_body())
+            .send()
+            .await
+            .expect("an answer");
         response.status().as_u16()
     };
     assert_eq!(named("node.example:8545").await, 200);
@@ -245,11 +368,21 @@ async fn foreign_names_and_pages_are_kept_out() {
     let origin = async |origin: &str| {
         let request = client.post(node.url()).header("origin", origin);
         let request = request.header("content-type", "application/json");
-        let response = request.body(request_body()).send().await.expect("an answer");
-        response.headers().get("access-control-allow-origin").cloned()
+        let response = request
+            .body(request_body())
+            .send()
+            .await
+            .expect("an answer");
+        response
+            .headers()
+            .get("access-control-allow-origin")
+            .cloned()
     };
     assert_eq!(
-        origin("https://market.example").await.as_ref().map(|value| value.as_bytes()),
+        origin("https://market.example")
+            .await
+            .as_ref()
+            .map(|value| value.as_bytes()),
         Some(&b"https://market.example"[..])
     );
     assert_eq!(origin("https://evil.example").await, None);
@@ -258,7 +391,11 @@ async fn foreign_names_and_pages_are_kept_out() {
         let mut headers = jsonrpsee::ws_client::HeaderMap::new();
         headers.insert("origin", origin.parse().expect("a header"));
         let url = node.url().replace("http", "ws");
-        WsClientBuilder::default().set_headers(headers).build(url).await.is_ok()
+        WsClientBuilder::default()
+            .set_headers(headers)
+            .build(url)
+            .await
+            .is_ok()
     };
     assert!(upgrade("https://market.example").await);
     assert!(!upgrade("https://evil.example").await);
@@ -270,22 +407,44 @@ fn request_body() -> String {
 
 #[tokio::test]
 async fn connections_have_a_limit() {
-    let limits = RpcLimits { max_connections: 1, ..RpcLimits::default() };
+    let limits = RpcLimits {
+        max_connections: 1,
+        ..RpcLimits::default()
+    };
     let node = Served::limited(empty().chain(), limits).await;
     let _first = node.websocket().await;
-    let mut second = TcpStream::connect(node.handle.local_addr()).await.expect("the port is open");
+    let mut second = TcpStream::connect(node.handle.local_addr())
+        .await
+        .expect("the port is open");
+    second
+        .write_all(b"POST / HTTP/1.1\r\n\r\n")
+        .await
+        .expect("it takes bytes");
     let mut answer = String::new();
     second.read_to_string(&mut answer).await.expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-    assert!(answer.ends_with("too many connections: please try again in a bit\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+        "{answer}"
+    );
+    assert!(
+        answer.ends_with("too many connections: please try again in a bit\n"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
 async fn raw_garbage_does_not_disturb_others() {
     let node = Served::new(empty().chain()).await;
-    for garbage in [&b"\x16\x03\x01\x02\x00"[..], b"GET", b"\r\n\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n", &[0; 4096]]
-    {
-        let mut stream = TcpStream::connect(node.handle.local_addr()).await.expect("the port is open");
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00"[..],
+        b"GET",
+        b"\r\n\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\n",
+        &[0; 4096],
+    ] {
+        let mut stream = TcpStream::connect(node.handle.local_addr())
+            .await
+            .expect("the port is open");
         stream.write_all(garbage).await.expect("it takes bytes");
         stream.shutdown().await.expect("it closes");
     }
@@ -311,7 +470,9 @@ async fn a_taken_port_is_named() {
         dev_accounts: Vec::new(),
     };
     let error = serve(config, context).await.expect_err("the port is taken");
-    assert!(matches!(&error, RpcServerError::AddressInUse(addr) if *addr == node.handle.local_addr()));
+    assert!(
+        matches!(&error, RpcServerError::AddressInUse(addr) if *addr == node.handle.local_addr())
+    );
     assert_eq!(
         error.to_string(),
         format!(
@@ -331,6 +492,122 @@ async fn a_stopped_server_closes_its_port() {
     node.handle.stop();
     let stopped = tokio::time::timeout(Duration::from_secs(20), node.handle.stopped());
     stopped.await.expect("all connections end");
-    assert!(client.request::<String, _>("eth_chainId", rpc_params![]).await.is_err());
+    assert!(
+        client
+            .request::<String, _>("eth_chainId", rpc_params![])
+            .await
+            .is_err()
+    );
     assert!(TcpStream::connect(addr).await.is_err());
+}
+
+/// Every method, with how many parameters it takes.
+const METHODS: &[(&str, usize)] = &[
+    ("clique_discard", 1),
+    ("clique_getSigner", 1),
+    ("clique_getSigners", 1),
+    ("clique_getSignersAtHash", 1),
+    ("clique_getSnapshot", 1),
+    ("clique_getSnapshotAtHash", 1),
+    ("clique_proposals", 0),
+    ("clique_propose", 2),
+    ("clique_status", 0),
+    ("eth_accounts", 0),
+    ("eth_blockNumber", 0),
+    ("eth_call", 4),
+    ("eth_chainId", 0),
+    ("eth_estimateGas", 4),
+    ("eth_feeHistory", 3),
+    ("eth_gasPrice", 0),
+    ("eth_getBalance", 2),
+    ("eth_getBlockByHash", 2),
+    ("eth_getBlockByNumber", 2),
+    ("eth_getBlockReceipts", 1),
+    ("eth_getCode", 2),
+    ("eth_getLogs", 1),
+    ("eth_getStorageAt", 3),
+    ("eth_getTransactionByHash", 1),
+    ("eth_getTransactionCount", 2),
+    ("eth_getTransactionReceipt", 1),
+    ("eth_maxPriorityFeePerGas", 0),
+    ("eth_sendRawTransaction", 1),
+    ("eth_syncing", 0),
+    ("net_listening", 0),
+    ("net_peerCount", 0),
+    ("net_version", 0),
+    ("web3_clientVersion", 0),
+    ("web3_sha3", 1),
+];
+
+#[tokio::test]
+async fn every_method_survives_every_kind_of_parameter() {
+    let node = Served::new(empty().chain()).await;
+    let values = [
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(1e308),
+        json!(18_446_744_073_709_551_615_u64),
+        json!(""),
+        json!("0x"),
+        json!("0x0"),
+        json!("0xffffffffffffffff"),
+        json!("0x10000000000000000"),
+        json!(format!("0x{}", "f".repeat(64))),
+        json!(format!("0x{}", "f".repeat(1000))),
+        json!(LOGGER),
+        json!("latest"),
+        json!("\u{0}\u{1F4A3}"),
+        json!([]),
+        json!([[], [null], {}]),
+        json!({}),
+        json!({"from": LOGGER, "to": LOGGER, "gas": "0xffffffffffffffff", "value": "0x1"}),
+        json!({"gasPrice": format!("0x{}", "f".repeat(32)), "nonce": "0xffffffffffffffff"}),
+        json!({"input": "0xfe", "accessList": [], "authorizationList": []}),
+        json!({"fromBlock": "0xffffffffffffffff", "toBlock": "0xffffffffffffffff"}),
+        json!({"blockHash": B256::ZERO}),
+        json!({LOGGER.to_string(): {"balance": format!("0x{}", "f".repeat(64)), "code": "0xef00"}}),
+        json!({"number": format!("0x{}", "f".repeat(64)), "time": "0xffffffffffffffff"}),
+        json!({"gasLimit": "0x0", "baseFeePerGas": format!("0x{}", "f".repeat(64))}),
+    ];
+    for (method, count) in METHODS {
+        for value in &values {
+            for place in 0..*count {
+                // The other parameters are of the right kind.
+                let mut params = good_parameters(method);
+                params.resize(*count, Value::Null);
+                params[place] = value.clone();
+                check(&node, method, &json!(params)).await;
+            }
+            check(&node, method, value).await;
+        }
+    }
+}
+
+fn good_parameters(method: &str) -> Vec<Value> {
+    match method {
+        "eth_call" | "eth_estimateGas" => vec![json!({"to": LOGGER})],
+        "eth_feeHistory" => vec![json!("0x1"), json!("latest")],
+        "eth_getBlockByNumber" => vec![json!("latest"), json!(true)],
+        "eth_getBlockByHash" => vec![json!(B256::ZERO), json!(true)],
+        "eth_getStorageAt" => vec![json!(LOGGER), json!("0x0")],
+        "clique_propose" => vec![json!(LOGGER), json!(true)],
+        _ => vec![json!(LOGGER)],
+    }
+}
+
+/// The answer is a result or an error of the client's, never a fault of the node.
+async fn check(node: &Served, method: &str, params: &Value) {
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let answer = node.post_json(request.to_string()).await;
+    if answer.get("result").is_none() {
+        let failure = failure(&answer);
+        let expected = [-32600, -32602, -32000, -32005, 3];
+        assert!(
+            expected.contains(&failure.code),
+            "{method} {params}: {answer}"
+        );
+        assert!(!failure.message.is_empty());
+    }
 }

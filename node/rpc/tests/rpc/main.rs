@@ -2,8 +2,8 @@
 
 mod calls;
 mod chain;
-mod clique;
 mod client;
+mod clique;
 mod hostile;
 mod logs;
 mod pubsub;

@@ -42,7 +42,9 @@ async fn blocks_have_every_present_day_field() {
     let story = story();
     let chain = story.forge.chain();
     let node = Served::new(chain).await;
-    let block = node.result("eth_getBlockByNumber", json!(["0x1", false])).await;
+    let block = node
+        .result("eth_getBlockByNumber", json!(["0x1", false]))
+        .await;
     let sealed = story.forge.blocks().swap_remove(0);
 
     assert_eq!(block["hash"], json!(sealed.hash()));
@@ -66,15 +68,23 @@ async fn blocks_have_every_present_day_field() {
     assert_eq!(block["withdrawals"], json!([]));
     assert_eq!(block["blobGasUsed"], "0x0");
     assert_eq!(block["excessBlobGas"], "0x0");
-    assert_eq!(block["parentBeaconBlockRoot"], json!(sealed.parent_beacon_block_root));
+    assert_eq!(
+        block["parentBeaconBlockRoot"],
+        json!(sealed.parent_beacon_block_root)
+    );
     for field in ["withdrawalsRoot", "requestsHash", "sha3Uncles"] {
         assert_eq!(block[field].as_str().map(str::len), Some(66), "{field}");
     }
-    assert_eq!(quantity(&block["size"]), U256::from(alloy_rlp::encode(sealed.clone_block()).len()));
+    assert_eq!(
+        quantity(&block["size"]),
+        U256::from(alloy_rlp::encode(sealed.clone_block()).len())
+    );
     let hashes = [&story.legacy, &story.eip2930, &story.eip1559].map(|tx| *tx.tx_hash());
     assert_eq!(block["transactions"], json!(hashes));
 
-    let by_hash = node.result("eth_getBlockByHash", json!([sealed.hash(), false])).await;
+    let by_hash = node
+        .result("eth_getBlockByHash", json!([sealed.hash(), false]))
+        .await;
     assert_eq!(by_hash, block);
     // A client library decodes it and comes to the same hash.
     let decoded: Block = serde_json::from_value(block).expect("libraries decode it");
@@ -85,8 +95,12 @@ async fn blocks_have_every_present_day_field() {
 async fn full_blocks_hold_whole_transactions() {
     let story = story();
     let node = Served::new(story.forge.chain()).await;
-    let first = node.result("eth_getBlockByNumber", json!(["0x1", true])).await;
-    let second = node.result("eth_getBlockByNumber", json!(["0x2", true])).await;
+    let first = node
+        .result("eth_getBlockByNumber", json!(["0x1", true]))
+        .await;
+    let second = node
+        .result("eth_getBlockByNumber", json!(["0x2", true]))
+        .await;
     let types = |block: &Value| -> Vec<Value> {
         let transactions = block["transactions"].as_array().expect("a list");
         transactions.iter().map(|tx| tx["type"].clone()).collect()
@@ -103,7 +117,10 @@ async fn full_blocks_hold_whole_transactions() {
     assert_eq!(tx["blockHash"], first["hash"]);
     assert_eq!(tx["transactionIndex"], "0x1");
     assert_eq!(tx["accessList"][0]["address"], json!(LOGGER));
-    assert_eq!(quantity(&first["transactions"][2]["gasPrice"]), U256::from(3 * GWEI));
+    assert_eq!(
+        quantity(&first["transactions"][2]["gasPrice"]),
+        U256::from(3 * GWEI)
+    );
     let authorization = &second["transactions"][0]["authorizationList"][0];
     assert_eq!(authorization["address"], json!(LOGGER));
     assert_eq!(authorization["chainId"], "0xe1ec");
@@ -116,22 +133,49 @@ async fn full_blocks_hold_whole_transactions() {
 async fn tags_name_blocks() {
     let story = story();
     let node = Served::new(story.forge.chain()).await;
-    for (tag, number) in [("latest", "0x3"), ("pending", "0x3"), ("earliest", "0x0"), ("0x2", "0x2")]
-    {
-        let block = node.result("eth_getBlockByNumber", json!([tag, false])).await;
+    for (tag, number) in [
+        ("latest", "0x3"),
+        ("pending", "0x3"),
+        ("earliest", "0x0"),
+        ("0x2", "0x2"),
+    ] {
+        let block = node
+            .result("eth_getBlockByNumber", json!([tag, false]))
+            .await;
         assert_eq!(block["number"], number, "{tag}");
     }
     let unknown = json!([B256::repeat_byte(1), false]);
-    assert_eq!(node.result("eth_getBlockByNumber", json!(["0x4", false])).await, Value::Null);
-    assert_eq!(node.result("eth_getBlockByHash", unknown).await, Value::Null);
-    assert_eq!(node.result("eth_getBlockReceipts", json!(["0x4"])).await, Value::Null);
-    for (tag, message) in
-        [("safe", "safe block not found"), ("finalized", "finalized block not found")]
-    {
+    assert_eq!(
+        node.result("eth_getBlockByNumber", json!(["0x4", false]))
+            .await,
+        Value::Null
+    );
+    assert_eq!(
+        node.result("eth_getBlockByHash", unknown).await,
+        Value::Null
+    );
+    assert_eq!(
+        node.result("eth_getBlockReceipts", json!(["0x4"])).await,
+        Value::Null
+    );
+    for (tag, message) in [
+        ("safe", "safe block not found"),
+        ("finalized", "finalized block not found"),
+    ] {
         let expected = (-32000, message.to_owned());
-        assert_eq!(node.error("eth_getBlockByNumber", json!([tag, false])).await, expected);
-        assert_eq!(node.error("eth_getBalance", json!([LOGGER, tag])).await, expected);
-        assert_eq!(node.error("eth_call", json!([{"to": LOGGER}, tag])).await, expected);
+        assert_eq!(
+            node.error("eth_getBlockByNumber", json!([tag, false]))
+                .await,
+            expected
+        );
+        assert_eq!(
+            node.error("eth_getBalance", json!([LOGGER, tag])).await,
+            expected
+        );
+        assert_eq!(
+            node.error("eth_call", json!([{"to": LOGGER}, tag])).await,
+            expected
+        );
     }
 }
 
@@ -144,15 +188,28 @@ async fn receipts_tell_what_happened() {
     let receipts = receipts.as_array().expect("a list");
     let types: Vec<_> = receipts.iter().map(|receipt| &receipt["type"]).collect();
     assert_eq!(types, ["0x0", "0x1", "0x2"]);
-    let prices: Vec<_> =
-        receipts.iter().map(|receipt| quantity(&receipt["effectiveGasPrice"])).collect();
+    let prices: Vec<_> = receipts
+        .iter()
+        .map(|receipt| quantity(&receipt["effectiveGasPrice"]))
+        .collect();
     assert_eq!(prices, [2 * GWEI, GWEI, 3 * GWEI].map(U256::from));
 
-    let gas: Vec<_> = receipts.iter().map(|receipt| quantity(&receipt["gasUsed"])).collect();
+    let gas: Vec<_> = receipts
+        .iter()
+        .map(|receipt| quantity(&receipt["gasUsed"]))
+        .collect();
     assert_eq!(gas[0], U256::from(21_000));
-    assert_eq!(quantity(&receipts[2]["cumulativeGasUsed"]), gas.iter().sum::<U256>());
+    assert_eq!(
+        quantity(&receipts[2]["cumulativeGasUsed"]),
+        gas.iter().sum::<U256>()
+    );
 
-    let receipt = node.result("eth_getTransactionReceipt", json!([story.eip1559.tx_hash()])).await;
+    let receipt = node
+        .result(
+            "eth_getTransactionReceipt",
+            json!([story.eip1559.tx_hash()]),
+        )
+        .await;
     assert_eq!(receipt, receipts[2]);
     assert_eq!(receipt["status"], "0x1");
     assert_eq!(receipt["from"], json!(accounts.address(2)));
@@ -161,7 +218,10 @@ async fn receipts_tell_what_happened() {
     assert_eq!(receipt["transactionIndex"], "0x2");
     let log = &receipt["logs"][0];
     assert_eq!(log["address"], json!(LOGGER));
-    assert_eq!(log["topics"], json!([TOPIC, accounts.address(2).into_word()]));
+    assert_eq!(
+        log["topics"],
+        json!([TOPIC, accounts.address(2).into_word()])
+    );
     assert_eq!(log["data"], word(9));
     assert_eq!(log["logIndex"], "0x1", "the block's second log");
     assert_eq!(log["transactionHash"], json!(story.eip1559.tx_hash()));
@@ -169,35 +229,67 @@ async fn receipts_tell_what_happened() {
     assert_eq!(log["removed"], false);
     serde_json::from_value::<TransactionReceipt>(receipt).expect("libraries decode it");
 
-    let create = node.result("eth_getTransactionReceipt", json!([story.create.tx_hash()])).await;
+    let create = node
+        .result("eth_getTransactionReceipt", json!([story.create.tx_hash()]))
+        .await;
     assert_eq!(create["to"], Value::Null);
-    assert_eq!(create["contractAddress"], json!(accounts.address(2).create(1)));
+    assert_eq!(
+        create["contractAddress"],
+        json!(accounts.address(2).create(1))
+    );
     let unknown = json!([B256::repeat_byte(1)]);
-    assert_eq!(node.result("eth_getTransactionReceipt", unknown.clone()).await, Value::Null);
-    assert_eq!(node.result("eth_getTransactionByHash", unknown).await, Value::Null);
+    assert_eq!(
+        node.result("eth_getTransactionReceipt", unknown.clone())
+            .await,
+        Value::Null
+    );
+    assert_eq!(
+        node.result("eth_getTransactionByHash", unknown).await,
+        Value::Null
+    );
 }
 
 #[tokio::test]
 async fn transactions_are_found_on_the_chain_and_in_the_pool() {
     let story = story();
     let node = Served::new(story.forge.chain()).await;
-    for tx in [&story.legacy, &story.eip2930, &story.eip1559, &story.eip7702, &story.create] {
-        let found = node.result("eth_getTransactionByHash", json!([tx.tx_hash()])).await;
+    for tx in [
+        &story.legacy,
+        &story.eip2930,
+        &story.eip1559,
+        &story.eip7702,
+        &story.create,
+    ] {
+        let found = node
+            .result("eth_getTransactionByHash", json!([tx.tx_hash()]))
+            .await;
         assert_eq!(found["hash"], json!(tx.tx_hash()));
-        assert_eq!(found["nonce"], json!(alloy_primitives::U64::from(tx.nonce())));
+        assert_eq!(
+            found["nonce"],
+            json!(alloy_primitives::U64::from(tx.nonce()))
+        );
         assert_eq!(found["chainId"], "0xe1ec");
     }
     let waiting = transfer(0, 2, LOGGER, 0);
     node.pool.add(waiting.inner().clone()).expect("it may wait");
-    let found = node.result("eth_getTransactionByHash", json!([waiting.tx_hash()])).await;
+    let found = node
+        .result("eth_getTransactionByHash", json!([waiting.tx_hash()]))
+        .await;
     assert_eq!(found["from"], json!(accounts().address(0)));
     assert_eq!(found["blockHash"], Value::Null);
     assert_eq!(found["blockNumber"], Value::Null);
     assert_eq!(found["transactionIndex"], Value::Null);
 
     let account = accounts().address(0);
-    for (block, nonce) in [("latest", "0x2"), ("pending", "0x3"), ("0x1", "0x1"), ("0x0", "0x0")] {
-        let count = node.result("eth_getTransactionCount", json!([account, block])).await;
+    for (block, nonce) in [
+        ("latest", "0x2"),
+        ("pending", "0x3"),
+        ("0x1", "0x1"),
+        ("0x0", "0x0"),
+    ] {
+        let count = node
+            .result("eth_getTransactionCount", json!([account, block]))
+            .await;
         assert_eq!(count, nonce, "{block}");
     }
 }
@@ -208,17 +300,35 @@ async fn the_state_of_every_block_can_be_read() {
     let accounts = accounts();
     let node = Served::new(story.forge.chain()).await;
     let balance = async |index: usize, block: Value| {
-        quantity(&node.result("eth_getBalance", json!([accounts.address(index), block])).await)
+        quantity(
+            &node
+                .result("eth_getBalance", json!([accounts.address(index), block]))
+                .await,
+        )
     };
     let thousand = U256::from(1000 * ETHER);
     assert_eq!(balance(0, json!("0x0")).await, thousand);
     let fee = U256::from(21_000 * 2 * GWEI);
-    assert_eq!(balance(0, json!("0x1")).await, thousand - U256::from(ETHER) - fee);
+    assert_eq!(
+        balance(0, json!("0x1")).await,
+        thousand - U256::from(ETHER) - fee
+    );
     assert_eq!(balance(1, json!("earliest")).await, thousand);
-    let receipt = node.result("eth_getTransactionReceipt", json!([story.eip2930.tx_hash()])).await;
+    let receipt = node
+        .result(
+            "eth_getTransactionReceipt",
+            json!([story.eip2930.tx_hash()]),
+        )
+        .await;
     let fee = quantity(&receipt["gasUsed"]) * U256::from(GWEI);
-    assert_eq!(balance(1, json!("latest")).await, thousand + U256::from(ETHER) - fee);
-    assert_eq!(balance(1, Value::Null).await, balance(1, json!("latest")).await);
+    assert_eq!(
+        balance(1, json!("latest")).await,
+        thousand + U256::from(ETHER) - fee
+    );
+    assert_eq!(
+        balance(1, Value::Null).await,
+        balance(1, json!("latest")).await
+    );
 
     let created = accounts.address(2).create(1);
     for (address, block, code) in [
@@ -226,20 +336,30 @@ async fn the_state_of_every_block_can_be_read() {
         (created, "0x1", Default::default()),
         (created, "0x2", [1].into()),
         (accounts.address(3), "0x1", Default::default()),
-        (accounts.address(3), "0x2", [&[0xef, 1, 0][..], LOGGER.as_slice()].concat().into()),
+        (
+            accounts.address(3),
+            "0x2",
+            [&[0xef, 1, 0][..], LOGGER.as_slice()].concat().into(),
+        ),
     ] {
         let found = node.result("eth_getCode", json!([address, block])).await;
         assert_eq!(found, json!(code), "{address} at {block}");
     }
     for (block, value) in [("0x0", 0), ("0x1", 9), ("latest", 9)] {
         for slot in [json!("0x0"), word(0)] {
-            let found = node.result("eth_getStorageAt", json!([LOGGER, slot, block])).await;
+            let found = node
+                .result("eth_getStorageAt", json!([LOGGER, slot, block]))
+                .await;
             assert_eq!(found, word(value), "{block}");
         }
     }
     let nobody = address!("00000000000000000000000000000000000000ff");
     assert_eq!(node.result("eth_getBalance", json!([nobody])).await, "0x0");
-    assert_eq!(node.result("eth_getTransactionCount", json!([nobody])).await, "0x0");
+    assert_eq!(
+        node.result("eth_getTransactionCount", json!([nobody]))
+            .await,
+        "0x0"
+    );
 }
 
 #[tokio::test]
@@ -255,7 +375,9 @@ async fn block_parameters_follow_eip_1898() {
         (json!({"blockHash": hash, "requireCanonical": true}), 9),
         (json!(hash), 9),
     ] {
-        let found = node.result("eth_getStorageAt", json!([LOGGER, "0x0", block])).await;
+        let found = node
+            .result("eth_getStorageAt", json!([LOGGER, "0x0", block]))
+            .await;
         assert_eq!(found, word(value), "{block}");
     }
     let unknown = json!({"blockHash": B256::repeat_byte(1)});
@@ -277,20 +399,37 @@ async fn block_parameters_follow_eip_1898() {
 async fn blocks_off_the_chain_are_shown_but_have_no_state() {
     let signers = Signers::new(3);
     let genesis = genesis(&signers);
-    let (out_of_turn, in_turn) =
-        (Forge::new(genesis.clone(), signers.clone()), Forge::new(genesis, signers));
+    let (out_of_turn, in_turn) = (
+        Forge::new(genesis.clone(), signers.clone()),
+        Forge::new(genesis, signers),
+    );
     let tx = transfer(0, 0, LOGGER, 5);
     let side = out_of_turn.build(Template::by(0).with(vec![tx.clone()]));
     in_turn.extend(Template::by(1));
-    in_turn.chain().import(side.clone()).expect("a valid block beside the chain");
+    in_turn
+        .chain()
+        .import(side.clone())
+        .expect("a valid block beside the chain");
 
     let node = Served::new(in_turn.chain()).await;
-    let found = node.result("eth_getBlockByHash", json!([side.hash(), true])).await;
+    let found = node
+        .result("eth_getBlockByHash", json!([side.hash(), true]))
+        .await;
     assert_eq!(found["hash"], json!(side.hash()));
     assert_eq!(found["difficulty"], "0x1");
-    assert_eq!(found["transactions"][0]["from"], json!(accounts().address(0)));
-    assert_eq!(node.result("eth_getTransactionByHash", json!([tx.tx_hash()])).await, Value::Null);
-    for id in [json!(side.hash()), json!({"blockHash": side.hash(), "requireCanonical": true})] {
+    assert_eq!(
+        found["transactions"][0]["from"],
+        json!(accounts().address(0))
+    );
+    assert_eq!(
+        node.result("eth_getTransactionByHash", json!([tx.tx_hash()]))
+            .await,
+        Value::Null
+    );
+    for id in [
+        json!(side.hash()),
+        json!({"blockHash": side.hash(), "requireCanonical": true}),
+    ] {
         assert_eq!(
             node.error("eth_getBalance", json!([LOGGER, id])).await,
             (-32000, "hash is not currently canonical".to_owned())
@@ -303,7 +442,10 @@ async fn gas_is_free_while_there_is_room() {
     let story = story();
     let node = Served::new(story.forge.chain()).await;
     assert_eq!(node.result("eth_gasPrice", json!([])).await, "0x0");
-    assert_eq!(node.result("eth_maxPriorityFeePerGas", json!([])).await, "0x0");
+    assert_eq!(
+        node.result("eth_maxPriorityFeePerGas", json!([])).await,
+        "0x0"
+    );
 }
 
 #[tokio::test]
@@ -323,45 +465,80 @@ async fn a_full_block_raises_the_suggested_tip() {
     };
     let tx = crate::chain::sign(0, tx);
     forge.extend(Template::default().with(vec![tx]));
-    assert!(forge.chain().head().gas_used > 4_500_000, "the block is full");
+    assert!(
+        forge.chain().head().gas_used > 4_500_000,
+        "the block is full"
+    );
     let node = Served::new(forge.chain()).await;
-    assert_eq!(quantity(&node.result("eth_maxPriorityFeePerGas", json!([])).await), U256::from(4 * GWEI));
-    assert_eq!(quantity(&node.result("eth_gasPrice", json!([])).await), U256::from(4 * GWEI));
+    assert_eq!(
+        quantity(&node.result("eth_maxPriorityFeePerGas", json!([])).await),
+        U256::from(4 * GWEI)
+    );
+    assert_eq!(
+        quantity(&node.result("eth_gasPrice", json!([])).await),
+        U256::from(4 * GWEI)
+    );
 }
 
 #[tokio::test]
 async fn the_fee_history_reaches_back_and_one_ahead() {
     let story = story();
     let node = Served::new(story.forge.chain()).await;
-    let history = node.result("eth_feeHistory", json!(["0x3", "latest", [0, 50, 100]])).await;
+    let history = node
+        .result("eth_feeHistory", json!(["0x3", "latest", [0, 50, 100]]))
+        .await;
     assert_eq!(history["oldestBlock"], "0x1");
-    assert_eq!(history["baseFeePerGas"], json!(["0x0", "0x0", "0x0", "0x0"]));
-    assert_eq!(history["baseFeePerBlobGas"], json!(["0x1", "0x1", "0x1", "0x1"]));
+    assert_eq!(
+        history["baseFeePerGas"],
+        json!(["0x0", "0x0", "0x0", "0x0"])
+    );
+    assert_eq!(
+        history["baseFeePerBlobGas"],
+        json!(["0x1", "0x1", "0x1", "0x1"])
+    );
     assert_eq!(history["blobGasUsedRatio"], json!([0.0, 0.0, 0.0]));
     let ratios = history["gasUsedRatio"].as_array().expect("a list");
     let gas = story.forge.blocks()[0].gas_used;
-    assert_eq!(ratios[0].as_f64(), Some(gas as f64 / 30e6));
+    let ratio = ratios[0].as_f64().expect("a number");
+    assert!((ratio - gas as f64 / 30e6).abs() < 1e-12, "{ratio}");
     assert_eq!(ratios[2].as_f64(), Some(0.0));
     let gwei = |amount: u128| format!("{:#x}", amount * GWEI);
     // Half of the block's gas is used by the transaction that paid 2 gwei.
     let paid = json!([gwei(1), gwei(2), gwei(3)]);
-    assert_eq!(history["reward"], json!([paid, ["0x0", "0x0", "0x0"], ["0x0", "0x0", "0x0"]]));
+    assert_eq!(
+        history["reward"],
+        json!([paid, ["0x0", "0x0", "0x0"], ["0x0", "0x0", "0x0"]])
+    );
 
     let short = node.result("eth_feeHistory", json!([1, "0x1"])).await;
     assert_eq!(short["oldestBlock"], "0x1");
     assert_eq!(short["baseFeePerGas"], json!(["0x0", "0x0"]));
     assert!(short.get("reward").is_none());
-    let whole = node.result("eth_feeHistory", json!(["0xffffffffffffffff", "latest", []])).await;
+    let whole = node
+        .result(
+            "eth_feeHistory",
+            json!(["0xffffffffffffffff", "latest", []]),
+        )
+        .await;
     assert_eq!(whole["oldestBlock"], "0x0");
 
     for (params, message) in [
-        (json!(["0x1", "latest", [101]]), "invalid reward percentile: 101, expected a number from 0 to 100"),
-        (json!(["0x1", "latest", [-1]]), "invalid reward percentile: -1, expected a number from 0 to 100"),
+        (
+            json!(["0x1", "latest", [101]]),
+            "invalid reward percentile: 101, expected a number from 0 to 100",
+        ),
+        (
+            json!(["0x1", "latest", [-1]]),
+            "invalid reward percentile: -1, expected a number from 0 to 100",
+        ),
         (
             json!(["0x1", "latest", [60, 50]]),
             "invalid reward percentile: 60 comes before 50, expected ascending numbers",
         ),
-        (json!(["0x1", "0x9"]), "request beyond head block: requested 9, head 3"),
+        (
+            json!(["0x1", "0x9"]),
+            "request beyond head block: requested 9, head 3",
+        ),
         (
             json!(["0x1", "latest", vec![1; 101]]),
             "invalid reward percentile: 101 given, over the query limit 100",
@@ -377,7 +554,9 @@ async fn reads_do_not_wait_for_a_writer() {
     let story = story();
     let node = Served::new(story.forge.chain()).await;
     let writer = node.chain.storage().writer().expect("nobody else writes");
-    let found = node.result("eth_getStorageAt", json!([LOGGER, "0x0", "latest"])).await;
+    let found = node
+        .result("eth_getStorageAt", json!([LOGGER, "0x0", "latest"]))
+        .await;
     assert_eq!(found, hex(word_bytes(9)));
     drop(writer);
 }

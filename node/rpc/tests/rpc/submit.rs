@@ -22,13 +22,24 @@ async fn transactions_of_all_types_are_taken() {
     let story = story();
     let node = Served::new(empty().chain()).await;
     // Those that the story has mined wait on the empty chain.
-    for tx in [&story.legacy, &story.eip2930, &story.eip1559, &story.eip7702, &story.create] {
-        let hash = node.result("eth_sendRawTransaction", json!([raw(tx)])).await;
+    for tx in [
+        &story.legacy,
+        &story.eip2930,
+        &story.eip1559,
+        &story.eip7702,
+        &story.create,
+    ] {
+        let hash = node
+            .result("eth_sendRawTransaction", json!([raw(tx)]))
+            .await;
         assert_eq!(hash, json!(tx.tx_hash()));
         assert!(node.pool.contains(tx.tx_hash()));
     }
     let count = json!([accounts().address(0), "pending"]);
-    assert_eq!(quantity(&node.result("eth_getTransactionCount", count).await), U256::from(2));
+    assert_eq!(
+        quantity(&node.result("eth_getTransactionCount", count).await),
+        U256::from(2)
+    );
 }
 
 #[tokio::test]
@@ -39,7 +50,8 @@ async fn refusals_are_in_the_words_that_tools_know() {
         node.error("eth_sendRawTransaction", json!([raw(tx)])).await
     };
     let waiting = transfer(0, 2, LOGGER, 0);
-    node.result("eth_sendRawTransaction", json!([raw(&waiting)])).await;
+    node.result("eth_sendRawTransaction", json!([raw(&waiting)]))
+        .await;
     let base = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce: 3,
@@ -50,21 +62,67 @@ async fn refusals_are_in_the_words_that_tools_know() {
     let poor = Signers::named("poor", 1);
     let cases = [
         (waiting, "already known"),
-        (transfer(0, 0, LOGGER, 0), "nonce too low: next nonce 2, tx nonce 0"),
         (
-            sign(0, TxEip1559 { chain_id: 1, ..base.clone() }),
+            transfer(0, 0, LOGGER, 0),
+            "nonce too low: next nonce 2, tx nonce 0",
+        ),
+        (
+            sign(
+                0,
+                TxEip1559 {
+                    chain_id: 1,
+                    ..base.clone()
+                },
+            ),
             "invalid chain id for signer: have 1 want 57836",
         ),
-        (transfer(0, 3, LOGGER, 5000 * ETHER), "insufficient funds for gas * price + value"),
-        (sign(0, TxEip1559 { gas_limit: 20_999, ..base.clone() }), "intrinsic gas too low"),
-        (sign(0, TxEip1559 { gas_limit: 30_000_001, ..base.clone() }), "exceeds block gas limit"),
         (
-            sign(0, TxEip1559 { max_priority_fee_per_gas: GWEI, ..base.clone() }),
+            transfer(0, 3, LOGGER, 5000 * ETHER),
+            "insufficient funds for gas * price + value",
+        ),
+        (
+            sign(
+                0,
+                TxEip1559 {
+                    gas_limit: 20_999,
+                    ..base.clone()
+                },
+            ),
+            "intrinsic gas too low",
+        ),
+        (
+            sign(
+                0,
+                TxEip1559 {
+                    gas_limit: 30_000_001,
+                    ..base.clone()
+                },
+            ),
+            "exceeds block gas limit",
+        ),
+        (
+            sign(
+                0,
+                TxEip1559 {
+                    max_priority_fee_per_gas: GWEI,
+                    ..base.clone()
+                },
+            ),
             "max priority fee per gas higher than max fee per gas",
         ),
-        (transfer(0, 2, LOGGER, 1), "replacement transaction underpriced"),
         (
-            sign(0, TxLegacy { gas_limit: 21_000, to: TxKind::Call(LOGGER), ..Default::default() }),
+            transfer(0, 2, LOGGER, 1),
+            "replacement transaction underpriced",
+        ),
+        (
+            sign(
+                0,
+                TxLegacy {
+                    gas_limit: 21_000,
+                    to: TxKind::Call(LOGGER),
+                    ..Default::default()
+                },
+            ),
             "only replay-protected (EIP-155) transactions allowed",
         ),
     ];
@@ -74,33 +132,66 @@ async fn refusals_are_in_the_words_that_tools_know() {
         assert!(found.starts_with(message), "{found}\nexpected {message}");
     }
 
-    let tx = TxEip1559 { value: U256::from(1), nonce: 0, ..base };
-    let signature = poor.key(0).sign_hash_sync(&tx.signature_hash()).expect("local keys sign");
+    let tx = TxEip1559 {
+        value: U256::from(1),
+        nonce: 0,
+        ..base
+    };
+    let signature = poor
+        .key(0)
+        .sign_hash_sync(&tx.signature_hash())
+        .expect("local keys sign");
     let signed = TransactionSigned::from(tx.into_signed(signature));
-    let (code, message) =
-        node.error("eth_sendRawTransaction", json!([hex(signed.encoded_2718())])).await;
+    let (code, message) = node
+        .error(
+            "eth_sendRawTransaction",
+            json!([hex(signed.encoded_2718())]),
+        )
+        .await;
     assert_eq!(code, -32000);
-    assert!(message.starts_with("insufficient funds for gas * price + value"), "{message}");
+    assert!(
+        message.starts_with("insufficient funds for gas * price + value"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn blobs_and_bad_signatures_are_refused() {
     let node = Served::new(empty().chain()).await;
-    let blob = TxEip4844 { chain_id: CHAIN_ID, ..Default::default() };
+    let blob = TxEip4844 {
+        chain_id: CHAIN_ID,
+        ..Default::default()
+    };
     let blob = TransactionSigned::from(blob.into_signed(Signature::test_signature()));
-    let (code, message) =
-        node.error("eth_sendRawTransaction", json!([hex(blob.encoded_2718())])).await;
+    let (code, message) = node
+        .error("eth_sendRawTransaction", json!([hex(blob.encoded_2718())]))
+        .await;
     assert_eq!(code, -32000);
-    assert!(message.contains("blob transactions (EIP-4844) are refused"), "{message}");
+    assert!(
+        message.contains("blob transactions (EIP-4844) are refused"),
+        "{message}"
+    );
     // As wallets send them, with the blobs beside, which is another encoding.
-    let (_, with_sidecar) = node.error("eth_sendRawTransaction", json!(["0x03f90001"])).await;
+    let (_, with_sidecar) = node
+        .error("eth_sendRawTransaction", json!(["0x03f90001"]))
+        .await;
     assert_eq!(with_sidecar, message);
 
-    let tx = TxEip1559 { chain_id: CHAIN_ID, gas_limit: 21_000, ..Default::default() };
+    let to = TxKind::Call(LOGGER);
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        gas_limit: 21_000,
+        to,
+        ..Default::default()
+    };
     let bad = Signature::new(U256::MAX, U256::MAX, false);
     let signed = TransactionSigned::from(tx.into_signed(bad));
-    let (code, message) =
-        node.error("eth_sendRawTransaction", json!([hex(signed.encoded_2718())])).await;
+    let (code, message) = node
+        .error(
+            "eth_sendRawTransaction",
+            json!([hex(signed.encoded_2718())]),
+        )
+        .await;
     assert_eq!(code, -32000);
     assert!(message.starts_with("invalid sender"), "{message}");
 }
@@ -111,10 +202,20 @@ async fn bytes_that_are_no_transaction_are_refused() {
     let good = transfer(0, 0, LOGGER, 0).inner().encoded_2718();
     let cut = Bytes::copy_from_slice(&good[..good.len() - 1]);
     let long = Bytes::from([&good[..], &[0]].concat());
-    for bytes in [Bytes::new(), [0x02].into(), [0xc0].into(), [0x05, 0xc0].into(), cut, long] {
+    for bytes in [
+        Bytes::new(),
+        [0x02].into(),
+        [0xc0].into(),
+        [0x05, 0xc0].into(),
+        cut,
+        long,
+    ] {
         let (code, message) = node.error("eth_sendRawTransaction", json!([bytes])).await;
         assert_eq!(code, -32602, "{bytes}: {message}");
-        assert!(message.starts_with("failed to decode signed transaction: "), "{message}");
+        assert!(
+            message.starts_with("failed to decode signed transaction: "),
+            "{message}"
+        );
     }
     assert_eq!(node.pool.status().pending, 0);
 }
