@@ -357,9 +357,9 @@ impl Chain {
         info!(
             number = header.number,
             hash = %header.hash(),
+            blocks = committed.len(),
             transactions,
             gas = header.gas_used,
-            reverted = reverted.len(),
             "new head"
         );
         let arcs = |blocks: Vec<BlockWithReceipts>| blocks.into_iter().map(Arc::new).collect();

@@ -17,19 +17,11 @@ pub(crate) struct Estimate {
 }
 
 impl Estimate {
-    /// An estimate to start from.
-    pub(crate) const fn new(fixed: Duration) -> Self {
+    /// An estimate to start from: the fixed part, and nanoseconds per unit of gas.
+    pub(crate) const fn new(fixed: Duration, per_gas: f64) -> Self {
         Self {
             fixed: fixed.as_nanos() as f64,
-            per_gas: 0.0,
-        }
-    }
-
-    /// An estimate of a step without a fixed part, which takes `nanoseconds` per unit of gas.
-    pub(crate) const fn per_gas(nanoseconds: f64) -> Self {
-        Self {
-            fixed: 0.0,
-            per_gas: nanoseconds,
+            per_gas,
         }
     }
 
@@ -75,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_full_block_is_expected_to_take_longer() {
-        let mut estimate = Estimate::new(10 * MS);
+        let mut estimate = Estimate::new(10 * MS, 0.0);
         estimate.learn(20_000_000, 90 * MS);
         estimate.learn(20_000_000, 90 * MS);
         // Two steps of a half towards 80 ms for 20 Mgas.
@@ -86,7 +78,7 @@ mod tests {
 
     #[test]
     fn small_blocks_move_the_fixed_part_fast_up_and_slowly_down() {
-        let mut estimate = Estimate::new(10 * MS);
+        let mut estimate = Estimate::new(10 * MS, 0.0);
         estimate.learn(0, 30 * MS);
         assert_eq!(estimate.expect(0), 20 * MS);
         estimate.learn(21_000, Duration::ZERO);

@@ -9,12 +9,12 @@ use std::{
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
-use revm::DatabaseRef;
+use revm::{DatabaseRef, context_interface::result::InvalidTransaction};
 use tokio::{runtime::Handle, sync::broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use wattline_chain::Clock;
-use wattline_evm::{BlockBuilder, BuildError, FatalError};
+use wattline_evm::{BlockBuilder, BuildError, FatalError, TransactionError};
 use wattline_pool::{Pool, PooledTransaction};
 
 use crate::{metrics, pace::Pace};
@@ -64,6 +64,9 @@ pub(crate) struct Filler<'a> {
     pub(crate) included: HashSet<B256>,
     /// Senders of which a transaction did not apply: those behind it cannot either.
     pub(crate) refused: HashSet<Address>,
+    /// Transactions that can never apply once this block is in the chain. Not before: on another
+    /// block they may.
+    pub(crate) hopeless: Vec<(B256, TransactionError)>,
     /// Time spent executing.
     pub(crate) executing: Duration,
 }
@@ -154,7 +157,9 @@ impl Filler<'_> {
                     metrics::skipped();
                     self.refused.insert(sender);
                     best.skip_sender(sender);
-                    self.pool.remove_invalid(&transaction.hash(), error);
+                    if is_final(&error) {
+                        self.hopeless.push((transaction.hash(), error));
+                    }
                 }
                 Err(BuildError::Fatal(error)) => return Err(error),
             }
@@ -186,5 +191,53 @@ impl Filler<'_> {
             () = self.clock.sleep_until(stop_at) => Wake::Deadline,
             () = gathered => Wake::Arrivals,
         }
+    }
+}
+
+/// Whether no later state makes the transaction apply. Funds, permission, code and a missing nonce
+/// can come; the pool watches those itself, head by head.
+const fn is_final(error: &TransactionError) -> bool {
+    match error {
+        TransactionError::Evm(error) => !matches!(
+            error,
+            InvalidTransaction::NonceTooHigh { .. }
+                | InvalidTransaction::LackOfFundForMaxFee { .. }
+                | InvalidTransaction::RejectCallerWithCode
+                | InvalidTransaction::CallerGasLimitMoreThanBlock
+        ),
+        TransactionError::Permission(_) => false,
+        TransactionError::Blob | TransactionError::Oversized { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::U256;
+    use wattline_evm::PermissionError;
+
+    use super::*;
+
+    #[test]
+    fn what_a_later_state_can_heal_is_not_final() {
+        let lacks = InvalidTransaction::LackOfFundForMaxFee {
+            fee: Box::new(U256::from(2)),
+            balance: Box::new(U256::from(1)),
+        };
+        assert!(!is_final(&lacks.into()));
+        assert!(!is_final(
+            &InvalidTransaction::NonceTooHigh { tx: 2, state: 1 }.into()
+        ));
+        let message = String::new();
+        let sender = Address::ZERO;
+        assert!(!is_final(
+            &PermissionError::State { sender, message }.into()
+        ));
+
+        assert!(is_final(
+            &InvalidTransaction::NonceTooLow { tx: 1, state: 2 }.into()
+        ));
+        assert!(is_final(&InvalidTransaction::InvalidChainId.into()));
+        assert!(is_final(&TransactionError::Blob));
+        assert!(is_final(&TransactionError::Oversized { size: 2, limit: 1 }));
     }
 }

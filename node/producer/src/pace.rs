@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use crate::estimate::Estimate;
 
-/// What the first blocks are allowed for, before anything was measured.
-const FIRST_FINISH: Duration = Duration::from_millis(20);
-const FIRST_COMMIT: Duration = Duration::from_millis(10);
-/// A careful guess at the speed of execution: 100 Mgas/s.
-const FIRST_NANOSECONDS_PER_GAS: f64 = 10.0;
+/// Careful guesses for the first blocks, before anything was measured. A guess that is too high
+/// costs the first block a few transactions, one that is too low makes it late.
+const FIRST_EXECUTE: Estimate = Estimate::new(Duration::ZERO, 10.0);
+const FIRST_FINISH: Estimate = Estimate::new(Duration::from_millis(20), 3.0);
+const FIRST_COMMIT: Estimate = Estimate::new(Duration::from_millis(10), 1.5);
 
 /// How fast this machine builds blocks, as measured on those before.
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +22,9 @@ pub(crate) struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            execute: Estimate::per_gas(FIRST_NANOSECONDS_PER_GAS),
-            finish: Estimate::new(FIRST_FINISH),
-            commit: Estimate::new(FIRST_COMMIT),
+            execute: FIRST_EXECUTE,
+            finish: FIRST_FINISH,
+            commit: FIRST_COMMIT,
         }
     }
 }

@@ -7,13 +7,13 @@ use std::{
 };
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use wattline_chain::{Chain, ChainError};
 use wattline_clique::{NONCE_ADD, NONCE_DROP, seal};
-use wattline_evm::{BlockBuilder, BuiltBlock, ExecutionError, NextBlock};
+use wattline_evm::{BlockBuilder, BuiltBlock, ExecutionError, NextBlock, TransactionError};
 use wattline_pool::Pool;
 use wattline_primitives::{Block, RecoveredBlock, SealedBlock};
 use wattline_storage::{ExecutedBlock, StateReader, StorageError};
@@ -49,6 +49,15 @@ pub(crate) enum Outcome {
     Discarded,
 }
 
+/// A block that wants only its end.
+struct Executed {
+    builder: BlockBuilder<StateReader>,
+    /// Time spent executing.
+    execute: Duration,
+    /// What never applies once this block is in the chain.
+    hopeless: Vec<(B256, TransactionError)>,
+}
+
 impl Job {
     /// Builds, seals and commits the block. Blocks until that is done or cancelled.
     pub(crate) fn run(mut self) -> Result<Outcome, ProducerError> {
@@ -76,7 +85,12 @@ impl Job {
         let Some(state) = self.parent_state()? else {
             return Ok(None);
         };
-        let Some((builder, execute)) = self.fill(state)? else {
+        let Some(Executed {
+            builder,
+            execute,
+            hopeless,
+        }) = self.fill(state)?
+        else {
             return Ok(None);
         };
         let gas = builder.gas_used();
@@ -93,6 +107,9 @@ impl Job {
         let transactions = block.receipts.len();
         self.chain.import_sealed(block)?;
         let commit = started.elapsed();
+        for (hash, reason) in hopeless {
+            self.pool.remove_invalid(&hash, reason);
+        }
 
         let late = self
             .chain
@@ -135,12 +152,8 @@ impl Job {
         Ok(Some(reader.state()?))
     }
 
-    /// Executes transactions until the block has to be finished, and tells for how long; none if
-    /// it was cancelled.
-    fn fill(
-        &self,
-        state: StateReader,
-    ) -> Result<Option<(BlockBuilder<StateReader>, Duration)>, ProducerError> {
+    /// Executes transactions until the block has to be finished; none if it was cancelled.
+    fn fill(&self, state: StateReader) -> Result<Option<Executed>, ProducerError> {
         let next = NextBlock {
             timestamp: self.plan.timestamp,
             gas_limit: self.plan.gas_limit,
@@ -159,10 +172,20 @@ impl Job {
             at_least_until: clock.now() + period / LATE_START_PART,
             included: HashSet::new(),
             refused: HashSet::new(),
+            hopeless: Vec::new(),
             executing: Duration::ZERO,
         };
         let filled = filler.fill(&mut builder).map_err(ExecutionError::from)?;
-        Ok((filled == Filled::InTime).then_some((builder, filler.executing)))
+        let Filler {
+            executing: execute,
+            hopeless,
+            ..
+        } = filler;
+        Ok((filled == Filled::InTime).then_some(Executed {
+            builder,
+            execute,
+            hopeless,
+        }))
     }
 
     /// Ends the block: roots, the signer's fields, the seal.
