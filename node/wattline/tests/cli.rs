@@ -238,7 +238,7 @@ fn a_genesis_file_with_mistakes_says_which() -> eyre::Result<()> {
     let chain = genesis(dir.path(), |genesis| {
         genesis["extraData"] = format!("0x{vanity}{two}{seal}").into();
     })?;
-    assert!(init(&chain)?.contains("sorted"));
+    assert!(init(&chain)?.contains("in ascending order"));
 
     let chain = genesis(dir.path(), |genesis| {
         genesis["extraData"] = format!("0x{vanity}{seal}").into();

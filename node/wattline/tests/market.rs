@@ -477,21 +477,23 @@ impl Village {
         Ok(())
     }
 
-    /// Gives the zone a longer order book and returns the first product that has it.
+    /// Gives the zone a longer order book, from a product on that is far enough away to be signed
+    /// for, and returns that product once its book is open.
     async fn open_product(&self, url: &str) -> eyre::Result<U256> {
-        const OPEN_SECONDS: u64 = 75;
+        // Time for the change to be mined, and then for orders to be signed and sent.
+        const BEFORE_OPENING: u64 = 8;
+        const OPEN: u64 = 90;
         let registry = IRegistry::new(abi::REGISTRY, &self.provider);
-        let block = self
+        let head = self
             .provider
             .get_block(BlockId::latest())
             .await?
             .ok_or_eyre("no head")?;
-        let now = block.header().timestamp();
+        let now = head.header().timestamp();
         let length = u64::from(self.settings.intervalLength);
-        let lead = u64::from(self.settings.openLead.max(self.settings.gateLead));
-        let start = (now + lead + OPEN_SECONDS).next_multiple_of(length);
+        let start = (now + BEFORE_OPENING + OPEN).next_multiple_of(length);
         let mut settings = registry.latestSettings(self.zone).call().await?.settings;
-        settings.openLead = u32::try_from(start - now)? + settings.intervalLength;
+        settings.openLead = u32::try_from(start - now - BEFORE_OPENING)?;
         let data = IRegistry::changeZoneCall {
             zone: self.zone,
             settings,
@@ -507,7 +509,13 @@ impl Village {
             url,
         ])?;
         assert!(sent.contains("1 (success)"), "{sent}");
-        Ok(U256::from(self.zone) << 64_usize | U256::from(start))
+        let product = U256::from(self.zone) << 64_usize | U256::from(start);
+        let info = IMarket::new(abi::MARKET, &self.provider)
+            .productInfo(product)
+            .call()
+            .await?;
+        wait_for_time(&self.provider, info.opensAt).await?;
+        Ok(product)
     }
 }
 
@@ -574,11 +582,12 @@ fn cast(args: &[&str]) -> eyre::Result<String> {
         .args(args)
         .output()
         .wrap_err("cannot run cast; install the tools first with `make tools`")?;
+    // The npm package's wrapper ends with success even where cast itself did not.
+    let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(
-        output.status.success(),
-        "cast {} failed: {}",
-        args.join(" "),
-        String::from_utf8_lossy(&output.stderr)
+        output.status.success() && !errors.contains("Error"),
+        "cast {} failed: {errors}",
+        args.join(" ")
     );
     Ok(String::from_utf8(output.stdout)?)
 }
