@@ -550,3 +550,19 @@ fn a_block_sealed_here_keeps_the_rules_too() {
         None
     );
 }
+
+#[test]
+fn reading_does_not_wait_for_the_one_who_writes() {
+    let net = Net::new();
+    let block = net.forge.extend(net.with_transfers());
+    net.chain.import(block.clone()).unwrap();
+    let mut writer = net.chain.storage().writer().unwrap();
+    writer.unwind_to(0).unwrap();
+    // All of this would hang if it waited, and be empty if it saw what is not committed.
+    assert_eq!(net.chain.head().hash(), block.hash());
+    assert_eq!(net.chain.snapshot(block.hash()).unwrap().number, 1);
+    assert_eq!(net.balance(RECEIVER), U256::from(5 + 7 + 9));
+    drop(writer);
+    let next = net.forge.extend(Template::default());
+    assert_eq!(net.chain.import(next).unwrap(), Imported::Canonical);
+}

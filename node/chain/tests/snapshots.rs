@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use wattline_chain::{
-    ChainError,
+    ChainError, Imported,
     test_utils::{Forge, ManualClock, Signers, Template, TestGenesis},
 };
 use wattline_clique::Snapshot;
@@ -84,4 +84,43 @@ fn a_damaged_or_missing_snapshot_has_its_error() {
         matches!(error, ChainError::DamagedSnapshot { hash, .. } if hash == block.hash()),
         "{error}"
     );
+}
+
+#[test]
+fn a_reorganisation_stores_the_snapshots_of_its_branch() {
+    let signers = Signers::new(3);
+    let genesis = TestGenesis::new(signers.addresses());
+    let trunk = Forge::new(genesis, signers);
+    trunk.extend_in_turn(1022);
+    let branch = trunk.fork();
+    let head = trunk.extend(Template::by(0));
+    // Out of turn twice, then in turn: lighter, as heavy but longer, heavier.
+    let rivals = [1, 0, 2].map(|signer| branch.extend(Template::by(signer)));
+
+    // The trunk's own chain takes the branch over.
+    let chain = trunk.chain();
+    assert_eq!(
+        chain.import(rivals[0].clone()).unwrap(),
+        Imported::SideChain
+    );
+    assert_eq!(
+        chain.import(rivals[1].clone()).unwrap(),
+        Imported::SideChain
+    );
+    assert_eq!(chain.head().hash(), head.hash());
+    assert_eq!(
+        chain.import(rivals[2].clone()).unwrap(),
+        Imported::Canonical
+    );
+    assert_eq!(chain.head().hash(), rivals[2].hash());
+
+    let reader = chain.storage().reader().unwrap();
+    let stored = reader.snapshot(rivals[1].hash()).unwrap().unwrap();
+    let expected = branch.chain().snapshot(rivals[1].hash()).unwrap();
+    assert_eq!(expected.number, 1024);
+    assert_eq!(
+        serde_json::from_slice::<Snapshot>(&stored).unwrap(),
+        *expected
+    );
+    assert_eq!(reader.snapshot(rivals[2].hash()).unwrap(), None);
 }
