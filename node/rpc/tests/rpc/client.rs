@@ -169,3 +169,8 @@ pub(crate) fn word(value: u64) -> Value {
 pub(crate) fn word_bytes(value: u64) -> Bytes {
     U256::from(value).to_be_bytes::<32>().into()
 }
+
+/// The text of a request with these parameters, which may be no JSON.
+pub(crate) fn request(method: &str, params: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+}

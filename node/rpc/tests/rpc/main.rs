@@ -1,10 +1,13 @@
 //! The server as clients see it: over real HTTP and WebSocket, on a real chain.
 
+mod access;
 mod calls;
 mod chain;
 mod client;
 mod clique;
+mod fees;
 mod hostile;
+mod limits;
 mod logs;
 mod pubsub;
 mod reads;

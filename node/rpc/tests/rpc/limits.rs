@@ -1,0 +1,139 @@
+//! How much one client may ask for.
+
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use jsonrpsee::{core::client::ClientT, rpc_params};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use wattline_rpc::RpcLimits;
+
+use crate::{
+    chain::empty,
+    client::{Served, failure, request},
+};
+
+#[tokio::test]
+async fn oversized_requests_are_refused() {
+    let limits = RpcLimits {
+        max_request_bytes: 1000,
+        ..RpcLimits::default()
+    };
+    let node = Served::limited(empty().chain(), limits).await;
+    let (status, text) = node
+        .post(request(
+            "web3_sha3",
+            &format!("[\"0x{}\"]", "00".repeat(600)),
+        ))
+        .await;
+    assert_eq!(status, 413);
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    let failure = failure(&answer);
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (-32007, "Request is too big")
+    );
+    assert_eq!(failure.data, "Exceeded max limit of 1000");
+
+    let client = node.websocket().await;
+    let big =
+        client.request::<B256, _>("web3_sha3", rpc_params![format!("0x{}", "00".repeat(600))]);
+    let refused = tokio::time::timeout(Duration::from_secs(5), big).await;
+    assert!(!matches!(refused, Ok(Ok(_))), "it must not be answered");
+    let again = node.websocket().await;
+    assert_eq!(
+        again
+            .request::<String, _>("eth_chainId", rpc_params![])
+            .await
+            .expect("served"),
+        "0xe1ec"
+    );
+}
+
+#[tokio::test]
+async fn batches_have_a_limit() {
+    let limits = RpcLimits {
+        max_batch: 3,
+        ..RpcLimits::default()
+    };
+    let node = Served::limited(empty().chain(), limits).await;
+    let batch = |count: usize| {
+        let call = request("eth_chainId", "[]");
+        format!("[{}]", vec![call; count].join(","))
+    };
+    let answers = node.post_json(batch(3)).await;
+    assert_eq!(answers.as_array().map(Vec::len), Some(3));
+    assert!(
+        answers
+            .as_array()
+            .is_some_and(|list| list.iter().all(|one| one["result"] == "0xe1ec"))
+    );
+    let failure = failure(&node.post_json(batch(4)).await);
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (-32010, "The batch request was too large")
+    );
+    assert_eq!(failure.data, "Exceeded max limit of 3");
+
+    // One bad request in a batch spoils only itself.
+    let mixed = format!(
+        r#"[{},{{"id":2}},{}]"#,
+        request("eth_chainId", "[]"),
+        request("eth_getBalance", "[1]")
+    );
+    let answers = node.post_json(mixed).await;
+    assert_eq!(answers[0]["result"], "0xe1ec");
+    assert_eq!(answers[1]["error"]["code"], -32600);
+    assert_eq!(answers[2]["error"]["code"], -32602);
+    let message = answers[2]["error"]["message"].as_str().expect("a message");
+    assert!(
+        message.ends_with("expected eth_getBalance(address, block?)"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn oversized_answers_are_refused() {
+    let limits = RpcLimits {
+        max_response_bytes: 200,
+        ..RpcLimits::default()
+    };
+    let node = Served::limited(empty().chain(), limits).await;
+    let failure = node
+        .failure("eth_getBlockByNumber", json!(["latest", false]))
+        .await;
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (-32008, "Response is too big")
+    );
+}
+
+#[tokio::test]
+async fn connections_have_a_limit() {
+    let limits = RpcLimits {
+        max_connections: 1,
+        ..RpcLimits::default()
+    };
+    let node = Served::limited(empty().chain(), limits).await;
+    let _first = node.websocket().await;
+    let mut second = TcpStream::connect(node.handle.local_addr())
+        .await
+        .expect("the port is open");
+    second
+        .write_all(b"POST / HTTP/1.1\r\n\r\n")
+        .await
+        .expect("it takes bytes");
+    let mut answer = String::new();
+    second.read_to_string(&mut answer).await.expect("an answer");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+        "{answer}"
+    );
+    assert!(
+        answer.ends_with("too many connections: please try again in a bit\n"),
+        "{answer}"
+    );
+}
