@@ -202,6 +202,9 @@ pub enum CliqueError {
     /// No key could have made the seal.
     #[error("seal cannot be recovered: {0}")]
     InvalidSeal(String),
+    /// The seal's `s` lies in the upper half of the curve's order: the twin of the signer's seal.
+    #[error("seal has a high s: expected the signature with the low s")]
+    HighS,
     /// Whoever sealed the block may not.
     #[error("unauthorized signer {signer} of block {number}")]
     UnauthorizedSigner {

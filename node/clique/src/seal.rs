@@ -22,14 +22,17 @@ pub fn seal_hash(header: &Header) -> B256 {
 
 /// The account whose key sealed the header.
 ///
-/// As in geth a seal with a high `s` recovers too: the seal is part of the block hash, so whoever
-/// flips it makes another block of the same signer, which fork choice handles like any other.
+/// Of the two signatures that every key can make of one, only that with the low `s` is a seal
+/// (EIP-2 says the same of transactions). geth takes both; but the seal is part of the block hash,
+/// so anybody could turn a sealed block into a twin with another hash, which the lower-hash rule of
+/// fork choice may then prefer.
 ///
 /// # Errors
 ///
 /// [`CliqueError::MissingVanity`] and [`CliqueError::MissingSeal`] for an `extraData` that is too
-/// short, [`CliqueError::RecoveryId`] for a recovery id above 1, [`CliqueError::InvalidSeal`] if
-/// r and s are no signature of any key.
+/// short, [`CliqueError::RecoveryId`] for a recovery id above 1, [`CliqueError::HighS`] for the
+/// wrong one of two twin signatures, [`CliqueError::InvalidSeal`] if r and s are no signature of
+/// any key.
 pub fn recover_signer(header: &Header) -> Result<Address, CliqueError> {
     let seal = ExtraData::parse(&header.extra_data)?.seal;
     let [compact @ .., recovery_id] = seal;
@@ -40,6 +43,11 @@ pub fn recover_signer(header: &Header) -> Result<Address, CliqueError> {
     };
     let invalid = |error: secp256k1::Error| CliqueError::InvalidSeal(error.to_string());
     let signature = RecoverableSignature::from_compact(compact, id).map_err(invalid)?;
+    let mut low = signature.to_standard();
+    low.normalize_s();
+    if low != signature.to_standard() {
+        return Err(CliqueError::HighS);
+    }
     let message = Message::from_digest(seal_hash(header).0);
     let key = SECP256K1
         .recover_ecdsa(message, &signature)
