@@ -1,5 +1,6 @@
 //! From a configuration to a genesis file.
 
+use alloy_eips::eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE};
 use alloy_genesis::{ChainConfig, CliqueConfig, Genesis};
 use alloy_primitives::U256;
 use serde_json::json;
@@ -46,6 +47,8 @@ pub fn build(config: &Config, artifacts: &Artifacts) -> Result<Genesis, BuildErr
     }
     let mut world = World::new(config.chain_id, config.timestamp);
     predeploys::deploy(&mut world, artifacts, config, DEFAULT_AUCTION)?;
+    // Contracts find older block hashes there; the EVM writes them at the start of every block.
+    world.etch(HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE.clone());
     for account in &config.accounts {
         world.fund(account.address, account.coins);
     }
