@@ -55,11 +55,12 @@ contract Handler is System {
 
     // Steps
 
+    /// @dev Few prices, so that orders cross and share levels.
     function submit(uint256 who, uint256 which, uint256 side, int256 price, uint256 quantity) external {
         (address account, uint256 product) = (_trader(who), _pick(which));
         bool open = _stage(product) == IMarket.Stage.Open;
         vm.prank(account);
-        try MARKET.submit(product, uint8(side % 2), int32(bound(price, -200, 300)), uint40(bound(quantity, 1, 1500))) {
+        try MARKET.submit(product, uint8(side % 2), int32(bound(price, -4, 6)) * 50, uint40(bound(quantity, 1, 1500))) {
             _must(open, "an order was taken outside the opening hours");
             ++done["submit"];
         } catch {
