@@ -264,9 +264,11 @@ impl Product {
         let mut calls = Vec::new();
         match info.stage {
             IMarket::Stage::Settled => {
+                // The next phase begins only once this one's result is read: the node may go away in between.
+                self.read_auction(chain, &info).await?;
                 self.phase = Phase::Delivery;
                 self.sent = None;
-                return self.read_auction(chain, &info).await;
+                return Ok(());
             }
             IMarket::Stage::Closed if !self.is_waiting(head) => {
                 let call = IMarket::clearCall {

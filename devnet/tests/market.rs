@@ -1,0 +1,314 @@
+//! The `neighbourhood` and `meterd` programs on a real node that is killed while they trade.
+
+use alloy::{
+    primitives::{Address, U256, address},
+    providers::{Provider, RootProvider},
+    transports::http::reqwest::Url,
+};
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::process::{Child, Command};
+use wattline_devnet::{Report, dataset::Dataset};
+
+mod abi {
+    alloy::sol!(
+        #[sol(rpc)]
+        "../contracts/src/interfaces/IMarket.sol"
+    );
+    alloy::sol!(
+        #[sol(rpc)]
+        "../contracts/src/interfaces/IMetering.sol"
+    );
+}
+
+const MARKET: Address = address!("E1EC000000000000000000000000000000000005");
+const METERING: Address = address!("E1EC000000000000000000000000000000000006");
+/// How long anything may take. Nothing takes that long unless something is broken.
+const DEADLINE: Duration = Duration::from_secs(150);
+const INTERVALS: usize = 4;
+
+/// A program built beside this one.
+fn program(name: &str, variable: &str) -> PathBuf {
+    let built = || Path::new(env!("CARGO_BIN_EXE_neighbourhood")).with_file_name(name);
+    let path = std::env::var_os(variable).map_or_else(built, PathBuf::from);
+    assert!(
+        path.exists(),
+        "there is no {}: run `cargo build --workspace --bins` first",
+        path.display()
+    );
+    path
+}
+
+async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = check().await {
+            return value;
+        }
+        assert!(
+            begun.elapsed() < DEADLINE,
+            "{what}: not within {DEADLINE:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+struct Stage {
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("directory");
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|bound| bound.local_addr())
+            .expect("port")
+            .port();
+        fs::create_dir(dir.path().join("data")).expect("directory");
+        fs::write(
+            dir.path().join("data/meters.csv"),
+            "meter,node,load_kw,pv_kw\nA,1,2,0\nB,2,2,0\nC,3,2,0\nD,4,1,9\nE,5,1,9\n",
+        )
+        .expect("written");
+        let mut lines = "interval_start,meter,consumption_wh,generation_wh\n".to_owned();
+        for interval in 0..INTERVALS {
+            for (place, meter) in ["A", "B", "C", "D", "E"].into_iter().enumerate() {
+                let consumption = 100 + 17 * interval + 31 * place;
+                let generation = if place > 2 { 500 + 13 * interval } else { 0 };
+                lines += &format!(
+                    "2016-06-07T11:{:02}:00Z,{meter},{consumption},{generation}\n",
+                    15 * interval
+                );
+            }
+        }
+        fs::write(dir.path().join("data/intervals.csv"), lines).expect("written");
+        Self { dir, port }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn provider(&self) -> RootProvider {
+        RootProvider::new_http(self.url().parse::<Url>().expect("URL"))
+    }
+
+    async fn node(&self) -> Child {
+        let node = Command::new(program("wattline", "WATTLINE_BIN"))
+            .args([
+                "dev",
+                "--no-market",
+                "--http.port",
+                &self.port.to_string(),
+                "--datadir",
+            ])
+            .arg(self.path("chain"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the node starts");
+        let provider = self.provider();
+        eventually("the node answers", async || {
+            provider
+                .get_block_number()
+                .await
+                .ok()
+                .filter(|number| *number > 0)
+        })
+        .await;
+        node
+    }
+
+    fn neighbourhood(&self, interval_seconds: u32) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neighbourhood"));
+        command
+            .args([
+                "--rpc",
+                &self.url(),
+                "--interval-seconds",
+                &interval_seconds.to_string(),
+                "--data",
+            ])
+            .arg(self.path("data"))
+            .arg("--report")
+            .arg(self.path("report.json"))
+            .arg("--meterd")
+            .arg(self.path("meterd"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    fn meterd(&self) -> Child {
+        // A free port for its metrics: the written configuration has the usual one, which may be in use here.
+        let config = self.path("meterd/meterd.toml");
+        let text = fs::read_to_string(&config).expect("configuration");
+        fs::write(&config, text.replace("listen = \"127.0.0.1:9101\"\n", "")).expect("written");
+        Command::new(program("meterd", "METERD_BIN"))
+            .args(["run", "--config"])
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("meterd starts")
+    }
+
+    fn report(&self) -> Option<Report> {
+        serde_json::from_str(&fs::read_to_string(self.path("report.json")).ok()?).ok()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trading_goes_on_when_the_node_comes_back_and_the_chain_is_continued() {
+    let stage = Stage::new();
+    let mut node = stage.node().await;
+    let market = stage
+        .neighbourhood(4)
+        .spawn()
+        .expect("the neighbourhood starts");
+    eventually("meterd's configuration", async || {
+        let text = fs::read_to_string(stage.path("meterd/meterd.toml")).ok()?;
+        text.contains("intervals = ").then_some(())
+    })
+    .await;
+    let mut meterd = stage.meterd();
+    eventually("the first interval is settled", async || {
+        stage
+            .report()?
+            .intervals()
+            .first()
+            .filter(|interval| interval.settled)
+            .map(|_| ())
+    })
+    .await;
+    node.kill().await.expect("killed");
+    let node = stage.node().await;
+
+    let output = tokio::time::timeout(DEADLINE, market.wait_with_output())
+        .await
+        .expect("in time")
+        .expect("ends");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        tokio::time::timeout(DEADLINE, meterd.wait())
+            .await
+            .expect("in time")
+            .expect("ends")
+            .success()
+    );
+    let report = stage.report().expect("report");
+    assert_report(&stage, &report).await;
+    let table = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(
+        table
+            .lines()
+            .filter(|line| line.ends_with("5/5  yes"))
+            .count(),
+        INTERVALS,
+        "{table}"
+    );
+
+    // The zone keeps its interval length for life.
+    let refused = stage.neighbourhood(5).output().await.expect("ends");
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(
+        message.contains("zone 1 of this chain has intervals of 4 s, not 5 s"),
+        "{message}"
+    );
+
+    // Other data under the same names is refused, too.
+    let meters = fs::read_to_string(stage.path("data/intervals.csv")).expect("data");
+    fs::write(
+        stage.path("data/intervals.csv"),
+        meters.replace(",A,100,", ",A,9100,"),
+    )
+    .expect("written");
+    let refused = stage.neighbourhood(4).output().await.expect("ends");
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        message.contains("meter A of this chain belongs to another data set"),
+        "{message}"
+    );
+    drop(node);
+}
+
+/// The report says what the chain says, and what the data says.
+async fn assert_report(stage: &Stage, report: &Report) {
+    let data = Dataset::load(&stage.path("data")).expect("data");
+    let provider = stage.provider();
+    let market = abi::IMarket::new(MARKET, &provider);
+    let metering = abi::IMetering::new(METERING, &provider);
+    assert_eq!(report.intervals().len(), INTERVALS);
+    for (index, interval) in report.intervals().iter().enumerate() {
+        let energies = data.interval(index).expect("interval");
+        assert_eq!(Some(interval.start), data.start_of(index));
+        assert_eq!(
+            interval.import_wh,
+            energies.iter().map(|energy| energy.import()).sum::<u64>()
+        );
+        assert_eq!(
+            interval.export_wh,
+            energies.iter().map(|energy| energy.export()).sum::<u64>()
+        );
+        assert_eq!((interval.readings, interval.settled), (5, true));
+        assert_eq!(interval.orders, interval.bids + interval.asks);
+        let clearing = market
+            .clearing(interval.product)
+            .call()
+            .await
+            .expect("view");
+        assert_eq!(
+            (clearing.price, clearing.volume),
+            (interval.price_ticks, interval.volume_wh)
+        );
+        let words = market.orders(interval.product).call().await.expect("view");
+        assert_eq!(words.len() as u64, interval.orders);
+    }
+    // The first interval was ordered and cleared before the node went away.
+    let first = &report.intervals()[0];
+    assert_eq!((first.bids, first.asks), (3, 2));
+    assert!(first.volume_wh > 0);
+
+    // After the last interval every register is the sum of its data.
+    let last = report.intervals().last().expect("interval");
+    let end = (last.product & U256::from(u64::MAX)).to::<u64>() + 4;
+    for (place, meter) in data.meters().iter().enumerate() {
+        let id = alloy::primitives::B256::right_padding_from(meter.name.as_bytes());
+        let register = metering.register(id, end).call().await.expect("view");
+        let sum = |energy: fn(&wattline_devnet::dataset::IntervalEnergy) -> u64| -> u64 {
+            (0..INTERVALS)
+                .map(|index| energy(&data.interval(index).expect("interval")[place]))
+                .sum()
+        };
+        assert_eq!(
+            register.importWh,
+            sum(|energy| energy.import()),
+            "{}",
+            meter.name
+        );
+        assert_eq!(
+            register.exportWh,
+            sum(|energy| energy.export()),
+            "{}",
+            meter.name
+        );
+    }
+}
