@@ -1,12 +1,13 @@
 //! The daemon: from the source into the outbox, from the outbox to the chain.
 
 use crate::{
-    Base, Config, Fault, Meter, MeterId, Observation, Outbox, OutboxError, Registers, Source,
+    Base, Config, Fault, Meter, MeterId, Observation, Outbox, OutboxError, Reading, Registers,
+    Source,
     backoff::Backoff,
     chain::{Chain, ChainError},
     config::{CsvInput, SourceConfig},
     source::{IntervalReader, IntervalsError, Replay, ReplayPlan, ReplaySource},
-    submitter::Submitter,
+    submitter::{Submitter, now},
     telemetry::{self, ServeError, Telemetry},
 };
 use eyre::WrapErr;
@@ -14,6 +15,9 @@ use std::{fs::File, io::BufReader, io::Read, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+/// How far clocks may differ, in seconds.
+pub(crate) const CLOCK_TOLERANCE: u64 = 60;
 
 /// Why the daemon cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,9 @@ pub async fn run_to_end(config: Config, shutdown: CancellationToken) -> eyre::Re
 async fn serve(config: &Config, shutdown: &CancellationToken, ends: bool) -> eyre::Result<()> {
     config.validate()?;
     let telemetry = Arc::new(Telemetry::new(config.max_age_seconds));
-    let outbox = Outbox::open(&config.outbox, config.chain_id, config.contract)?;
+    let (path, chain_id, contract) = (config.outbox.clone(), config.chain_id, config.contract);
+    let outbox =
+        tokio::task::spawn_blocking(move || Outbox::open(&path, chain_id, contract)).await??;
     let chain = Chain::new(config.rpc.clone(), config.chain_id, config.contract)
         .wrap_err("cannot speak HTTP")?;
     let SourceConfig::Csv { input, plan } = &config.source;
@@ -195,21 +201,18 @@ async fn collect(
             info!("the source has ended");
             return Ok(());
         };
-        let mut readings = Vec::with_capacity(observations.len());
-        for observation in observations {
-            match observation {
-                Observation::Reading(reading) => readings.push(reading),
-                Observation::Fault(fault) => telemetry.fault(&fault),
-            }
-        }
+        let (readings, faults) = sort(observations, now());
+        faults.iter().for_each(|fault| telemetry.fault(fault));
         let Some(boundary) = readings.first().map(|reading| reading.time) else {
             continue;
         };
-        let recorded = tokio::task::block_in_place(|| outbox.record(&readings))?;
+        let recorded = outbox
+            .blocking(move |outbox| outbox.record(&readings))
+            .await?;
         recorded
             .faults
             .iter()
-            .for_each(|fault: &Fault| telemetry.fault(fault));
+            .for_each(|fault| telemetry.fault(fault));
         telemetry.taken(recorded.taken);
         if recorded.taken > 0 {
             info!(
@@ -221,6 +224,23 @@ async fn collect(
             news.notify_one();
         }
     }
+}
+
+/// Parts readings from faults. A reading from further ahead than clocks may differ is a fault.
+fn sort(observations: Vec<Observation>, now: u64) -> (Vec<Reading>, Vec<Fault>) {
+    let (mut readings, mut faults) = (Vec::with_capacity(observations.len()), Vec::new());
+    for observation in observations {
+        match observation {
+            Observation::Reading(Reading { meter, time, .. })
+                if time > now.saturating_add(CLOCK_TOLERANCE) =>
+            {
+                faults.push(Fault::ClockOff { meter, time, now });
+            }
+            Observation::Reading(reading) => readings.push(reading),
+            Observation::Fault(fault) => faults.push(fault),
+        }
+    }
+    (readings, faults)
 }
 
 /// Each meter's registers as the replay starts: as remembered if this replay began before, otherwise the last known
@@ -284,7 +304,9 @@ async fn bases(
         };
         registers.push(base.registers);
     }
-    outbox.set_bases(&new)?;
+    outbox
+        .blocking(move |outbox| outbox.set_bases(&new))
+        .await?;
     Ok(registers)
 }
 
@@ -293,7 +315,7 @@ async fn chain_bases(
     ids: &[MeterId],
     start: u64,
     chain: &Chain,
-) -> Result<Vec<(Option<crate::Reading>, Option<Registers>)>, ChainError> {
+) -> Result<Vec<(Option<Reading>, Option<Registers>)>, ChainError> {
     chain.check().await?;
     let latest = chain.latest(ids).await?;
     let keys = ids.iter().map(|id| (start, *id)).collect::<Vec<_>>();
@@ -301,4 +323,28 @@ async fn chain_bases(
         .into_iter()
         .zip(chain.registers(&keys).await?)
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_from_the_future_is_a_fault() {
+        let meter = MeterId::from_name("M001").expect("name");
+        let at = |time| Reading {
+            meter,
+            time,
+            registers: Registers::default(),
+        };
+        let observations = [1_060, 1_061]
+            .map(|time| Observation::Reading(at(time)))
+            .to_vec();
+        let (readings, faults) = sort(observations, 1_000);
+        assert_eq!(readings, [at(1_060)]);
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["meter M001: its reading is of 1061, but it is 1000 here; one of the clocks is off"]
+        );
+    }
 }

@@ -146,6 +146,20 @@ impl Outbox {
         }
     }
 
+    /// Does something with the outbox off the asynchronous threads: its writes wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// As `work`.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, OutboxError> + Send + 'static,
+    ) -> Result<T, OutboxError> {
+        let outbox = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&outbox)).await;
+        done.unwrap_or_else(|error| Err(OutboxError::Interrupted(error.to_string())))
+    }
+
     fn identity(&self) -> Result<Option<(u64, u64, Address)>, OutboxError> {
         let read = self.db.begin_read()?;
         let meta = match read.open_table(META) {

@@ -46,6 +46,18 @@ pub enum Fault {
         /// The last boundary with a known register, Unix seconds.
         last: u64,
     },
+    /// A reading from the future: the meter's clock, or this machine's, is far off.
+    #[error(
+        "meter {meter}: its reading is of {time}, but it is {now} here; one of the clocks is off"
+    )]
+    ClockOff {
+        /// The meter.
+        meter: MeterId,
+        /// The boundary, Unix seconds.
+        time: u64,
+        /// This machine's time, Unix seconds.
+        now: u64,
+    },
     /// A register is below its earlier value.
     #[error(
         "meter {meter} at {time}: a register jumped back to {got}; at {earlier_time} it was {earlier}"
@@ -82,6 +94,7 @@ impl Fault {
         match self {
             Self::Line(line) => line.fault.kind(),
             Self::Silent { .. } => "silent",
+            Self::ClockOff { .. } => "clock_off",
             Self::JumpedBack { .. } => "jumped_back",
             Self::Contradiction { .. } => "contradiction",
         }

@@ -4,6 +4,7 @@ use crate::{
     Batch, ChainError, MeterId, Outbox, OutboxError, Outcome, ReadingKey, Waiting,
     backoff::Backoff,
     chain::{Chain, Head, Offer, Sent, Verdict},
+    daemon::CLOCK_TOLERANCE,
     telemetry::Telemetry,
 };
 use alloy::{
@@ -85,6 +86,7 @@ pub(crate) struct Submitter {
     batch_limit: usize,
     resends: BTreeMap<u64, (Instant, Backoff)>,
     connected: bool,
+    clock_off: bool,
 }
 
 impl Submitter {
@@ -106,6 +108,7 @@ impl Submitter {
             batch_limit: submission.batch.max(1),
             resends: BTreeMap::new(),
             connected: false,
+            clock_off: false,
         }
     }
 
@@ -165,6 +168,7 @@ impl Submitter {
             info!("connected to the chain");
         }
         let head = self.chain.head().await?;
+        self.watch_clock(&head);
         let (mined, pending) = self.chain.nonces(self.key.address()).await?;
         let mut batches = self.outbox.batches()?;
         if let Some(lowest) = batches.first().map(|batch| batch.nonce)
@@ -176,13 +180,28 @@ impl Submitter {
                 "the chain lacks the transactions before these; the readings are sent anew"
             );
             for batch in batches.drain(..) {
-                self.release(&batch, 0)?;
+                self.release(&batch, 0).await?;
             }
         }
         for batch in &batches {
             self.follow(batch, &head, mined).await?;
         }
         self.send_waiting(&head, mined, pending).await
+    }
+
+    /// A chain ahead of this machine's clock means that one of the clocks is off: readings come late, or too early for
+    /// the chain to take them.
+    fn watch_clock(&mut self, head: &Head) {
+        let ahead = head.timestamp.saturating_sub(now());
+        self.telemetry.chain_ahead(ahead);
+        let off = ahead > CLOCK_TOLERANCE;
+        if off && !self.clock_off {
+            warn!(
+                ahead,
+                "the chain is ahead of this machine's clock; one of the clocks is off"
+            );
+        }
+        self.clock_off = off;
     }
 
     /// Looks after one batch under way.
@@ -198,9 +217,9 @@ impl Submitter {
                 return Ok(());
             }
             return if receipt.status() {
-                self.conclude(batch, &receipt)
+                self.conclude(batch, &receipt).await
             } else {
-                self.reverted(batch, &receipt)
+                self.reverted(batch, &receipt).await
             };
         }
         if mined > batch.nonce {
@@ -209,7 +228,7 @@ impl Submitter {
                 "another transaction took the nonce; the readings are sent anew"
             );
             self.resends.remove(&batch.nonce);
-            return self.release(batch, 0);
+            return self.release(batch, 0).await;
         }
         let due = self
             .resends
@@ -223,7 +242,11 @@ impl Submitter {
     }
 
     /// A batch's transaction is in the chain for good: each reading ends as its event says.
-    fn conclude(&mut self, batch: &Batch, receipt: &TransactionReceipt) -> Result<(), SubmitError> {
+    async fn conclude(
+        &mut self,
+        batch: &Batch,
+        receipt: &TransactionReceipt,
+    ) -> Result<(), SubmitError> {
         let verdicts = self.chain.verdicts(receipt);
         let mut outcomes = Vec::with_capacity(batch.readings.len());
         for key in &batch.readings {
@@ -233,12 +256,15 @@ impl Submitter {
                 .unwrap_or(Verdict::Later("no_event"));
             outcomes.push(self.outcome(*key, verdict)?);
         }
-        self.outbox.finish(batch.nonce, &outcomes)?;
-        self.resends.remove(&batch.nonce);
+        let (nonce, count) = (batch.nonce, outcomes.len());
         let delivered = outcomes
             .iter()
             .filter(|outcome| **outcome == Outcome::Delivered)
             .count();
+        self.outbox
+            .blocking(move |outbox| outbox.finish(nonce, &outcomes))
+            .await?;
+        self.resends.remove(&nonce);
         self.telemetry.confirmed(delivered);
         self.batch_limit = self
             .batch_limit
@@ -248,7 +274,7 @@ impl Submitter {
             block = receipt.block_number,
             transaction = %receipt.transaction_hash,
             delivered,
-            refused = outcomes.len() - delivered,
+            refused = count - delivered,
             "readings are on the chain"
         );
         Ok(())
@@ -277,7 +303,11 @@ impl Submitter {
     }
 
     /// A transaction failed as a whole (too little gas, a paused contract): its readings wait, in smaller batches.
-    fn reverted(&mut self, batch: &Batch, receipt: &TransactionReceipt) -> Result<(), SubmitError> {
+    async fn reverted(
+        &mut self,
+        batch: &Batch,
+        receipt: &TransactionReceipt,
+    ) -> Result<(), SubmitError> {
         self.batch_limit = (batch.readings.len() / 2).max(1);
         warn!(
             transaction = %receipt.transaction_hash,
@@ -294,17 +324,24 @@ impl Submitter {
             .flatten()
             .map_or(0, |row| row.attempts);
         self.release(batch, now().saturating_add(retry_wait(attempts).as_secs()))
+            .await
     }
 
-    fn release(&self, batch: &Batch, not_before: u64) -> Result<(), SubmitError> {
-        let outcomes = vec![Outcome::Again { not_before }; batch.readings.len()];
-        Ok(self.outbox.finish(batch.nonce, &outcomes)?)
+    async fn release(&self, batch: &Batch, not_before: u64) -> Result<(), SubmitError> {
+        let (nonce, outcomes) = (
+            batch.nonce,
+            vec![Outcome::Again { not_before }; batch.readings.len()],
+        );
+        Ok(self
+            .outbox
+            .blocking(move |outbox| outbox.finish(nonce, &outcomes))
+            .await?)
     }
 
     /// Sends a batch's latest transaction, again if need be; offers more only if the chain asks for more.
     async fn broadcast(&mut self, batch: &Batch, head: &Head) -> Result<(), SubmitError> {
         let Some(transaction) = batch.transactions.last() else {
-            return self.release(batch, 0);
+            return self.release(batch, 0).await;
         };
         let (_, mut backoff) = self.resends.get(&batch.nonce).copied().unwrap_or_else(|| {
             let first = Duration::from_secs(self.submission.resend_seconds.max(1));
@@ -358,7 +395,10 @@ impl Submitter {
         let readings = self.readings(&batch.readings)?;
         let transaction = self.transaction(&readings, batch.nonce, fee)?;
         info!(nonce = batch.nonce, fee, "offering the chain's higher fee");
-        self.outbox.offer(batch.nonce, transaction.clone())?;
+        let (nonce, offered) = (batch.nonce, transaction.clone());
+        self.outbox
+            .blocking(move |outbox| outbox.offer(nonce, offered))
+            .await?;
         self.chain.send(&transaction).await?;
         Ok(())
     }
@@ -405,7 +445,10 @@ impl Submitter {
                 transactions: vec![transaction],
                 readings,
             };
-            self.outbox.pack(&batch)?;
+            let packed = batch.clone();
+            self.outbox
+                .blocking(move |outbox| outbox.pack(&packed))
+                .await?;
             info!(
                 nonce,
                 readings = batch.readings.len(),
@@ -443,13 +486,14 @@ impl Submitter {
                 Some(_) => settled.push((key, self.outcome(key, Verdict::Never("conflict"))?)),
             }
         }
-        self.outbox.settle(&settled)?;
-        self.telemetry.confirmed(
-            settled
-                .iter()
-                .filter(|(_, outcome)| *outcome == Outcome::Delivered)
-                .count(),
-        );
+        let delivered = settled
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Delivered)
+            .count();
+        self.outbox
+            .blocking(move |outbox| outbox.settle(&settled))
+            .await?;
+        self.telemetry.confirmed(delivered);
         Ok(left)
     }
 

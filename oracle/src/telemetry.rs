@@ -78,6 +78,10 @@ impl Telemetry {
             "meterd_transactions_reverted_total",
             "Transactions that failed as a whole"
         );
+        describe_gauge!(
+            "meterd_chain_ahead_seconds",
+            "How far the chain is ahead of this machine's clock"
+        );
         describe_gauge!("meterd_chain_reachable", "1 while the node answers");
         Self {
             health: Mutex::default(),
@@ -113,6 +117,10 @@ impl Telemetry {
     pub(crate) fn rejected(&self, reason: &'static str) {
         counter!("meterd_readings_rejected_total", "reason" => reason).increment(1);
         self.with(|health| health.rejected += 1);
+    }
+
+    pub(crate) fn chain_ahead(&self, seconds: u64) {
+        gauge!("meterd_chain_ahead_seconds").set(seconds as f64);
     }
 
     pub(crate) fn sent(&self) {

@@ -102,6 +102,9 @@ pub enum OutboxError {
         /// Why.
         error: serde_json::Error,
     },
+    /// The program is ending, or the work on the outbox failed inside.
+    #[error("work on the outbox was interrupted: {0}")]
+    Interrupted(String),
     /// The database fails.
     #[error("the outbox's database failed: {0}")]
     Database(#[source] Box<redb::Error>),
