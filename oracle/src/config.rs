@@ -4,7 +4,7 @@ use crate::{
     InvalidMeterName, MeterId,
     keystore::{self, KeystoreError},
     source::ReplayPlan,
-    submitter::Submission,
+    submission::Submission,
 };
 use alloy::{
     primitives::{Address, B256, address},

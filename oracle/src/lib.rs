@@ -12,6 +12,7 @@ pub mod keystore;
 mod outbox;
 mod reading;
 pub mod source;
+mod submission;
 mod submitter;
 mod telemetry;
 
@@ -25,5 +26,6 @@ pub use outbox::{
 };
 pub use reading::{InvalidMeterName, MeterId, Reading, Registers, WattHours};
 pub use source::{Fault, Observation, Source};
-pub use submitter::{Submission, SubmitError};
+pub use submission::Submission;
+pub use submitter::SubmitError;
 pub use telemetry::ServeError;
