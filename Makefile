@@ -49,4 +49,4 @@ bench: contracts ## Run the benchmarks and print their ratios
 
 .PHONY: fuzz
 fuzz: ## Fuzz the precompile's calldata for a minute (needs a nightly toolchain and cargo-fuzz)
-	cd precompiles && cargo +nightly fuzz run calldata -- -max_total_time=60
+	cd precompiles && cargo +nightly fuzz run calldata fuzz/corpus/calldata fuzz/seeds -- -max_total_time=60

@@ -212,7 +212,7 @@ fn a_directory_of_another_genesis_is_refused_and_left_as_it_is() -> eyre::Result
     let before = files(&datadir)?;
 
     let other = genesis(dir.path(), |genesis| {
-        genesis["gasLimit"] = "0x1c9c380".into()
+        genesis["gasLimit"] = "0x1c9c380".into();
     })?;
     let said = fails(&["init", "--datadir", text(&datadir), "--chain", &other])?;
     assert!(said.contains("genesis"), "{said}");

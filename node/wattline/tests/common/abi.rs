@@ -1,5 +1,7 @@
 //! The market's contracts as a client sees them, and where they stand.
 
+#![allow(clippy::too_many_arguments)] // ERC-2612 wants eight
+
 use alloy::{
     primitives::{Address, address},
     sol,
