@@ -221,22 +221,38 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
                 substituted: substituted
             });
         }
-        Verdict verdict = _fits(entries, entry, reading.time, rules);
+        Verdict verdict = _fits(entries, entry, reading, rules);
         if (verdict == Verdict.Accepted) _link(entries, entry, reading);
         return verdict;
     }
 
     /// @dev Judges an entry against its neighbours.
-    function _fits(mapping(uint256 time => Entry) storage entries, Entry memory entry, uint64 time, Rules memory rules)
+    function _fits(
+        mapping(uint256 time => Entry) storage entries,
+        Entry memory entry,
+        Reading calldata reading,
+        Rules memory rules
+    ) private view returns (Verdict verdict) {
+        verdict = entry.previous == 0
+            ? _followsInstallation(entry, reading, rules)
+            : _compare(entries[entry.previous], entry, reading.time - entry.previous, rules);
+        if (verdict != Verdict.Accepted || entry.next == 0) return verdict;
+        return _compare(entry, entries[entry.next], entry.next - reading.time, rules);
+    }
+
+    /// @dev Judges an entry without a stored earlier neighbour. Without a base, a substitute that comes before the
+    ///      meter's own first reading could say anything and lock out every true reading.
+    function _followsInstallation(Entry memory entry, Reading calldata reading, Rules memory rules)
         private
         view
-        returns (Verdict verdict)
+        returns (Verdict)
     {
-        if (entry.previous != 0) {
-            verdict = _compare(entries[entry.previous], entry, time - entry.previous, rules);
-            if (verdict != Verdict.Accepted) return verdict;
-        }
-        if (entry.next != 0) verdict = _compare(entry, entries[entry.next], entry.next - time, rules);
+        Entry memory base;
+        uint64 since;
+        (since, base.importWh, base.exportWh) = REGISTRY.installation(reading.meter);
+        if (reading.time < since) return Verdict.BeforeRegistration;
+        // The base stands for the boundary before `since`.
+        return _compare(base, entry, uint256(reading.time) - since + rules.length, rules);
     }
 
     function _link(mapping(uint256 time => Entry) storage entries, Entry memory entry, Reading calldata reading)

@@ -34,7 +34,7 @@ contract Registry is IRegistry, Managed {
         bool active;
     }
 
-    /// @dev Two slots, of which a reading needs the first and the zone.
+    /// @dev Three slots, of which a reading needs the first and the zone, and the third if it has no earlier neighbour.
     struct MeterRecord {
         address signer;
         uint40 maxImportWh;
@@ -43,6 +43,9 @@ contract Registry is IRegistry, Managed {
         address owner;
         uint64 zone;
         uint32 number;
+        uint64 since;
+        uint64 importWh;
+        uint64 exportWh;
     }
 
     /// @dev One slot: a meter that counts for an account in intervals that start in [since, until).
@@ -283,6 +286,12 @@ contract Registry is IRegistry, Managed {
         (maxImportWh, maxExportWh) = (record.maxImportWh, record.maxExportWh);
     }
 
+    /// @inheritdoc IRegistry
+    function installation(bytes32 id) external view returns (uint64 since, uint64 importWh, uint64 exportWh) {
+        MeterRecord storage record = _meters[id];
+        return (record.since, record.importWh, record.exportWh);
+    }
+
     // Internals
 
     function _checkSettings(ZoneSettings calldata settings) private pure {
@@ -329,9 +338,20 @@ contract Registry is IRegistry, Managed {
         record.zone = zone;
         record.number = _meterIds.length.toUint32();
         _meterIds.push(input.id);
-        emit MeterRegistered(input.id, zone, input.signer, input.maxImportWh, input.maxExportWh, input.renewable);
-
         uint64 since = _nextBoundary(block.timestamp, _versions[zone][0].intervalLength);
+        record.since = since;
+        record.importWh = input.importWh;
+        record.exportWh = input.exportWh;
+        emit MeterRegistered(
+            input.id,
+            zone,
+            input.signer,
+            input.maxImportWh,
+            input.maxExportWh,
+            input.renewable,
+            input.importWh,
+            input.exportWh
+        );
         _hold(input.owner, record, since);
         emit MeterAssigned(input.id, input.owner, since);
     }

@@ -23,7 +23,7 @@ contract GasTest is System {
             address household = _named(string.concat("household ", vm.toString(i)));
             households.push(household);
             bytes32 id = _meterOf(household);
-            meters[i] = IRegistry.NewMeter(id, household, vm.addr(_keyOf(id)), 5000, 3000, i % 2 == 1);
+            meters[i] = IRegistry.NewMeter(id, household, vm.addr(_keyOf(id)), 5000, 3000, i % 2 == 1, 0, 0);
         }
         vm.prank(bank);
         TOKEN.mintMany(households, 1000 * COIN);

@@ -77,9 +77,9 @@ contract LifecycleTest is System {
 
     function _readInterval(address account, uint64 importWh, uint64 exportWh) private {
         bytes32 meter = _meterOf(account);
-        vm.assertEq(uint256(_read(meter, START, 70_000, 30_000)), uint256(IMetering.Verdict.Accepted));
+        vm.assertEq(uint256(_read(meter, START, 20_000, 12_000)), uint256(IMetering.Verdict.Accepted));
         vm.assertEq(
-            uint256(_read(meter, START + LENGTH, 70_000 + importWh, 30_000 + exportWh)),
+            uint256(_read(meter, START + LENGTH, 20_000 + importWh, 12_000 + exportWh)),
             uint256(IMetering.Verdict.Accepted)
         );
     }

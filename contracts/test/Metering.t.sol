@@ -7,6 +7,7 @@ import {System} from "./base/System.sol";
 
 /// @notice Readings signed by meters. The meter can take 5,000 Wh and deliver 3,000 Wh in an interval.
 contract MeteringTest is System {
+    bytes32 private constant USED = "used";
     bytes32 private meter = _meterOf(alice);
 
     function setUp() public override {
@@ -15,17 +16,64 @@ contract MeteringTest is System {
         vm.warp(T0 + 1000 * LENGTH);
     }
 
-    function test_the_first_reading_sets_the_base() public {
+    function test_a_reading_is_stored() public {
         vm.expectEmit(address(METERING));
-        emit IMetering.ReadingAccepted(meter, T0, 123_456_789, 987_654_321, false);
-        _expectVerdict(_read(meter, T0, 123_456_789, 987_654_321), IMetering.Verdict.Accepted);
+        emit IMetering.ReadingAccepted(meter, T0, 4321, 1234, false);
+        _expectVerdict(_read(meter, T0, 4321, 1234), IMetering.Verdict.Accepted);
         IMetering.LatestRegister memory latest = METERING.latest(meter);
         vm.assertEq(latest.time, T0);
-        vm.assertEq(latest.importWh, 123_456_789);
-        vm.assertEq(latest.exportWh, 987_654_321);
+        vm.assertEq(latest.importWh, 4321);
+        vm.assertEq(latest.exportWh, 1234);
         vm.assertEq(latest.substituted, false);
         vm.assertEq(latest.count, 1);
-        _expectRegister(T0, 123_456_789, 987_654_321);
+        _expectRegister(T0, 4321, 1234);
+    }
+
+    /// @dev A meter that showed 1,000,000 and 500,000 Wh when it was installed, and counts from `since` on.
+    function _installUsed() private returns (uint64 since) {
+        since = T0 + 1001 * LENGTH;
+        vm.warp(since - 1);
+        _addMeter(alice, USED, 5000, 3000, 1_000_000, 500_000);
+        vm.warp(since + 10 * LENGTH);
+    }
+
+    function test_the_first_reading_follows_the_registers_at_installation() public {
+        uint64 since = _installUsed();
+        _expectRejected(_reading(USED, since, 999_999, 500_000), IMetering.Verdict.Backwards);
+        _expectRejected(_reading(USED, since, 1_000_000, 499_999), IMetering.Verdict.Backwards);
+        _expectRejected(_reading(USED, since, 1_005_001, 500_000), IMetering.Verdict.BeyondRating);
+        _expectRejected(_reading(USED, since, 1_000_000, 503_001), IMetering.Verdict.BeyondRating);
+        // Later, as much more as the intervals between allow.
+        _expectRejected(_reading(USED, since + 2 * LENGTH, 1_015_001, 500_000), IMetering.Verdict.BeyondRating);
+        _expectVerdict(_read(USED, since + 2 * LENGTH, 1_015_000, 509_000), IMetering.Verdict.Accepted);
+        // What comes later for an earlier boundary is held to them too.
+        _expectRejected(_reading(USED, since, 1_005_001, 503_000), IMetering.Verdict.BeyondRating);
+        _expectVerdict(_read(USED, since, 1_005_000, 503_000), IMetering.Verdict.Accepted);
+    }
+
+    function test_what_was_before_registration_is_none_of_the_chains_business() public {
+        uint64 since = _installUsed();
+        _expectRejected(_reading(USED, since - LENGTH, 1_000_000, 500_000), IMetering.Verdict.BeforeRegistration);
+        _read(USED, since, 1_000_000, 500_000);
+        _expectRejected(_reading(USED, since - LENGTH, 1_000_000, 500_000), IMetering.Verdict.BeforeRegistration);
+        // Who has owned it since changes nothing.
+        vm.prank(registrar);
+        REGISTRY.assignMeter(USED, bob, since + 10 * LENGTH + 2 * OPEN_LEAD);
+        _expectVerdict(_read(USED, since + LENGTH, 1_000_000, 500_000), IMetering.Verdict.Accepted);
+    }
+
+    function test_no_substitute_locks_a_fresh_meter_out() public {
+        uint64 since = _installUsed();
+        IMetering.Reading memory absurd = _reading(USED, since - 10 * LENGTH, type(uint64).max - 1e6, 0);
+        _expectVerdict(_substitute(operator, absurd), IMetering.Verdict.BeforeRegistration);
+        absurd.exportWh = type(uint64).max;
+        _expectVerdict(_substitute(operator, absurd), IMetering.Verdict.BeforeRegistration);
+        absurd = _reading(USED, since, 1e15, 500_000);
+        _expectVerdict(_substitute(operator, absurd), IMetering.Verdict.BeyondRating);
+        absurd = _reading(USED, since, 0, 0);
+        _expectVerdict(_substitute(operator, absurd), IMetering.Verdict.Backwards);
+        _expectVerdict(_read(USED, since, 1_000_100, 500_000), IMetering.Verdict.Accepted);
+        _expectVerdict(_read(USED, since + LENGTH, 1_000_200, 500_000), IMetering.Verdict.Accepted);
     }
 
     function test_a_reading_may_use_the_rating_up_and_no_more() public {
@@ -55,11 +103,16 @@ contract MeteringTest is System {
         _expectVerdict(_read(meter, T0 + 2 * LENGTH, 3100, 100), IMetering.Verdict.Accepted);
         _expectVerdict(_read(meter, T0 + LENGTH, 3101, 100), IMetering.Verdict.Backwards);
         _expectVerdict(_read(meter, T0 + LENGTH, 1100, 100), IMetering.Verdict.Accepted);
-        // One before the first is judged against the first.
-        _expectVerdict(_read(meter, T0 - LENGTH, 101, 100), IMetering.Verdict.Backwards);
-        _expectVerdict(_read(meter, T0 - LENGTH, 50, 50), IMetering.Verdict.Accepted);
         vm.assertEq(METERING.latest(meter).time, T0 + 3 * LENGTH);
-        vm.assertEq(METERING.latest(meter).count, 5);
+        vm.assertEq(METERING.latest(meter).count, 4);
+    }
+
+    function test_one_before_the_first_is_judged_against_the_first() public {
+        _read(meter, T0 + LENGTH, 100, 100);
+        _expectVerdict(_read(meter, T0, 101, 100), IMetering.Verdict.Backwards);
+        _expectVerdict(_read(meter, T0, 50, 50), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.latest(meter).time, T0 + LENGTH);
+        vm.assertEq(METERING.latest(meter).count, 2);
     }
 
     function test_the_same_reading_again_changes_nothing() public {

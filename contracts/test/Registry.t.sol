@@ -184,10 +184,10 @@ contract RegistryTest is System {
         _registerParticipant(alice);
         vm.warp(T0 + 1);
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](2);
-        meters[0] = IRegistry.NewMeter(METER, alice, bob, 5000, 3000, true);
-        meters[1] = IRegistry.NewMeter("second", alice, carol, 200, 0, false);
+        meters[0] = IRegistry.NewMeter(METER, alice, bob, 5000, 3000, true, 123_456, 789);
+        meters[1] = IRegistry.NewMeter("second", alice, carol, 200, 0, false, 0, 0);
         vm.expectEmit(address(REGISTRY));
-        emit IRegistry.MeterRegistered(METER, ZONE, bob, 5000, 3000, true);
+        emit IRegistry.MeterRegistered(METER, ZONE, bob, 5000, 3000, true, 123_456, 789);
         vm.expectEmit(address(REGISTRY));
         emit IRegistry.MeterAssigned(METER, alice, T0 + LENGTH);
         vm.prank(registrar);
@@ -219,15 +219,28 @@ contract RegistryTest is System {
         vm.assertEq(signer, address(0));
     }
 
+    function test_a_meter_is_registered_with_its_registers() public {
+        _registerParticipant(alice);
+        _registerParticipant(bob);
+        vm.warp(T0 + 1);
+        _addMeter(alice, METER, 5000, 3000, 123_456, 789);
+        _expectInstallation(METER, T0 + LENGTH, 123_456, 789);
+        _expectInstallation("nobody's", 0, 0, 0);
+        // They stay what they were when it changes hands.
+        vm.prank(registrar);
+        REGISTRY.assignMeter(METER, bob, T0 + OPEN_LEAD + LENGTH * 2);
+        _expectInstallation(METER, T0 + LENGTH, 123_456, 789);
+    }
+
     function test_registerMeters_refuses_bad_input() public {
         _registerParticipant(alice);
-        IRegistry.NewMeter memory good = IRegistry.NewMeter(METER, alice, bob, 1, 1, false);
-        IRegistry.NewMeter memory bad = IRegistry.NewMeter(0, alice, bob, 1, 1, false);
+        IRegistry.NewMeter memory good = IRegistry.NewMeter(METER, alice, bob, 1, 1, false, 0, 0);
+        IRegistry.NewMeter memory bad = IRegistry.NewMeter(0, alice, bob, 1, 1, false, 0, 0);
         _expectRefused(good, bad, abi.encodeWithSelector(IRegistry.InvalidMeter.selector, bytes32(0)));
-        bad = IRegistry.NewMeter("other", alice, address(0), 1, 1, false);
+        bad = IRegistry.NewMeter("other", alice, address(0), 1, 1, false, 0, 0);
         _expectRefused(good, bad, abi.encodeWithSelector(IRegistry.InvalidMeter.selector, bytes32("other")));
         _expectRefused(good, good, abi.encodeWithSelector(IRegistry.MeterExists.selector, METER));
-        bad = IRegistry.NewMeter("other", carol, bob, 1, 1, false);
+        bad = IRegistry.NewMeter("other", carol, bob, 1, 1, false, 0, 0);
         _expectRefused(good, bad, abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, carol));
         vm.assertEq(REGISTRY.meterCount(), 0);
     }
@@ -242,7 +255,7 @@ contract RegistryTest is System {
         vm.assertEq(rules.capacityImportWh, type(uint40).max);
         vm.assertEq(rules.capacityExportWh, 64);
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
-        meters[0] = IRegistry.NewMeter(METER, alice, bob, 1, 1, false);
+        meters[0] = IRegistry.NewMeter(METER, alice, bob, 1, 1, false, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.TooManyMeters.selector, alice, 64));
         vm.prank(registrar);
         REGISTRY.registerMeters(meters);
@@ -401,6 +414,13 @@ contract RegistryTest is System {
         vm.expectRevert(reason);
         vm.prank(registrar);
         REGISTRY.registerMeters(meters);
+    }
+
+    function _expectInstallation(bytes32 id, uint64 since, uint64 importWh, uint64 exportWh) private view {
+        (uint64 foundSince, uint64 foundImportWh, uint64 foundExportWh) = REGISTRY.installation(id);
+        vm.assertEq(foundSince, since);
+        vm.assertEq(foundImportWh, importWh);
+        vm.assertEq(foundExportWh, exportWh);
     }
 
     function _registerParticipant(address account) private {

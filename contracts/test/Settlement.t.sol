@@ -293,8 +293,8 @@ contract SettlementTest is System {
     }
 
     function _readBoth(address account, uint64 start, uint64 importWh, uint64 exportWh) private {
-        _read(_meterOf(account), start, 70_000, 30_000);
-        _read(_meterOf(account), start + LENGTH, 70_000 + importWh, 30_000 + exportWh);
+        _read(_meterOf(account), start, 20_000, 12_000);
+        _read(_meterOf(account), start + LENGTH, 20_000 + importWh, 12_000 + exportWh);
     }
 
     function _status(address account) private view returns (ISettlement.Status) {

@@ -274,6 +274,8 @@ async fn meters(
                 maxImportWh: Uint::from(household.max_import),
                 maxExportWh: Uint::from(household.max_export),
                 renewable: household.renewable,
+                importWh: 0,
+                exportWh: 0,
             });
             continue;
         }

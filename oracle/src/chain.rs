@@ -401,6 +401,7 @@ const fn judge(verdict: IMetering::Verdict) -> Verdict {
         IMetering::Verdict::Conflict => Verdict::Never("conflict"),
         IMetering::Verdict::NotZoneOperator => Verdict::Never("not_zone_operator"),
         IMetering::Verdict::BeforeDeadline => Verdict::Never("before_deadline"),
+        IMetering::Verdict::BeforeRegistration => Verdict::Never("before_registration"),
         IMetering::Verdict::__Invalid => Verdict::Never("unknown_verdict"),
     }
 }

@@ -27,13 +27,16 @@ interface IMetering {
     /// @param WrongSigner The signature is not one of the meter's key over this reading.
     /// @param UnalignedTime The time is not a multiple of the zone's interval length.
     /// @param InFuture The time has not come.
-    /// @param Backwards A register is below that of an earlier reading, or above that of a later one.
+    /// @param Backwards A register is below that of an earlier reading, or above that of a later one. The earlier
+    ///        neighbour of the first reading is what the registrar read off when the meter was installed; it stands for
+    ///        the boundary before the first interval for which the meter counts.
     /// @param BeyondRating More energy since the reading before, or until the one after, than the meter's rating allows.
     /// @param Conflict Other values are stored for this boundary; they stay.
     /// @param OutOfReach It lies in a gap too far behind the latest reading, away from both its ends; fill the gap in
     ///        order of time.
     /// @param NotZoneOperator Only the operator of the meter's zone may substitute.
     /// @param BeforeDeadline The reporting deadline has not passed; the meter's own reading may still come.
+    /// @param BeforeRegistration The boundary lies before the first interval for which the meter counts.
     enum Verdict {
         Accepted,
         Repeated,
@@ -46,7 +49,8 @@ interface IMetering {
         Conflict,
         OutOfReach,
         NotZoneOperator,
-        BeforeDeadline
+        BeforeDeadline,
+        BeforeRegistration
     }
 
     /// @notice What is stored for a boundary.

@@ -5,7 +5,8 @@ pragma solidity ^0.8.30;
 /// @notice Who takes part in the market, where, under which rules and with which meters.
 /// @dev What a product was opened under never changes:
 ///      - a zone's settings are versioned by delivery time, and a new version starts at products that have not opened;
-///      - a meter counts for its owner from the first interval that begins at or after its registration;
+///      - a meter counts for its owner from the first interval that begins at or after its registration, and its
+///        registers when it was installed bound its first reading;
 ///      - a meter changes owner, or leaves, only from products on that have not opened;
 ///      - a meter's ratings and a zone's interval length never change.
 interface IRegistry {
@@ -42,6 +43,8 @@ interface IRegistry {
     /// @param maxImportWh The most it can take from the grid in one interval, in Wh.
     /// @param maxExportWh The most it can feed into the grid in one interval, in Wh.
     /// @param renewable Whether what it feeds in is of renewable origin.
+    /// @param importWh Its import register when it was installed, read off by the registrar, in Wh.
+    /// @param exportWh Its export register then, in Wh.
     struct NewMeter {
         bytes32 id;
         address owner;
@@ -49,6 +52,8 @@ interface IRegistry {
         uint40 maxImportWh;
         uint40 maxExportWh;
         bool renewable;
+        uint64 importWh;
+        uint64 exportWh;
     }
 
     /// @notice A registered meter.
@@ -89,14 +94,16 @@ interface IRegistry {
     event ParticipantRegistered(address indexed account, uint64 indexed zone);
     /// @notice A participant may order (`active`) or no longer may.
     event ParticipantActivity(address indexed account, bool active);
-    /// @notice A meter was registered.
+    /// @notice A meter was registered, with the registers that were read off when it was installed.
     event MeterRegistered(
         bytes32 indexed meter,
         uint64 indexed zone,
         address signer,
         uint40 maxImportWh,
         uint40 maxExportWh,
-        bool renewable
+        bool renewable,
+        uint64 importWh,
+        uint64 exportWh
     );
     /// @notice A meter counts for `owner` for intervals that start at or after `since`; zero owner: for nobody.
     event MeterAssigned(bytes32 indexed meter, address indexed owner, uint64 since);
@@ -184,4 +191,9 @@ interface IRegistry {
         external
         view
         returns (address signer, uint64 zone, uint32 intervalLength, uint40 maxImportWh, uint40 maxExportWh);
+    /// @notice What Metering asks before it takes a reading that has no earlier neighbour.
+    /// @return since The first interval start for which the meter ever counted; zero for an unknown meter.
+    /// @return importWh Its import register when it was installed, in Wh.
+    /// @return exportWh Its export register then, in Wh.
+    function installation(bytes32 id) external view returns (uint64 since, uint64 importWh, uint64 exportWh);
 }

@@ -116,6 +116,18 @@ abstract contract System is Test {
     }
 
     function _addMeter(address owner, bytes32 id, uint40 maxImportWh, uint40 maxExportWh) internal {
+        _addMeter(owner, id, maxImportWh, maxExportWh, 0, 0);
+    }
+
+    /// @dev Registers a meter that shows `importWh` and `exportWh` when it is installed.
+    function _addMeter(
+        address owner,
+        bytes32 id,
+        uint40 maxImportWh,
+        uint40 maxExportWh,
+        uint64 importWh,
+        uint64 exportWh
+    ) internal {
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
         meters[0] = IRegistry.NewMeter({
             id: id,
@@ -123,7 +135,9 @@ abstract contract System is Test {
             signer: vm.addr(_keyOf(id)),
             maxImportWh: maxImportWh,
             maxExportWh: maxExportWh,
-            renewable: maxExportWh != 0
+            renewable: maxExportWh != 0,
+            importWh: importWh,
+            exportWh: exportWh
         });
         vm.prank(registrar);
         REGISTRY.registerMeters(meters);

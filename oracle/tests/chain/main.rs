@@ -292,8 +292,8 @@ async fn unusable_lines_silence_their_meter_only_and_are_counted() {
 async fn what_the_chain_does_not_take_yet_is_sent_again_and_what_it_never_takes_is_refused() {
     let node = Node::start().await;
     let village = Village::found(&node, 2).await;
-    let boundaries = 6;
-    // M0 takes more than its rating allows in the third interval; M2 is registered only later.
+    let boundaries = 30;
+    // M0 takes more than its rating allows in the third interval; M2 is registered only on the way.
     let intervals = village.regular_intervals(boundaries);
     let intervals = intervals.replace(&row(2, "M0", "3", 0), &row(2, "M0", "100000", 0));
     assert!(intervals.contains("100000"));
@@ -305,7 +305,7 @@ async fn what_the_chain_does_not_take_yet_is_sent_again_and_what_it_never_takes_
         }
     });
     let intervals = with_late.collect::<Vec<_>>().join("\n");
-    let start = village.past(boundaries + 5).await;
+    let start = village.past(6).await;
     let meterd =
         Meterd::new(&village, &node.url(), &intervals, start, Some(boundaries)).with_extra_meter(2);
     let mut running = meterd.spawn();
@@ -327,14 +327,25 @@ async fn what_the_chain_does_not_take_yet_is_sent_again_and_what_it_never_takes_
         accepted
             .keys()
             .filter(|(_, meter)| *meter == village.id(number))
-            .count()
+            .map(|(time, _)| *time)
+            .collect::<Vec<_>>()
     };
+    let since = village.since(2).await;
+    assert!(
+        (start + 1..start + boundaries).contains(&since),
+        "M2 was registered too early or too late to see anything"
+    );
+    assert_eq!(of(1), (start..=start + boundaries).collect::<Vec<_>>());
     assert_eq!(
-        (of(1), of(2)),
-        (7, 7),
-        "all of the late meter's boundaries arrive once it is registered"
+        of(2),
+        (since..=start + boundaries).collect::<Vec<_>>(),
+        "the late meter's boundaries arrive from its registration on"
     );
     let status = meterd.status();
+    assert!(
+        status.contains(&format!("M2 at {start}: before_registration")),
+        "{status}"
+    );
     assert!(
         status.contains(&format!("M0 at {}: beyond_rating", start + 3)),
         "{status}"

@@ -13,7 +13,10 @@ use alloy::{
     },
     sol_types::{SolEvent, SolStruct, eip712_domain},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use wattline_oracle::{IMetering, METERING, MeterId, ReadingKey, Registers, WattHours};
 
 mod abi {
@@ -103,6 +106,8 @@ impl Village {
             maxImportWh: alloy::primitives::Uint::from(1_000),
             maxExportWh: alloy::primitives::Uint::from(1_000),
             renewable: false,
+            importWh: 0,
+            exportWh: 0,
         };
         mined(
             IRegistry::new(REGISTRY, &self.operator)
@@ -133,15 +138,39 @@ impl Village {
         &self.submitter
     }
 
-    /// A boundary that lies so many seconds behind the head block.
-    pub(crate) async fn past(&self, seconds: u64) -> u64 {
+    async fn now(&self) -> u64 {
         let head = self
             .operator
             .get_block_by_number(BlockNumberOrTag::Latest)
             .await
             .expect("answer")
             .expect("block");
-        head.header.timestamp - seconds
+        head.header.timestamp
+    }
+
+    /// The first interval start for which a registered meter counts.
+    pub(crate) async fn since(&self, number: usize) -> u64 {
+        IRegistry::new(REGISTRY, &self.operator)
+            .installation(self.id(number).0)
+            .call()
+            .await
+            .expect("installation")
+            .since
+    }
+
+    /// A boundary that lies so many seconds behind the head block, once all meters have counted for that long: what was
+    /// before is none of the chain's business.
+    pub(crate) async fn past(&self, seconds: u64) -> u64 {
+        let since = self.since(self.meters - 1).await;
+        let deadline = Instant::now() + Duration::from_secs(seconds + 30);
+        loop {
+            let now = self.now().await;
+            if now >= since + seconds {
+                return now - seconds;
+            }
+            assert!(Instant::now() < deadline, "blocks stopped coming");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// A file in which every meter uses a little more each interval, and feeds in now and then.
