@@ -184,18 +184,23 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return Verdict.Accepted;
     }
 
-    function _checkSubstitution(Reading calldata reading, Rules memory rules) private view returns (Verdict) {
-        // The settings of the interval that ends at the boundary name who answers for it; before the zone's first
-        // interval those of the latest do.
-        IRegistry.ZoneSettings memory settings;
-        try REGISTRY.settingsAt(rules.zone, reading.time - rules.length) returns (IRegistry.ZoneSettings memory found) {
-            settings = found;
+    /// @dev The operators of both intervals that meet at a boundary answer for it, each by its own deadline: one of them
+    ///      may be gone.
+    function _checkSubstitution(Reading calldata reading, Rules memory rules) private view returns (Verdict verdict) {
+        verdict = _checkOperator(rules.zone, reading.time - rules.length, reading.time);
+        if (verdict == Verdict.NotZoneOperator) verdict = _checkOperator(rules.zone, reading.time, reading.time);
+    }
+
+    /// @dev Whether the caller, as operator of the interval that starts at `start`, may substitute the boundary `time`.
+    function _checkOperator(uint64 zone, uint64 start, uint64 time) private view returns (Verdict) {
+        try REGISTRY.settingsAt(zone, start) returns (IRegistry.ZoneSettings memory settings) {
+            if (msg.sender != settings.operator) return Verdict.NotZoneOperator;
+            return
+                block.timestamp < uint256(time) + settings.reportingDeadline ? Verdict.BeforeDeadline : Verdict.Accepted;
         } catch {
-            (settings,) = REGISTRY.latestSettings(rules.zone);
+            // Before the zone's first interval nobody is its operator.
+            return Verdict.NotZoneOperator;
         }
-        if (msg.sender != settings.operator) return Verdict.NotZoneOperator;
-        if (block.timestamp < uint256(reading.time) + settings.reportingDeadline) return Verdict.BeforeDeadline;
-        return Verdict.Accepted;
     }
 
     /// @dev Judges a reading against what is stored and, if it fits, links it in.

@@ -314,11 +314,52 @@ contract MeteringTest is System {
         vm.prank(admin);
         REGISTRY.changeZone(ZONE, settings, from);
         vm.warp(from + 10 * LENGTH);
-        // The boundary at `from` ends an interval of the old operator's.
-        _expectVerdict(_substitute(bob, _reading(meter, from, 1, 1)), IMetering.Verdict.NotZoneOperator);
-        _expectVerdict(_substitute(operator, _reading(meter, from, 1, 1)), IMetering.Verdict.Accepted);
+        _expectVerdict(_substitute(bob, _reading(meter, from - LENGTH, 1, 1)), IMetering.Verdict.NotZoneOperator);
+        // The boundary at `from` ends an interval of the old operator's and starts one of the new operator's.
+        _expectVerdict(_substitute(carol, _reading(meter, from, 1, 1)), IMetering.Verdict.NotZoneOperator);
+        _expectVerdict(_substitute(bob, _reading(meter, from, 1, 1)), IMetering.Verdict.Accepted);
+        bytes32 other = _meterOf(bob);
+        _expectVerdict(_substitute(operator, _reading(other, from, 1, 1)), IMetering.Verdict.Accepted);
         _expectVerdict(_substitute(operator, _reading(meter, from + LENGTH, 1, 1)), IMetering.Verdict.NotZoneOperator);
         _expectVerdict(_substitute(bob, _reading(meter, from + LENGTH, 1, 1)), IMetering.Verdict.Accepted);
+    }
+
+    function test_old_and_new_operator_wait_for_their_own_deadlines() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        (settings.operator, settings.reportingDeadline) = (bob, 2 * DEADLINE);
+        uint64 from = T0 + 1000 * LENGTH + OPEN_LEAD + LENGTH;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.warp(from + DEADLINE - 1);
+        IMetering.Reading memory reading = _reading(meter, from, 1, 1);
+        _expectVerdict(_substitute(operator, reading), IMetering.Verdict.BeforeDeadline);
+        vm.warp(from + 2 * DEADLINE - 1);
+        _expectVerdict(_substitute(bob, reading), IMetering.Verdict.BeforeDeadline);
+        vm.warp(from + 2 * DEADLINE);
+        _expectVerdict(_substitute(bob, reading), IMetering.Verdict.Accepted);
+        _expectVerdict(_substitute(operator, _reading(_meterOf(bob), from, 1, 1)), IMetering.Verdict.Accepted);
+    }
+
+    function test_an_announced_operator_answers_for_nothing_yet() public {
+        uint64 zone = 9;
+        bytes32 other = "other";
+        address dave = _named("dave");
+        IRegistry.ZoneSettings memory settings = _settings();
+        uint64 first = T0 + 1001 * LENGTH;
+        vm.warp(first - 1);
+        vm.startPrank(admin);
+        REGISTRY.createZone(zone, settings);
+        settings.operator = bob;
+        REGISTRY.changeZone(zone, settings, first + 100 * LENGTH);
+        vm.stopPrank();
+        vm.prank(registrar);
+        REGISTRY.registerParticipants(zone, _list(dave));
+        _addMeter(dave, other, 5000, 3000);
+        vm.warp(first + DEADLINE);
+        _expectVerdict(_substitute(bob, _reading(other, first, 1, 1)), IMetering.Verdict.NotZoneOperator);
+        // Before the zone nobody is its operator, and at its first boundary only the first one.
+        _expectVerdict(_substitute(operator, _reading(other, first - LENGTH, 1, 1)), IMetering.Verdict.NotZoneOperator);
+        _expectVerdict(_substitute(operator, _reading(other, first, 1, 1)), IMetering.Verdict.Accepted);
     }
 
     function test_a_substitute_fits_between_its_neighbours() public {

@@ -34,7 +34,8 @@ interface IMetering {
     /// @param Conflict Other values are stored for this boundary; they stay.
     /// @param OutOfReach It lies in a gap too far behind the latest reading, away from both its ends; fill the gap in
     ///        order of time.
-    /// @param NotZoneOperator Only the operator of the meter's zone may substitute.
+    /// @param NotZoneOperator Only the operator of the meter's zone may substitute, by the settings of the interval that
+    ///        ends at the boundary or of the one that starts there.
     /// @param BeforeDeadline The reporting deadline has not passed; the meter's own reading may still come.
     /// @param BeforeRegistration The boundary lies before the first interval for which the meter counts.
     enum Verdict {
