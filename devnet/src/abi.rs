@@ -1,6 +1,6 @@
 //! The market's contracts, as their interfaces declare them, and where they are predeployed.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::too_many_arguments)]
 
 use alloy::primitives::{Address, address};
 
