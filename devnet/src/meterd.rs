@@ -7,6 +7,7 @@ use alloy::signers::{
 };
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -86,11 +87,55 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, MeterdError> 
     Ok(path)
 }
 
+/// Writes a keystore that only its owner may read, in place of an older one if there is one.
 fn keystore(folder: &Path, name: &str, key: &PrivateKeySigner) -> Result<(), MeterdError> {
-    PrivateKeySigner::encrypt_keystore(folder, &mut OsRng, key.to_bytes(), PASSWORD, Some(name))
-        .map_err(|error| MeterdError::Keystore {
-            path: folder.join(name),
-            error,
-        })?;
+    let path = folder.join(name);
+    let io = |error| MeterdError::Write {
+        path: path.clone(),
+        error,
+    };
+    // Written beside its place and renamed, so that a keystore is never half of one.
+    let scratch = tempfile::tempdir_in(folder).map_err(io)?;
+    PrivateKeySigner::encrypt_keystore(
+        scratch.path(),
+        &mut OsRng,
+        key.to_bytes(),
+        PASSWORD,
+        Some(name),
+    )
+    .map_err(|error| MeterdError::Keystore {
+        path: path.clone(),
+        error,
+    })?;
+    let encrypted = fs::read(scratch.path().join(name)).map_err(io)?;
+    // A temporary file is its owner's alone, and stays so when it is renamed.
+    let mut written = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    written.write_all(&encrypted).map_err(io)?;
+    written.as_file().sync_all().map_err(io)?;
+    written.persist(&path).map_err(|failed| io(failed.error))?;
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_keystore_is_its_owners_alone_and_replaces_the_older_one() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("M001.json");
+        fs::write(&path, "old").expect("written");
+        let key = PrivateKeySigner::random();
+        keystore(dir.path(), "M001.json", &key).expect("written");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+        assert_eq!(
+            PrivateKeySigner::decrypt_keystore(&path, PASSWORD)
+                .expect("decrypts")
+                .address(),
+            key.address()
+        );
+        assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 1);
+    }
 }

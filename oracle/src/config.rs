@@ -105,7 +105,7 @@ pub enum ConfigError {
     },
     /// A meter's name cannot be an identifier and no identifier is given.
     #[error("{0}; give the meter an `id`")]
-    Name(#[from] InvalidMeterName),
+    Name(InvalidMeterName),
     /// Two meters of one name or identifier.
     #[error("there are two meters {0}")]
     TwoMeters(String),
@@ -287,14 +287,16 @@ impl ConfigFile {
                 password,
             )?;
             for (name, path) in keystores(&directory.keystores)? {
-                names.push((MeterId::from_name(&name)?, name));
+                let id = MeterId::from_name(&name).map_err(ConfigError::Name)?;
+                names.push((id, name));
                 files.push((path, secret.clone()));
             }
         }
         for table in self.meter_tables {
             let id = table
                 .id
-                .map_or_else(|| MeterId::from_name(&table.name), |id| Ok(MeterId(id)))?;
+                .map_or_else(|| MeterId::from_name(&table.name), |id| Ok(MeterId(id)))
+                .map_err(ConfigError::Name)?;
             let secret = password_for(&table.keystore, table.password_file.as_ref(), password)?;
             names.push((id, table.name));
             files.push((table.keystore, secret));
@@ -355,7 +357,7 @@ fn password_for(
     otherwise: Option<&str>,
 ) -> Result<String, ConfigError> {
     match (file, otherwise) {
-        (Some(file), _) => Ok(read(file)?.trim_end_matches(['\r', '\n']).to_owned()),
+        (Some(file), _) => Ok(keystore::password(file)?),
         (None, Some(password)) => Ok(password.to_owned()),
         (None, None) => Err(ConfigError::NoPassword(keystore.to_owned())),
     }
@@ -481,6 +483,20 @@ interval_seconds = 15
             .unlock(Some("other"))
             .expect_err("refused");
         assert_eq!(error.to_string(), "there are two meters named \"M001\"");
+
+        let long = "M".repeat(33);
+        let unnamed =
+            format!("{FILE}\n[[meter]]\nname = {long:?}\nkeystore = \"keys/M001.json\"\n");
+        let error = read_in(&folder(&unnamed))
+            .expect("read")
+            .unlock(Some("other"))
+            .expect_err("refused");
+        assert_eq!(
+            format!("{:#}", eyre::Report::from(error)),
+            format!(
+                "a meter's name must be 1 to 32 printable ASCII characters, got {long:?}; give the meter an `id`"
+            )
+        );
 
         let zero = FILE.replace("interval_seconds = 15", "interval_seconds = 0");
         let error = read_in(&folder(&zero))

@@ -6,9 +6,13 @@ use alloy::signers::{
 };
 use rayon::prelude::*;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
 
-/// The greatest keystore file that is read.
+/// The greatest keystore file that is read, and the most that is read of a password file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// The most memory that deriving a key may take: scrypt's n·r·128 bytes.
 const MAX_SCRYPT_BYTES: u64 = 1 << 30;
@@ -136,6 +140,23 @@ impl Keystore {
     }
 }
 
+/// Reads a password: the first line of a file.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn password(path: &Path) -> Result<String, KeystoreError> {
+    let first_line = || {
+        let mut line = String::new();
+        BufReader::new(File::open(path)?.take(MAX_FILE_BYTES)).read_line(&mut line)?;
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    };
+    first_line().map_err(|error| KeystoreError::Read {
+        path: path.to_owned(),
+        error,
+    })
+}
+
 /// Decrypts a key.
 ///
 /// # Errors
@@ -150,13 +171,13 @@ pub fn load(path: &Path, password: &str) -> Result<PrivateKeySigner, KeystoreErr
         path: path.to_owned(),
         reason,
     };
-    let length = std::fs::metadata(path).map_err(read)?.len();
+    let length = fs::metadata(path).map_err(read)?.len();
     if length > MAX_FILE_BYTES {
         return Err(format(format!(
             "it has {length} bytes, a keystore has fewer than {MAX_FILE_BYTES}"
         )));
     }
-    let text = std::fs::read_to_string(path).map_err(read)?;
+    let text = fs::read_to_string(path).map_err(read)?;
     let keystore: Keystore =
         serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
     keystore.check().map_err(format)?;
@@ -198,7 +219,7 @@ pub fn create(
     )
 }
 
-/// Writes a key, encrypted, to `directory/name.json`.
+/// Writes a key, encrypted, to `directory/name.json`, which only its owner may read.
 ///
 /// # Errors
 ///
@@ -215,19 +236,33 @@ pub fn save(
         path: path.clone(),
         reason,
     };
-    std::fs::create_dir_all(directory).map_err(|error| write(error.to_string()))?;
+    let io = |error: std::io::Error| write(error.to_string());
+    fs::create_dir_all(directory).map_err(io)?;
     if path.exists() {
         return Err(KeystoreError::Exists(path));
     }
+    // Written beside its place and renamed, so that a keystore is either whole or absent.
+    let scratch = tempfile::tempdir_in(directory).map_err(io)?;
     PrivateKeySigner::encrypt_keystore(
-        directory,
+        scratch.path(),
         &mut OsRng,
         key.to_bytes(),
         password,
         Some(&file),
     )
     .map_err(|error| write(error.to_string()))?;
-    Ok(key.clone())
+    let encrypted = fs::read(scratch.path().join(&file)).map_err(io)?;
+    // A temporary file is its owner's alone, and stays so when it is renamed.
+    let mut written = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
+    written.write_all(&encrypted).map_err(io)?;
+    written.as_file().sync_all().map_err(io)?;
+    match written.persist_noclobber(&path) {
+        Ok(_) => Ok(key.clone()),
+        Err(failed) if failed.error.kind() == ErrorKind::AlreadyExists => {
+            Err(KeystoreError::Exists(path))
+        }
+        Err(failed) => Err(io(failed.error)),
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +292,46 @@ mod tests {
             load(&missing, "secret"),
             Err(KeystoreError::Read { .. })
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_keystore_is_its_owners_alone_and_nothing_else_is_left() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("dir");
+        create(dir.path(), "M001", "secret").expect("created");
+        let path = dir.path().join("M001.json");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+        let files = fs::read_dir(dir.path())
+            .expect("read")
+            .map(|entry| entry.expect("entry").path())
+            .collect::<Vec<_>>();
+        assert_eq!(files, [path]);
+    }
+
+    #[test]
+    fn a_password_is_the_first_line_of_its_file() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("password");
+        for (text, expected) in [
+            ("secret", "secret"),
+            ("secret\n", "secret"),
+            ("secret\r\nsecond\n", "secret"),
+            (" two words \n\n", " two words "),
+            ("", ""),
+        ] {
+            fs::write(&path, text).expect("written");
+            assert_eq!(password(&path).expect("read"), expected, "{text:?}");
+        }
+        let missing = dir.path().join("missing");
+        assert_eq!(
+            password(&missing).expect_err("missing").to_string(),
+            format!(
+                "cannot read {}: No such file or directory (os error 2)",
+                missing.display()
+            )
+        );
     }
 
     #[test]
