@@ -85,7 +85,7 @@ pub enum ChainError {
     #[error("no key for account {0}")]
     NoKey(Address),
     /// A key cannot sign.
-    #[error("cannot sign: {0}")]
+    #[error("cannot sign")]
     Sign(#[from] alloy::signers::Error),
 }
 

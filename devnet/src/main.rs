@@ -4,7 +4,7 @@ use alloy::{primitives::B256, signers::local::PrivateKeySigner, transports::http
 use clap::Parser;
 use eyre::{WrapErr, eyre};
 use jiff::Timestamp;
-use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -70,7 +70,7 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> eyre::Result<()> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -78,6 +78,17 @@ async fn main() -> eyre::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
+    match play(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            // The chain of causes in one line; a backtrace tells an operator nothing.
+            eprintln!("error: {report:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(arguments: Arguments) -> eyre::Result<()> {
     let dataset = match &arguments.data {
         Some(folder) => Dataset::load(folder)?,
         None => Dataset::village()?,

@@ -65,7 +65,7 @@ pub enum NeighbourhoodError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// No HTTP client.
-    #[error("cannot speak HTTP: {0}")]
+    #[error("cannot speak HTTP")]
     Http(#[from] reqwest::Error),
     /// More intervals than there are.
     #[error("the data has {available} intervals from {from} on, {wanted} are wanted")]

@@ -1,9 +1,9 @@
 //! `wattline-genesis`: builds genesis files from small configurations.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use eyre::WrapErr;
+use eyre::eyre;
 use wattline_genesis::{Artifacts, Config, build, to_json};
 
 /// Build a genesis file with the market's contracts predeployed.
@@ -29,15 +29,26 @@ enum Command {
     },
 }
 
-fn main() -> eyre::Result<()> {
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            // Without the chain of causes: each message here names its own.
+            eprintln!("error: {report}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> eyre::Result<()> {
     let Command::Build {
         config,
         out,
         artifacts,
-    } = Cli::parse().command;
+    } = command;
     let genesis = build(&Config::read(&config)?, &Artifacts::new(artifacts))?;
     fs::write(&out, to_json(&genesis)?)
-        .wrap_err_with(|| format!("cannot write {}", out.display()))?;
+        .map_err(|error| eyre!("cannot write {}: {error}", out.display()))?;
     println!("{}: {} accounts", out.display(), genesis.alloc.len());
     Ok(())
 }

@@ -72,7 +72,7 @@ pub enum ChainError {
     #[error("the node at {0} has no head block")]
     NoHead(String),
     /// A key cannot sign.
-    #[error("cannot sign: {0}")]
+    #[error("cannot sign")]
     Sign(#[from] alloy::signers::Error),
 }
 

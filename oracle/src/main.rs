@@ -1,10 +1,11 @@
 //! `meterd`, the meter oracle daemon.
 
 use clap::{Parser, Subcommand};
-use eyre::{WrapErr, eyre};
+use eyre::eyre;
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -89,7 +90,7 @@ enum Keys {
 }
 
 #[tokio::main]
-async fn main() -> eyre::Result<()> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
@@ -102,7 +103,18 @@ async fn main() -> eyre::Result<()> {
     } else {
         log.init();
     }
-    match arguments.command {
+    match execute(arguments.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            // The chain of causes in one line; a backtrace tells an operator nothing.
+            eprintln!("error: {report:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> eyre::Result<()> {
+    match command {
         Command::Run(ConfigArgument { config }) => run(&config).await,
         Command::Status(ConfigArgument { config }) => status(&config),
         Command::Keys(Keys::New {
@@ -181,11 +193,7 @@ fn new_keys(directory: &Path, password_file: Option<&Path>, names: &[String]) ->
         );
     }
     let password = match (password_file, std::env::var(PASSWORD_VARIABLE)) {
-        (Some(path), _) => {
-            let text = std::fs::read_to_string(path)
-                .wrap_err_with(|| format!("cannot read {}", path.display()))?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
-        }
+        (Some(path), _) => keystore::password(path)?,
         (None, Ok(password)) => password,
         (None, Err(_)) if std::io::stdin().is_terminal() => {
             let password = rpassword::prompt_password("Password for the new keys: ")?;

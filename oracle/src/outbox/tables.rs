@@ -106,7 +106,7 @@ pub enum OutboxError {
     #[error("work on the outbox was interrupted: {0}")]
     Interrupted(String),
     /// The database fails.
-    #[error("the outbox's database failed: {0}")]
+    #[error("the outbox's database failed")]
     Database(#[source] Box<redb::Error>),
 }
 
