@@ -24,6 +24,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+/// How often the node is asked while nothing waits, so that operators see it leave before readings need it.
+const IDLE_POLL: Duration = Duration::from_secs(10);
+
 /// Why the submitter had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
@@ -81,6 +84,7 @@ impl Submitter {
     ) -> Result<(), SubmitError> {
         let poll = Duration::from_millis(self.submission.poll_ms.max(10));
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+        let mut asked = Instant::now();
         loop {
             let stats = self.outbox.stats()?;
             self.telemetry.outbox(stats, now());
@@ -88,7 +92,7 @@ impl Submitter {
                 return Ok(());
             }
             let mut wait = poll;
-            if stats.waiting > 0 || !self.connected {
+            if stats.waiting > 0 || !self.connected || asked.elapsed() >= IDLE_POLL {
                 match self.step().await {
                     Ok(()) => {
                         backoff.reset();
@@ -100,6 +104,7 @@ impl Submitter {
                     }
                     Err(error) => return Err(error),
                 }
+                asked = Instant::now();
             }
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),

@@ -82,7 +82,10 @@ impl Telemetry {
             "meterd_chain_ahead_seconds",
             "How far the chain is ahead of this machine's clock"
         );
-        describe_gauge!("meterd_chain_reachable", "1 while the node answers");
+        describe_gauge!(
+            "meterd_chain_reachable",
+            "1 if the node answered when it was last asked"
+        );
         Self {
             health: Mutex::default(),
             max_age,

@@ -111,6 +111,30 @@ async fn with_the_node_down_for_a_while_readings_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_nothing_to_send_the_node_is_still_watched() {
+    let mut node = Node::start().await;
+    let village = Village::found(&node, 1).await;
+    let intervals = village.regular_intervals(2);
+    let start = village.past(0).await + 3_600;
+    let meterd = Meterd::new(&village, &node.url(), &intervals, start, Some(2)).listening();
+    let mut running = meterd.spawn();
+    for reachable in [true, false, true] {
+        eventually("meterd sees whether the node is there", async || {
+            (running.health().await?["chainReachable"] == reachable).then_some(())
+        })
+        .await;
+        let waiting = &running.health().await.expect("health")["waiting"];
+        assert_eq!(*waiting, 0);
+        if reachable {
+            node.kill().await;
+        } else {
+            node.restart().await;
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dropped_transactions_are_sent_again() {
     let node = Node::start().await;
     let village = Village::found(&node, 3).await;
