@@ -19,6 +19,7 @@ use std::{
 };
 use wattline_oracle::{IMetering, METERING, MeterId, ReadingKey, Registers, WattHours};
 
+#[allow(clippy::too_many_arguments)]
 mod abi {
     alloy::sol!(
         #[sol(rpc)]
