@@ -301,6 +301,10 @@ contract Registry is IRegistry, Managed {
         if (settings.minPrice > settings.maxPrice) revert InvalidSetting("maxPrice");
         // A surplus worth more than a shortage costs would let two accounts earn from the operator without end.
         if (settings.surplusPrice > settings.shortagePrice) revert InvalidSetting("surplusPrice");
+        // A buyer that takes nothing gets the surplus price and pays the fee, while the seller behind it delivers
+        // nothing and loses its collateral. In one hand, the two must not gain by that.
+        int256 stake = int256(uint256(settings.gridFee)) + int256(uint256(settings.collateralRate));
+        if (settings.surplusPrice > stake) revert InvalidSetting("collateralRate");
     }
 
     function _addVersion(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) private {

@@ -61,7 +61,7 @@ contract LifecycleTest is System {
 
         uint256 aliceOut = (12_000 + 700) * 1000 * 1e10;
         uint256 bobIn = 12_000 * 1200 * 1e10 - (40_000 + 700) * 200 * 1e10;
-        uint256 carolOut = (12_000 + 700) * 200 * 1e10 - 2000 * 50 * 1e10;
+        uint256 carolOut = (12_000 + 700) * 200 * 1e10 - 1500 * 50 * 1e10;
         vm.assertEq(VAULT.balanceOf(alice).free, 100 * COIN - aliceOut);
         vm.assertEq(VAULT.balanceOf(bob).free, 100 * COIN + bobIn);
         vm.assertEq(VAULT.balanceOf(carol).free, 100 * COIN - carolOut);

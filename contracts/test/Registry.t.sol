@@ -39,6 +39,9 @@ contract RegistryTest is System {
         settings.gateLead = uint32(bound(uint256(settings.gateLead), 0, settings.openLead - 1));
         if (settings.minPrice > settings.maxPrice) settings.minPrice = settings.maxPrice;
         if (settings.surplusPrice > settings.shortagePrice) settings.surplusPrice = settings.shortagePrice;
+        int256 stake = int256(uint256(settings.gridFee)) + int256(uint256(settings.collateralRate));
+        if (settings.surplusPrice > stake) settings.surplusPrice = int32(stake);
+        settings.reportingDeadline = uint24(bound(uint256(settings.reportingDeadline), 1, type(uint24).max));
         vm.prank(admin);
         REGISTRY.createZone(OTHER_ZONE, settings);
         vm.assertEq(abi.encode(REGISTRY.settingsAt(OTHER_ZONE, type(uint64).max)), abi.encode(settings));
@@ -69,18 +72,35 @@ contract RegistryTest is System {
         settings = _settings();
         settings.surplusPrice = settings.shortagePrice + 1;
         _expectInvalid(settings, "surplusPrice");
+        settings = _settings();
+        (settings.gridFee, settings.collateralRate) = (700, 799);
+        _expectInvalid(settings, "collateralRate");
+        (settings.gridFee, settings.collateralRate) = (1499, 0);
+        _expectInvalid(settings, "collateralRate");
+    }
+
+    function test_createZone_takes_a_surplus_price_that_fee_and_collateral_just_make_up_for() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        (settings.surplusPrice, settings.gridFee, settings.collateralRate) = (1500, 700, 800);
+        vm.startPrank(admin);
+        REGISTRY.createZone(OTHER_ZONE, settings);
+        // Below zero nobody is paid for a surplus, so nothing has to make up for it.
+        (settings.surplusPrice, settings.gridFee, settings.collateralRate) = (-1, 0, 0);
+        REGISTRY.createZone(OTHER_ZONE + 1, settings);
+        vm.stopPrank();
+        vm.assertEq(REGISTRY.zones().length, 3);
     }
 
     function test_changeZone_leaves_earlier_products_alone() public {
         IRegistry.ZoneSettings memory settings = _settings();
-        settings.gridFee = 1;
+        settings.gridFee = 701;
         uint64 from = T0 + OPEN_LEAD + LENGTH;
         vm.expectEmit(address(REGISTRY));
         emit IRegistry.ZoneSettingsChanged(ZONE, from, settings);
         vm.prank(admin);
         REGISTRY.changeZone(ZONE, settings, from);
         vm.assertEq(REGISTRY.settingsAt(ZONE, from - 1).gridFee, 700);
-        vm.assertEq(REGISTRY.settingsAt(ZONE, from).gridFee, 1);
+        vm.assertEq(REGISTRY.settingsAt(ZONE, from).gridFee, 701);
     }
 
     function test_changeZone_refuses_products_that_have_opened() public {

@@ -55,10 +55,10 @@ contract SettlementTest is System {
         vm.assertEq(bill.contracted, -1000);
         vm.assertEq(bill.metered, -1100);
         vm.assertEq(bill.imbalance, -100);
-        vm.assertEq(bill.imbalanceCost, -int256(2000 * 100 * UNIT));
+        vm.assertEq(bill.imbalanceCost, -int256(1500 * 100 * UNIT));
         vm.assertEq(bill.gridFee, 0);
-        vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 2000 * 100) * UNIT);
-        vm.assertEq(VAULT.balanceOf(operator).free, COIN - 2000 * 100 * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 1500 * 100) * UNIT);
+        vm.assertEq(VAULT.balanceOf(operator).free, COIN - 1500 * 100 * UNIT);
     }
 
     function test_a_seller_who_delivers_less_buys_what_is_missing() public {
@@ -105,6 +105,40 @@ contract SettlementTest is System {
         SETTLEMENT.settle(product, _list(alice, carol));
         vm.assertEq(SETTLEMENT.statement(product, alice).metered, 1000);
         vm.assertEq(SETTLEMENT.statement(product, carol).metered, 0);
+    }
+
+    /// @dev Two accounts of one owner: at the lowest price one sells to the other what it never delivers, with no more
+    ///      money than its order locks.
+    function test_defaulting_on_a_sale_to_oneself_earns_nothing(uint32 fee, uint32 rate, uint16 taken) public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.gridFee = fee % 5000;
+        settings.collateralRate = rate % 5000;
+        settings.surplusPrice = int32(settings.gridFee + settings.collateralRate);
+        uint64 start = T0 + 2 * OPEN_LEAD;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, start);
+        address dave = _named("dave");
+        _enrol(_list(dave));
+        uint256 stake = MARKET.collateral(_product(start), 1, -5000, 1000);
+        vm.prank(alice);
+        TOKEN.transfer(dave, stake);
+        _deposit(dave, stake);
+
+        vm.warp(start - OPEN_LEAD);
+        _submit(dave, _product(start), 1, -5000, 1000);
+        _submit(alice, _product(start), 0, -5000, 1000);
+        vm.warp(start - GATE_LEAD);
+        MARKET.clear(_product(start));
+        MARKET.settleOrders(_product(start), 2);
+        vm.warp(start + LENGTH);
+        taken = uint16(bound(uint256(taken), 0, 1000));
+        _readBoth(alice, start, taken, 0);
+        _readBoth(dave, start, 0, 0);
+        SETTLEMENT.settle(_product(start), _list(alice, dave));
+        uint256 left = VAULT.balanceOf(alice).free + VAULT.balanceOf(dave).free;
+        // Nothing if nothing was taken; for what was taken at least the surplus price that was forgone.
+        uint256 least = uint256(int256(settings.surplusPrice)) * taken * UNIT;
+        vm.assertLe(left + least, COIN + stake, "defaulting pays");
     }
 
     function test_at_negative_prices_money_flows_the_other_way() public {
@@ -237,7 +271,7 @@ contract SettlementTest is System {
         VAULT.withdraw(COIN);
         _deliver(bob, 0, 1100);
         _deliver(alice, 1000, 0);
-        uint256 earned = 2000 * 100 * UNIT;
+        uint256 earned = 1500 * 100 * UNIT;
         vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.OperatorWithoutCover));
         vm.expectRevert(abi.encodeWithSelector(IVault.OperatorWithoutCover.selector, operator, 0, earned));
         SETTLEMENT.settle(product, _list(bob));
@@ -247,7 +281,7 @@ contract SettlementTest is System {
         vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.Ready));
         SETTLEMENT.settle(product, _list(alice));
         SETTLEMENT.settle(product, _list(bob));
-        vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 2000 * 100) * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 1500 * 100) * UNIT);
     }
 
     function test_delivery_sums_to_zero(uint16[3] memory imports, uint16[3] memory exports) public {

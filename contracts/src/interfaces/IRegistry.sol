@@ -20,7 +20,10 @@ interface IRegistry {
     /// @param shortagePrice What a participant short of contract pays the operator, in ticks.
     /// @param surplusPrice What a participant long of contract gets from the operator, in ticks.
     /// @param gridFee What the operator gets per Wh bought, in ticks.
-    /// @param collateralRate What is locked per Wh of an order on top of its cost, in ticks.
+    /// @param collateralRate What is locked per Wh of an order on top of its cost, in ticks; with `gridFee` at least
+    ///        `surplusPrice`, so that a sale to oneself on which one defaults earns nothing. It covers all that a seller
+    ///        owes who delivers nothing if it is at least shortagePrice + gridFee − max(minPrice, 0); with less, what the
+    ///        seller cannot pay is the operator's risk.
     /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading.
     struct ZoneSettings {
         address operator;

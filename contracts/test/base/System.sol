@@ -99,7 +99,7 @@ abstract contract System is Test {
             minPrice: -5000,
             maxPrice: 50_000,
             shortagePrice: 40_000,
-            surplusPrice: 2000,
+            surplusPrice: 1500,
             gridFee: 700,
             collateralRate: 1000,
             reportingDeadline: DEADLINE

@@ -26,7 +26,7 @@ contract MarketInvariants is System {
     /// @dev Short lives of products, and imbalances dear enough to run into debt.
     function _settings() internal view override returns (IRegistry.ZoneSettings memory settings) {
         settings = super._settings();
-        (settings.shortagePrice, settings.surplusPrice, settings.gridFee) = (20_000, 100, 7);
+        (settings.shortagePrice, settings.surplusPrice, settings.gridFee) = (20_000, 50, 7);
         (settings.collateralRate, settings.openLead) = (50, 1200);
     }
 
