@@ -21,6 +21,20 @@ pub enum StorageError {
         /// Genesis hash of the configured chain.
         expected: B256,
     },
+    /// The directory holds a chain with other settings. Nothing was changed.
+    #[error(
+        "the data directory holds a chain whose `config.{key}` is {found}, but this node is \
+         configured with {expected}: choose another --datadir, or start with the genesis file that \
+         the directory was created with"
+    )]
+    ConfigMismatch {
+        /// The setting, as its path in the genesis file's `config`.
+        key: String,
+        /// Its value in the directory, as JSON.
+        found: String,
+        /// Its configured value, as JSON.
+        expected: String,
+    },
     /// The directory was written in another table layout. Nothing was changed.
     #[error(
         "the data directory has database schema {found}, but this version of the node reads and \

@@ -8,6 +8,7 @@
 //! - [`Storage::state_root`] computes the state root incrementally.
 
 mod blocks;
+mod chain_config;
 mod codec;
 mod env;
 mod error;

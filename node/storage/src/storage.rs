@@ -2,6 +2,7 @@
 
 use crate::{
     ChainIdentity, Reader, StateReader, StorageError, StorageResult, TrieUpdates, Writer, blocks,
+    chain_config,
     env::{Env, check_schema},
     genesis,
     tables::{Headers, Meta, NAMES, meta},
@@ -44,6 +45,8 @@ impl Storage {
     /// # Errors
     /// - [`StorageError::GenesisMismatch`], [`StorageError::SchemaMismatch`] if it is that of
     ///   another chain or layout, [`StorageError::NotADatabase`] if it is none. Nothing is changed.
+    /// - [`StorageError::ConfigMismatch`] if the chain was created with other settings, which its
+    ///   genesis hash does not cover. Nothing is changed.
     /// - [`StorageError::DataDirLocked`] if another process has it open.
     /// - [`StorageError::StateRootMismatch`] if the genesis header does not state the root of the
     ///   genesis state.
@@ -60,7 +63,10 @@ impl Storage {
             }
             Ok(())
         })?;
-        if env.begin_ro()?.get::<Meta>(&meta::GENESIS)?.is_none() {
+        let stored = env.begin_ro()?.get::<Meta>(&meta::CHAIN_CONFIG)?;
+        if let Some(stored) = stored {
+            chain_config::check(&stored, &chain.config_json)?;
+        } else {
             let mut writer = Writer::begin(&env)?;
             writer.change(|tx| genesis::write(tx, chain))?;
             writer.commit()?;

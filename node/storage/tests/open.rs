@@ -76,6 +76,28 @@ fn a_reopened_database_continues_where_it_was() {
 }
 
 #[test]
+fn a_directory_of_other_settings_is_refused_and_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(TestChain::new(dir.path()));
+    let before = contents(dir.path());
+
+    let genesis = genesis_header(&genesis_world());
+    let identity = ChainIdentity {
+        genesis_header: &genesis,
+        alloc: &BTreeMap::new(),
+        config_json: r#"{"chainId":4242}"#.to_owned(),
+    };
+    let error = Storage::open(dir.path(), identity).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the data directory holds a chain whose `config.chainId` is 57836, but this node is \
+         configured with 4242: choose another --datadir, or start with the genesis file that the \
+         directory was created with"
+    );
+    assert!(contents(dir.path()) == before);
+}
+
+#[test]
 fn a_directory_of_another_genesis_is_refused_and_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let mut chain = TestChain::new(dir.path());
