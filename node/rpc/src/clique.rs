@@ -158,7 +158,7 @@ impl CliqueServer for Handler {
     }
 
     async fn propose(&self, address: Address, authorize: bool) -> RpcResult<()> {
-        self.0.producer()?.propose(address, authorize);
+        self.0.voter()?.propose(address, authorize);
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl CliqueServer for Handler {
     }
 
     async fn discard(&self, address: Address) -> RpcResult<()> {
-        self.0.producer()?.discard(address);
+        self.0.voter()?.discard(address);
         Ok(())
     }
 }

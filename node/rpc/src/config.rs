@@ -16,6 +16,9 @@ pub struct RpcConfig {
     /// Origins of web pages that may read answers (CORS) and open WebSockets; `*` allows all.
     /// Clients that are not web pages send no origin and are not concerned.
     pub allowed_origins: Vec<String>,
+    /// Whether clients may change this node's votes (`clique_propose`, `clique_discard`): who may
+    /// do so decides who seals blocks. By default only on a loopback address.
+    pub voting: bool,
     /// Limits.
     pub limits: RpcLimits,
 }
@@ -33,6 +36,7 @@ impl RpcConfig {
             ),
             allowed_hosts: vec!["localhost".to_owned()],
             allowed_origins: Vec::new(),
+            voting: addr.ip().is_loopback(),
             limits: RpcLimits::default(),
         }
     }

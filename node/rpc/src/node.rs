@@ -32,6 +32,7 @@ pub(crate) struct Node(Arc<Inner>);
 struct Inner {
     context: RpcContext,
     client_version: String,
+    voting: bool,
     limits: RpcLimits,
     workers: Workers,
 }
@@ -41,6 +42,7 @@ impl Node {
         Self(Arc::new(Inner {
             context,
             client_version: config.client_version.clone(),
+            voting: config.voting,
             limits: config.limits,
             workers: Workers::new(&config.limits),
         }))
@@ -59,6 +61,19 @@ impl Node {
     /// [`RpcError::NoSigner`] on a node that seals no blocks.
     pub(crate) fn producer(&self) -> Result<&ProducerHandle, RpcError> {
         self.0.context.producer.as_ref().ok_or(RpcError::NoSigner)
+    }
+
+    /// The producer, for a client that wants to change its votes.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError::VotingOff`] where clients may not, and those of [`Self::producer`].
+    pub(crate) fn voter(&self) -> Result<&ProducerHandle, RpcError> {
+        if self.0.voting {
+            self.producer()
+        } else {
+            Err(RpcError::VotingOff)
+        }
     }
 
     pub(crate) fn dev_accounts(&self) -> &[Address] {
