@@ -26,9 +26,22 @@ fn main() -> ExitCode {
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
-            // The chain of causes in one line; a backtrace tells an operator nothing.
-            eprintln!("error: {report:#}");
+            eprintln!("error: {}", explain(&report));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The chain of causes in one line; a backtrace tells an operator nothing. A cause that the line
+/// before already quotes is not said twice.
+fn explain(report: &eyre::Report) -> String {
+    let mut line = String::new();
+    for cause in report.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }

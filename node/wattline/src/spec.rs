@@ -10,7 +10,7 @@ pub(crate) const GENESIS_FILE: &str = "genesis.json";
 
 /// One signer, everyone may transact; for `wattline dev`.
 pub(crate) const DEV: &str = include_str!("../../../genesis/dev.json");
-/// Four signers, permissioned; for the Compose network.
+/// Four signers, permissioned.
 pub(crate) const DEVNET: &str = include_str!("../../../genesis/devnet.json");
 
 /// A chain specification with the genesis text it was read from.

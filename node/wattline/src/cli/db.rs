@@ -1,6 +1,6 @@
 //! `wattline db`: looks into the database.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use wattline_storage::Storage;
@@ -23,21 +23,34 @@ impl Db {
     pub(super) fn run(self) -> eyre::Result<()> {
         let Self::Stats(args) = self;
         let storage = Storage::open_existing(&args.datadir)?;
-        let head = storage.reader()?.head()?;
-        println!("head {} {}\n", head.number, head.hash);
-        println!(
-            "{:<24} {:>12} {:>6} {:>14}",
-            "table", "entries", "depth", "bytes"
-        );
-        let mut total = 0;
-        for table in storage.stats()? {
-            println!(
-                "{:<24} {:>12} {:>6} {:>14}",
-                table.name, table.entries, table.depth, table.bytes
-            );
-            total += table.bytes;
+        match print(&storage, &mut std::io::stdout().lock()) {
+            // Whoever reads has seen enough, as in `… | head`.
+            Err(error) if is_closed_pipe(&error) => Ok(()),
+            printed => printed,
         }
-        println!("{:<24} {:>12} {:>6} {total:>14}", "total", "", "");
-        Ok(())
     }
+}
+
+fn print(storage: &Storage, out: &mut impl Write) -> eyre::Result<()> {
+    let head = storage.reader()?.head()?;
+    writeln!(out, "head {} {}\n", head.number, head.hash)?;
+    writeln!(
+        out,
+        "{:<24} {:>12} {:>6} {:>14}",
+        "table", "entries", "depth", "bytes"
+    )?;
+    let mut total = 0;
+    for table in storage.stats()? {
+        let (name, entries, depth, bytes) = (table.name, table.entries, table.depth, table.bytes);
+        writeln!(out, "{name:<24} {entries:>12} {depth:>6} {bytes:>14}")?;
+        total += bytes;
+    }
+    writeln!(out, "{:<24} {:>12} {:>6} {total:>14}", "total", "", "")?;
+    Ok(())
+}
+
+fn is_closed_pipe(error: &eyre::Report) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

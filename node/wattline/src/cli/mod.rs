@@ -20,11 +20,11 @@ Examples:
   wattline account new --keystore keys              a key for a signer
   wattline node --datadir data --chain genesis.json --signer keys/UTC--….json \\
                 --password-file password.txt        a node that seals blocks
-  wattline node --datadir data --chain genesis.json a node that follows the chain";
+  wattline node --datadir data --chain genesis.json a node that serves the chain it has";
 
 /// A node of Wattline, the chain on which electricity is traded by the quarter hour.
 #[derive(Debug, Parser)]
-#[command(name = "wattline", version, about, after_help = AFTER_HELP, propagate_version = true)]
+#[command(name = "wattline", version, after_help = AFTER_HELP, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,10 +63,11 @@ impl Cli {
         }
     }
 
-    /// The log filter where the user names none: `dev` shows a table instead of events.
+    /// The log filter where the user names none: `dev` shows a table and `import` a bar instead of
+    /// events.
     pub(crate) fn default_log_filter(&self) -> &'static str {
         match self.command {
-            Command::Dev(_) => "warn",
+            Command::Dev(_) | Command::Import(_) => "warn",
             _ => "info",
         }
     }

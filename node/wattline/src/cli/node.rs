@@ -18,7 +18,8 @@ use crate::{
 /// The port on which a node serves metrics unless told otherwise.
 const METRICS_PORT: u16 = 6060;
 
-/// Run a node. With --signer it seals blocks when its turn comes; without, it follows the chain.
+/// Run a node. With --signer it seals blocks when its turn comes; without, it serves the chain it
+/// has.
 #[derive(Args, Debug)]
 pub(crate) struct Node {
     #[command(flatten)]
@@ -55,6 +56,11 @@ pub(crate) struct ListenArgs {
     /// Origins of web pages that may use RPC from a browser; `*` for all
     #[arg(long = "http.corsdomain", value_name = "ORIGIN", value_delimiter = ',')]
     http_corsdomain: Vec<String>,
+
+    /// Let RPC clients change this node's votes (clique_propose, clique_discard) also where RPC is
+    /// served beyond this machine
+    #[arg(long = "http.voting")]
+    http_voting: bool,
 
     /// Address that serves /metrics (Prometheus) and /health
     #[arg(long = "metrics.addr", value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
