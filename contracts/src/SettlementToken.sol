@@ -2,6 +2,8 @@
 pragma solidity ^0.8.30;
 
 import {Managed} from "./base/Managed.sol";
+import {ISettlementToken} from "./interfaces/ISettlementToken.sol";
+import {Predeploys} from "./libraries/Predeploys.sol";
 import {ERC20Upgradeable} from "@openzeppelin/contracts-upgradeable/token/ERC20/ERC20Upgradeable.sol";
 import {
     ERC20PausableUpgradeable
@@ -53,6 +55,10 @@ contract SettlementToken is ERC20PermitUpgradeable, ERC20PausableUpgradeable, Ma
         internal
         override(ERC20Upgradeable, ERC20PausableUpgradeable)
     {
+        // The vault books what it fetches itself; anything else it got would be nobody's.
+        if (to == Predeploys.VAULT && msg.sender != Predeploys.VAULT) {
+            revert ISettlementToken.DepositNeeded(msg.sender);
+        }
         super._update(from, to, value);
     }
 }

@@ -81,6 +81,7 @@ contract Vault is IVault, Managed {
     /// @inheritdoc IVault
     function withdrawTo(address to, uint256 amount) external {
         if (to == address(0)) revert ZeroAddress();
+        if (to == address(this)) revert WithdrawalToVault();
         _withdraw(to, amount);
     }
 

@@ -110,6 +110,23 @@ contract SettlementTokenTest is System {
         TOKEN.transfer(address(0), 1);
     }
 
+    function test_tokens_come_into_the_vault_by_deposit_only() public {
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.DepositNeeded.selector, alice));
+        vm.prank(alice);
+        TOKEN.transfer(address(VAULT), 1);
+        vm.prank(alice);
+        TOKEN.approve(bob, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.DepositNeeded.selector, bob));
+        vm.prank(bob);
+        TOKEN.transferFrom(alice, address(VAULT), 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.DepositNeeded.selector, bank));
+        vm.prank(bank);
+        TOKEN.mint(address(VAULT), 1);
+        vm.assertEq(TOKEN.balanceOf(address(VAULT)), 0);
+        _deposit(alice, 1);
+        vm.assertEq(TOKEN.balanceOf(address(VAULT)), 1);
+    }
+
     function test_an_allowance_is_used_up(uint128 allowed, uint128 spent) public {
         allowed = uint128(bound(uint256(allowed), 0, 1000 * COIN));
         spent = uint128(bound(uint256(spent), 0, allowed));

@@ -96,6 +96,15 @@ contract VaultTest is System {
         vm.assertEq(TOKEN.balanceOf(bob), 1000 * COIN + 100);
     }
 
+    function test_withdrawTo_does_not_lose_money_in_the_vault() public {
+        _deposit(alice, 100);
+        vm.expectRevert(IVault.WithdrawalToVault.selector);
+        vm.prank(alice);
+        VAULT.withdrawTo(address(VAULT), 40);
+        _expectBalance(alice, 100, 0, 0);
+        _expectBooksBalance();
+    }
+
     function test_withdraw_needs_an_amount_that_is_free() public {
         _deposit(alice, 100);
         _lock(alice, 30);

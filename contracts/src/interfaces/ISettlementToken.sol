@@ -26,6 +26,8 @@ interface ISettlementToken {
     error EnforcedPause();
     /// @notice `unpause` on a token that is not paused.
     error ExpectedPause();
+    /// @notice Tokens come into the vault by its deposit functions only: sent straight to it they would be nobody's.
+    error DepositNeeded(address caller);
     /// @notice The caller does not hold the role that the function needs.
     error AccessManagedUnauthorized(address caller);
 

@@ -57,6 +57,8 @@ interface IVault {
     error ZeroAmount();
     /// @notice An account that must not be zero is.
     error ZeroAddress();
+    /// @notice Money cannot be taken out of the vault into the vault; `depositFor` pays another account.
+    error WithdrawalToVault();
 
     /// @notice Pays tokens of the caller in; they must be approved. Debts are paid first, the rest is free.
     function deposit(uint256 amount) external;
