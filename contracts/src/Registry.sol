@@ -298,6 +298,8 @@ contract Registry is IRegistry, Managed {
         if (settings.operator == address(0)) revert InvalidSetting("operator");
         if (settings.intervalLength == 0) revert InvalidSetting("intervalLength");
         if (settings.openLead <= settings.gateLead) revert InvalidSetting("openLead");
+        // At the boundary itself the operator would always be ahead of the meter.
+        if (settings.reportingDeadline == 0) revert InvalidSetting("reportingDeadline");
         if (settings.minPrice > settings.maxPrice) revert InvalidSetting("maxPrice");
         // A surplus worth more than a shortage costs would let two accounts earn from the operator without end.
         if (settings.surplusPrice > settings.shortagePrice) revert InvalidSetting("surplusPrice");

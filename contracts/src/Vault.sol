@@ -119,6 +119,7 @@ contract Vault is IVault, Managed {
         int256 clearing = _clearingBalance;
         for (uint256 i = 0; i < trades.length; ++i) {
             Trade calldata trade = trades[i];
+            if (trade.account == address(0)) continue; // a cancelled order
             Account memory balance = _accounts[trade.account];
             _takeLocked(trade.account, balance, trade.paid + trade.freed);
             balance.locked += trade.received.toUint120();

@@ -7,6 +7,7 @@ import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {Predeploys} from "../src/libraries/Predeploys.sol";
 import {Order} from "../src/types/Order.sol";
 import {System} from "./base/System.sol";
+import {Vm} from "./base/Vm.sol";
 
 /// @notice The Market after gate closure: clearing, settling orders, closing positions.
 contract MarketClearingTest is System {
@@ -112,6 +113,20 @@ contract MarketClearingTest is System {
         vm.assertEq(VAULT.balanceOf(traders[0]).free, 100_000 * COIN);
         vm.assertEq(VAULT.balanceOf(traders[1]).free, 100_000 * COIN);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).openBidWh, 0);
+    }
+
+    function test_cancelled_orders_are_booked_to_nobody() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            _submit(traders[0], product, 0, 400, 100);
+            vm.prank(traders[0]);
+            MARKET.cancel(product, i);
+        }
+        _clear();
+        vm.recordLogs();
+        MARKET.settleOrders(product, 10);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        vm.assertEq(logs.length, 1);
+        vm.assertEq(logs[0].topics[0], IMarket.OrdersSettled.selector);
     }
 
     function test_at_a_negative_price_sellers_pay_buyers() public {

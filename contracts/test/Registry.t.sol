@@ -67,6 +67,9 @@ contract RegistryTest is System {
         settings.openLead = settings.gateLead;
         _expectInvalid(settings, "openLead");
         settings = _settings();
+        settings.reportingDeadline = 0;
+        _expectInvalid(settings, "reportingDeadline");
+        settings = _settings();
         settings.maxPrice = settings.minPrice - 1;
         _expectInvalid(settings, "maxPrice");
         settings = _settings();

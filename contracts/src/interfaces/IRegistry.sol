@@ -24,7 +24,7 @@ interface IRegistry {
     ///        `surplusPrice`, so that a sale to oneself on which one defaults earns nothing. It covers all that a seller
     ///        owes who delivers nothing if it is at least shortagePrice + gridFee − max(minPrice, 0); with less, what the
     ///        seller cannot pay is the operator's risk.
-    /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading.
+    /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading; not zero.
     struct ZoneSettings {
         address operator;
         uint32 intervalLength;

@@ -19,7 +19,7 @@ interface IVault {
     }
 
     /// @notice The money side of one order after clearing.
-    /// @param account The trader.
+    /// @param account The trader; zero for a cancelled order, which moves nothing.
     /// @param paid What it pays out of its locked money.
     /// @param received What it gets, locked.
     /// @param freed What was locked too much.

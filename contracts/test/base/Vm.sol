@@ -3,6 +3,12 @@ pragma solidity ^0.8.30;
 
 /// @title The cheat codes of forge that these tests use
 interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
     function addr(uint256 privateKey) external pure returns (address);
     function assertEq(address left, address right) external pure;
     function assertEq(address[] calldata left, address[] calldata right) external pure;
@@ -31,11 +37,13 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
+    function getRecordedLogs() external returns (Log[] memory logs);
     function parseJsonTypeArray(string calldata json, string calldata key, string calldata description)
         external
         pure
         returns (bytes memory);
     function prank(address sender) external;
+    function recordLogs() external;
     function readFile(string calldata path) external view returns (string memory);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
