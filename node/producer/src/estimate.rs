@@ -14,6 +14,8 @@ const MARGIN: u32 = 4;
 pub(crate) struct Estimate {
     fixed: f64,
     per_gas: f64,
+    /// What `per_gas` falls back to while blocks are too small to tell.
+    usual_per_gas: f64,
 }
 
 impl Estimate {
@@ -22,6 +24,7 @@ impl Estimate {
         Self {
             fixed: fixed.as_nanos() as f64,
             per_gas,
+            usual_per_gas: per_gas,
         }
     }
 
@@ -41,6 +44,7 @@ impl Estimate {
         let took = took.as_nanos() as f64;
         if gas < SMALL {
             self.fixed = follow(self.fixed, took);
+            self.forget();
         } else {
             self.per_gas = follow(self.per_gas, (took - self.fixed).max(0.0) / gas as f64);
         }
@@ -50,7 +54,14 @@ impl Estimate {
     pub(crate) fn learn_rate(&mut self, gas: u64, took: Duration) {
         if gas >= SMALL {
             self.learn(gas, took);
+        } else {
+            self.forget();
         }
+    }
+
+    /// Lets one outlier fade that keeps blocks so small that they teach nothing better.
+    fn forget(&mut self) {
+        self.per_gas = follow(self.per_gas, self.per_gas.min(self.usual_per_gas));
     }
 }
 
@@ -83,5 +94,16 @@ mod tests {
         assert_eq!(estimate.expect(0), 20 * MS);
         estimate.learn(21_000, Duration::ZERO);
         assert_eq!(estimate.expect(0), 19 * MS);
+    }
+
+    #[test]
+    fn an_outlier_fades_though_blocks_stay_small() {
+        let mut estimate = Estimate::new(Duration::ZERO, 10.0);
+        estimate.learn_rate(1_000_000, 10_000 * MS);
+        assert!(estimate.expect(200_000) > 900 * MS);
+        for _ in 0..200 {
+            estimate.learn_rate(200_000, 2 * MS);
+        }
+        assert!(estimate.expect(200_000) < 3 * MS);
     }
 }

@@ -136,9 +136,11 @@ impl Filler<'_> {
             if now >= deadline {
                 return Ok(Pass::Done(Filled::InTime));
             }
-            // One that may run past the deadline is left for the next block, where it comes early.
+            // One that may run past the deadline is left for the next block, where it comes early
+            // and, being the first, may take what it needs.
             let gas = transaction.transaction().gas_limit();
-            if !empty && now + self.pace.execute.expect(gas) > deadline {
+            let early = empty && now < self.at_least_until;
+            if !early && now + self.pace.execute.expect(gas) > deadline {
                 best.skip_sender(sender);
                 continue;
             }

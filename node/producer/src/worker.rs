@@ -26,6 +26,8 @@ use crate::{
     plan::Plan,
 };
 
+/// No block is committed earlier before its slot than this part of the period, the reciprocal.
+const LEAD_PART: u32 = 10;
 /// The part of a period that a block which starts late may still take for transactions.
 const LATE_START_PART: u32 = 8;
 
@@ -225,10 +227,11 @@ impl Job {
 
     /// Waits until a block of `gas` that is committed now goes out on its slot.
     fn wait_for_release(&self, gas: u64) -> Filled {
-        let commit_at = self
-            .plan
-            .release_at
-            .saturating_sub(self.pace.commit.expect(gas));
+        // However long commits have taken: a block must not run ahead of its own time, or peers
+        // would refuse it and gates would close early.
+        let most = Duration::from_secs(self.chain.spec().clique().period) / LEAD_PART;
+        let lead = self.pace.commit.expect(gas).min(most);
+        let commit_at = self.plan.release_at.saturating_sub(lead);
         let released = async {
             tokio::select! {
                 biased;
