@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use reader::{JournalDamage, JournalReader};
-pub use record::Entry;
+pub use record::{Entry, encode_removed};
 
 /// An open journal, ready to be appended to.
 #[derive(Debug)]

@@ -156,6 +156,28 @@ fn damage_in_the_middle_costs_what_it_hit_and_a_copy_is_kept() {
     assert_eq!(fs::read(copy).expect("reads"), bytes);
 }
 
+/// The record of another transaction's removal may stand in a sender's calldata, and come to light
+/// when the record around it is torn.
+#[test]
+fn a_removal_behind_damage_is_not_believed() {
+    let chain = TestChain::new();
+    let (pool, _) = chain.durable_pool(PoolConfig::default());
+    let kept = pool.add(draft(1, 0).sign()).expect("taken");
+    let whole = fs::read(chain.journal()).expect("reads");
+    drop(pool);
+    let mut removal = Vec::new();
+    wattline_pool::journal::encode_removed(&mut removal, &kept);
+
+    // Without damage it is what it says.
+    fs::write(chain.journal(), [&whole[..], &removal].concat()).expect("writes");
+    assert_eq!(chain.durable_pool(PoolConfig::default()).1.restored, 0);
+
+    fs::write(chain.journal(), [&whole[..], b"torn", &removal].concat()).expect("writes");
+    let (pool, report) = chain.durable_pool(PoolConfig::default());
+    assert_eq!(report.damage.corrupt_stretches, 1);
+    assert!(pool.contains(&kept));
+}
+
 #[test]
 fn a_file_that_is_no_journal_is_reported_and_kept() {
     let chain = TestChain::new();

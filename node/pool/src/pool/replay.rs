@@ -116,6 +116,9 @@ impl Pool {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             match reader.next_entry() {
+                // Behind damage a "record" may be what some transaction's calldata holds. One more
+                // transaction is checked like any other; a removal would be believed.
+                Ok(Some(Entry::Removed { .. })) if reader.damage().is_corrupt() => continue,
                 Ok(Some(entry)) => batch.push(entry),
                 Ok(None) => break,
                 Err(error) => {
