@@ -6,6 +6,7 @@ import {IMetering} from "../../src/interfaces/IMetering.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {IVault} from "../../src/interfaces/IVault.sol";
 import {System} from "../base/System.sol";
+import {Vm} from "../base/Vm.sol";
 
 /// @notice What people do in the market, at random: each public function is one step that the fuzzer can take. A step
 ///         that must succeed or must fail, given where the product is in its life, is held to that.
@@ -30,6 +31,9 @@ contract Handler is System {
     mapping(address trader => MeterState) private _meters;
     /// @dev The books as they were when their gates closed.
     mapping(uint256 product => bytes32) public frozen;
+    /// @notice What an order was settled for: Wh, and what it paid, or got if negative, in base units.
+    mapping(uint256 product => mapping(uint256 index => uint256)) public filled;
+    mapping(uint256 product => mapping(uint256 index => int256)) public paid;
     /// @notice By how much the money of participants and operator together has changed in settlements of delivery.
     int256 public deliverySum;
     /// @notice How often a step did something, by name: without deeds the invariants would say little.
@@ -98,9 +102,15 @@ contract Handler is System {
     function settleOrders(uint256 which, uint256 max) external {
         uint256 product = which % 4 == 0 ? _pick(which / 4) : _oldestAt(IMarket.Stage.Cleared);
         bool cleared = _stage(product) == IMarket.Stage.Cleared;
+        int256[] memory before = new int256[](TRADERS);
+        for (uint256 i = 0; i < TRADERS; ++i) {
+            before[i] = _moneyOf(_traders[i]);
+        }
+        vm.recordLogs();
         try MARKET.settleOrders(product, bound(max, 1, 5)) {
             _must(cleared, "orders were settled at the wrong time");
             ++done["settleOrders"];
+            _bookCosts(product, before);
         } catch {
             _must(!cleared, "orders of a cleared product could not be settled");
         }
@@ -220,11 +230,33 @@ contract Handler is System {
         }
     }
 
+    /// @dev Keeps what the orders just settled cost, and holds it to what their traders' money lost.
+    function _bookCosts(uint256 product, int256[] memory before) private {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topics[0] != IMarket.OrderSettled.selector) continue;
+            (uint256 index,, uint256 fill, int256 cost) = abi.decode(logs[i].data, (uint256, uint8, uint256, int256));
+            filled[product][index] += fill;
+            paid[product][index] += cost;
+            address account = address(uint160(uint256(logs[i].topics[2])));
+            for (uint256 t = 0; t < TRADERS; ++t) {
+                if (_traders[t] == account) before[t] -= cost;
+            }
+        }
+        for (uint256 t = 0; t < TRADERS; ++t) {
+            _must(_moneyOf(_traders[t]) == before[t], "the vault moved another amount than the orders cost");
+        }
+    }
+
+    function _moneyOf(address account) private view returns (int256) {
+        IVault.Balance memory balance = VAULT.balanceOf(account);
+        return int256(balance.free + balance.locked) - int256(balance.debt);
+    }
+
     /// @dev All money in the vault, what is owed taken off.
     function _money() private view returns (int256 sum) {
         for (uint256 i = 0; i <= TRADERS; ++i) {
-            IVault.Balance memory balance = VAULT.balanceOf(_account(i));
-            sum += int256(balance.free + balance.locked) - int256(balance.debt);
+            sum += _moneyOf(_account(i));
         }
     }
 
