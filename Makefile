@@ -24,7 +24,6 @@ contracts: tools ## Compile the contracts
 .PHONY: test
 test: contracts ## Run every test: Solidity, Rust, end to end
 	cd contracts && npm run --silent test
-	cargo build --workspace --bins
 	cargo test --workspace --no-fail-fast
 
 .PHONY: lint
