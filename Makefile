@@ -44,7 +44,9 @@ genesis: contracts ## Rebuild the committed genesis files from the contracts
 
 .PHONY: bench
 bench: contracts ## Run the benchmarks and print their ratios
-	cargo bench --workspace --benches
+	cargo bench -p wattline-precompiles --bench auction
+	cargo bench -p wattline-storage --bench state_root
+	cargo bench -p wattline-producer --bench slots
 
 .PHONY: fuzz
 fuzz: ## Fuzz the precompile's calldata for a minute (needs a nightly toolchain and cargo-fuzz)
