@@ -61,7 +61,7 @@ impl<K: Kind> Tx<K> {
 
     /// The value under `key`.
     pub(crate) fn get<T: Table>(&self, key: &T::Key) -> StorageResult<Option<T::Value>> {
-        let bytes: Option<Cow<'_, [u8]>> = self
+        let bytes: Option<Vec<u8>> = self
             .inner
             .get(self.env.table::<T>().dbi(), key.encode().as_ref())?;
         bytes.map(|bytes| decode_value::<T>(&bytes)).transpose()
@@ -164,7 +164,10 @@ pub(crate) struct Cursor<'tx, T: Table, K: Kind> {
     table: PhantomData<T>,
 }
 
-type RawEntry<'tx> = Option<(Cow<'tx, [u8]>, Cow<'tx, [u8]>)>;
+/// A key and its value. The value is copied: before it lends one out of a writing transaction, MDBX
+/// looks up the page it is on, and the address of an empty value may be that of the next page, which
+/// need not be one of its own ("invalid argument").
+type RawEntry<'tx> = Option<(Cow<'tx, [u8]>, Vec<u8>)>;
 
 impl<'tx, T: Table, K: Kind> Cursor<'tx, T, K> {
     fn decode(entry: RawEntry<'tx>) -> StorageResult<Option<(T::Key, T::Value)>> {
