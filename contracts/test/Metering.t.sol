@@ -454,11 +454,4 @@ contract MeteringTest is System {
         }
         return METERING.submit(readings, signatures);
     }
-
-    function _substitute(address by, IMetering.Reading memory reading) private returns (IMetering.Verdict) {
-        IMetering.Reading[] memory readings = new IMetering.Reading[](1);
-        readings[0] = reading;
-        vm.prank(by);
-        return METERING.substitute(readings)[0];
-    }
 }

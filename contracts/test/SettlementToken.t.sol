@@ -4,11 +4,9 @@ pragma solidity ^0.8.30;
 import {SettlementToken} from "../src/SettlementToken.sol";
 import {ISettlementToken} from "../src/interfaces/ISettlementToken.sol";
 import {System} from "./base/System.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 contract SettlementTokenTest is System {
-    bytes32 private constant PERMIT_TYPEHASH =
-        keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
-
     function test_is_set_up_with_name_symbol_and_18_decimals() public view {
         vm.assertEq(TOKEN.name(), "Wattline Euro");
         vm.assertEq(TOKEN.symbol(), "wEUR");
@@ -158,6 +156,170 @@ contract SettlementTokenTest is System {
         TOKEN.permit(alice, bob, 77, T0 + 60, v, r, s);
     }
 
+    // Whatever the amounts are
+
+    function test_mint_adds_to_one_balance_and_the_supply(address to, uint256 value) public {
+        vm.assume(to != address(0) && to != address(VAULT));
+        value = bound(value, 0, type(uint256).max - 4000 * COIN);
+        uint256 before = TOKEN.balanceOf(to);
+        vm.expectEmit(address(TOKEN));
+        emit ISettlementToken.Transfer(address(0), to, value);
+        vm.prank(bank);
+        TOKEN.mint(to, value);
+        vm.assertEq(TOKEN.balanceOf(to), before + value);
+        vm.assertEq(TOKEN.totalSupply(), 4000 * COIN + value);
+    }
+
+    function test_mint_stops_at_what_the_supply_can_hold(uint256 value) public {
+        value = bound(value, type(uint256).max - 4000 * COIN + 1, type(uint256).max);
+        vm.expectRevert(OVERFLOW);
+        vm.prank(bank);
+        TOKEN.mint(bank, value);
+        vm.assertEq(TOKEN.totalSupply(), 4000 * COIN);
+    }
+
+    /// @dev Some accounts come more than once, and get it as often.
+    function test_mintMany_adds_to_each_balance_and_the_supply(uint8[6] memory picks, uint256 value) public {
+        value = bound(value, 0, type(uint128).max);
+        address[] memory accounts = _list(alice, bob, carol, operator);
+        address[] memory to = new address[](picks.length);
+        uint256[4] memory times;
+        for (uint256 i = 0; i < picks.length; ++i) {
+            to[i] = accounts[picks[i] % 4];
+            ++times[picks[i] % 4];
+            vm.expectEmit(address(TOKEN));
+            emit ISettlementToken.Transfer(address(0), to[i], value);
+        }
+        vm.prank(bank);
+        TOKEN.mintMany(to, value);
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.assertEq(TOKEN.balanceOf(accounts[i]), 1000 * COIN + times[i] * value);
+        }
+        vm.assertEq(TOKEN.totalSupply(), 4000 * COIN + 6 * value);
+    }
+
+    function test_mintMany_mints_for_all_or_none(uint256 place, bool vault, uint256 value) public {
+        value = bound(value, 0, type(uint128).max);
+        address[] memory to = _list(alice, bob, carol, operator);
+        to[bound(place, 0, 3)] = vault ? address(VAULT) : address(0);
+        vm.expectRevert(
+            vault
+                ? abi.encodeWithSelector(ISettlementToken.DepositNeeded.selector, bank)
+                : abi.encodeWithSelector(ISettlementToken.ERC20InvalidReceiver.selector, address(0))
+        );
+        vm.prank(bank);
+        TOKEN.mintMany(to, value);
+        vm.assertEq(TOKEN.balanceOf(alice), 1000 * COIN);
+        vm.assertEq(TOKEN.totalSupply(), 4000 * COIN);
+    }
+
+    function test_burn_takes_from_the_banks_balance_and_the_supply(uint256 held, uint256 value) public {
+        held = bound(held, 0, 1000 * COIN);
+        value = bound(value, 0, 2 * held + 1);
+        vm.prank(alice);
+        TOKEN.transfer(bank, held);
+        bool enough = value <= held;
+        if (enough) {
+            vm.expectEmit(address(TOKEN));
+            emit ISettlementToken.Transfer(bank, address(0), value);
+        } else {
+            vm.expectRevert(
+                abi.encodeWithSelector(ISettlementToken.ERC20InsufficientBalance.selector, bank, held, value)
+            );
+        }
+        vm.prank(bank);
+        TOKEN.burn(value);
+        uint256 burnt = enough ? value : 0;
+        vm.assertEq(TOKEN.balanceOf(bank), held - burnt);
+        vm.assertEq(TOKEN.totalSupply(), 4000 * COIN - burnt);
+        vm.assertEq(TOKEN.balanceOf(alice), 1000 * COIN - held);
+        vm.assertEq(TOKEN.balanceOf(bob), 1000 * COIN);
+    }
+
+    function test_a_transfer_keeps_the_sum(bool toOneself, uint256 value) public {
+        value = bound(value, 0, 2000 * COIN);
+        address to = toOneself ? alice : bob;
+        bool enough = value <= 1000 * COIN;
+        if (enough) {
+            vm.expectEmit(address(TOKEN));
+            emit ISettlementToken.Transfer(alice, to, value);
+        } else {
+            vm.expectRevert(
+                abi.encodeWithSelector(ISettlementToken.ERC20InsufficientBalance.selector, alice, 1000 * COIN, value)
+            );
+        }
+        vm.prank(alice);
+        TOKEN.transfer(to, value);
+        uint256 moved = enough && !toOneself ? value : 0;
+        vm.assertEq(TOKEN.balanceOf(alice), 1000 * COIN - moved);
+        vm.assertEq(TOKEN.balanceOf(bob), 1000 * COIN + moved);
+        vm.assertEq(TOKEN.totalSupply(), 4000 * COIN);
+    }
+
+    function test_a_permit_approves_any_value_once(uint256 value, uint256 deadline) public {
+        deadline = bound(deadline, T0, type(uint256).max);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed("alice"), _permitDigest(alice, bob, value, deadline));
+        vm.expectEmit(address(TOKEN));
+        emit ISettlementToken.Approval(alice, bob, value);
+        TOKEN.permit(alice, bob, value, deadline, v, r, s);
+        vm.assertEq(TOKEN.allowance(alice, bob), value);
+        vm.assertEq(TOKEN.nonces(alice), 1);
+        // The nonce is used up, so the same signature is one of somebody else over the next.
+        address signer = ecrecover(_permitDigest(alice, bob, value, deadline), v, r, s);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.ERC2612InvalidSigner.selector, signer, alice));
+        TOKEN.permit(alice, bob, value, deadline, v, r, s);
+    }
+
+    // The account zero
+
+    /// @dev A call that names no sender comes from the account zero.
+    function test_the_account_zero_neither_sends_nor_approves() public {
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.ERC20InvalidSender.selector, address(0)));
+        vm.prank(address(0));
+        TOKEN.transfer(alice, 0);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.ERC20InvalidApprover.selector, address(0)));
+        vm.prank(address(0));
+        TOKEN.approve(alice, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.ERC20InvalidApprover.selector, address(0)));
+        vm.prank(alice);
+        TOKEN.transferFrom(address(0), alice, 0);
+    }
+
+    function test_the_account_zero_neither_spends_nor_receives() public {
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.ERC20InvalidSpender.selector, address(0)));
+        vm.prank(alice);
+        TOKEN.approve(address(0), 1);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed("alice"), _permitDigest(alice, address(0), 1, T0));
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.ERC20InvalidSpender.selector, address(0)));
+        TOKEN.permit(alice, address(0), 1, T0, v, r, s);
+
+        bytes memory noReceiver = abi.encodeWithSelector(ISettlementToken.ERC20InvalidReceiver.selector, address(0));
+        vm.prank(alice);
+        TOKEN.approve(bob, 1);
+        vm.expectRevert(noReceiver);
+        vm.prank(bob);
+        TOKEN.transferFrom(alice, address(0), 1);
+        vm.startPrank(bank);
+        vm.expectRevert(noReceiver);
+        TOKEN.mint(address(0), 1);
+        vm.expectRevert(noReceiver);
+        TOKEN.mintMany(_list(alice, address(0)), 1);
+        vm.stopPrank();
+        vm.assertEq(TOKEN.totalSupply(), 4000 * COIN);
+    }
+
+    function test_a_permit_refuses_what_is_no_signature() public {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed("alice"), _permitDigest(alice, bob, 77, T0));
+        vm.expectRevert(ECDSA.ECDSAInvalidSignature.selector);
+        TOKEN.permit(alice, bob, 77, T0, v + 2, r, s);
+        // The other of the two signatures that one key can give, which is not to be had in its place.
+        bytes32 twin = bytes32(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141 - uint256(s));
+        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureS.selector, twin));
+        TOKEN.permit(alice, bob, 77, T0, v == 27 ? 28 : 27, r, twin);
+        vm.assertEq(TOKEN.nonces(alice), 0);
+        vm.assertEq(TOKEN.allowance(alice, bob), 0);
+    }
+
     /// @dev ISettlementToken is not inherited; this holds each of its functions to the contract's.
     function test_the_interface_is_the_contracts() public pure {
         vm.assertTrue(ISettlementToken.mint.selector == SettlementToken.mint.selector, "mint");
@@ -165,15 +327,5 @@ contract SettlementTokenTest is System {
         vm.assertTrue(ISettlementToken.burn.selector == SettlementToken.burn.selector, "burn");
         vm.assertTrue(ISettlementToken.pause.selector == SettlementToken.pause.selector, "pause");
         vm.assertTrue(ISettlementToken.unpause.selector == SettlementToken.unpause.selector, "unpause");
-    }
-
-    function _permitDigest(address owner, address spender, uint256 value, uint256 deadline)
-        private
-        view
-        returns (bytes32)
-    {
-        bytes32 structHash =
-            keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, TOKEN.nonces(owner), deadline));
-        return keccak256(abi.encodePacked(hex"1901", TOKEN.DOMAIN_SEPARATOR(), structHash));
     }
 }

@@ -3,14 +3,9 @@ pragma solidity ^0.8.30;
 
 import {ISettlementToken} from "../src/interfaces/ISettlementToken.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {System} from "./base/System.sol";
+import {Ledger} from "./base/Ledger.sol";
 
-contract VaultTest is System {
-    bytes32 private constant PERMIT_TYPEHASH =
-        keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
-
-    address private secondOperator = _named("second operator");
-
+contract VaultTest is Ledger {
     // Money in and out
 
     function test_deposit_makes_free_money() public {
@@ -332,43 +327,5 @@ contract VaultTest is System {
             _book(account, operator, 0, bound(int256(dues[i]), -int256(60 * COIN), int256(200 * COIN)));
             _expectBooksBalance();
         }
-    }
-
-    function _expectBalance(address account, uint256 free, uint256 locked, uint256 debt) private view {
-        IVault.Balance memory balance = VAULT.balanceOf(account);
-        vm.assertEq(balance.free, free, "free");
-        vm.assertEq(balance.locked, locked, "locked");
-        vm.assertEq(balance.debt, debt, "debt");
-    }
-
-    function _expectBooksBalance() private view {
-        address[5] memory accounts = [alice, bob, carol, operator, secondOperator];
-        int256 sum = VAULT.clearingBalance();
-        for (uint256 i = 0; i < accounts.length; ++i) {
-            IVault.Balance memory balance = VAULT.balanceOf(accounts[i]);
-            sum += int256(balance.free + balance.locked) - int256(balance.debt);
-        }
-        vm.assertEq(int256(TOKEN.balanceOf(address(VAULT))), sum, "books");
-    }
-
-    function _lock(address account, uint256 amount) private {
-        vm.prank(address(MARKET));
-        VAULT.lock(account, amount);
-    }
-
-    function _book(address account, address creditor, uint256 released, int256 due) private {
-        vm.prank(address(SETTLEMENT));
-        VAULT.bookDelivery(account, creditor, released, due);
-    }
-
-    function _permit(string memory name, uint256 value, uint256 deadline)
-        private
-        view
-        returns (uint8, bytes32, bytes32)
-    {
-        address owner = _named(name);
-        bytes32 structHash = keccak256(abi.encode(PERMIT_TYPEHASH, owner, VAULT, value, TOKEN.nonces(owner), deadline));
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", TOKEN.DOMAIN_SEPARATOR(), structHash));
-        return vm.sign(_keyOfNamed(name), digest);
     }
 }

@@ -27,6 +27,8 @@ abstract contract System is Test {
     uint64 internal constant T0 = 1_465_257_600;
     /// @dev One whole unit of currency.
     uint256 internal constant COIN = 1e18;
+    bytes32 internal constant PERMIT_TYPEHASH =
+        keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
 
     IAccessManager internal constant MANAGER = IAccessManager(Predeploys.ACCESS_MANAGER);
     ISettlementToken internal constant TOKEN = ISettlementToken(Predeploys.SETTLEMENT_TOKEN);
@@ -180,6 +182,25 @@ abstract contract System is Test {
         bytes[] memory signatures = new bytes[](1);
         signatures[0] = _sign(readings[0]);
         return METERING.submit(readings, signatures)[0];
+    }
+
+    /// @dev Submits one reading in the meter's place.
+    function _substitute(address by, IMetering.Reading memory reading) internal returns (IMetering.Verdict) {
+        IMetering.Reading[] memory readings = new IMetering.Reading[](1);
+        readings[0] = reading;
+        vm.prank(by);
+        return METERING.substitute(readings)[0];
+    }
+
+    /// @dev What the owner signs to let the spender have `value`.
+    function _permitDigest(address owner, address spender, uint256 value, uint256 deadline)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes32 structHash =
+            keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, TOKEN.nonces(owner), deadline));
+        return keccak256(abi.encodePacked(hex"1901", TOKEN.DOMAIN_SEPARATOR(), structHash));
     }
 
     // Names and keys

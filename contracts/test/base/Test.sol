@@ -6,6 +6,8 @@ import {Vm} from "./Vm.sol";
 /// @title What every test starts from
 abstract contract Test {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+    /// @dev How Solidity answers a sum or a difference that does not fit.
+    bytes internal constant OVERFLOW = abi.encodeWithSignature("Panic(uint256)", 0x11);
 
     /// @dev Maps any value into [low, high], both ends included.
     function bound(uint256 value, uint256 low, uint256 high) internal pure returns (uint256) {
