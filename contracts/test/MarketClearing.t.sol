@@ -168,6 +168,19 @@ contract MarketClearingTest is System {
         _expectSettledByDefinition(fills);
     }
 
+    function test_clear_stores_the_result_of_any_book(uint256 seed) public {
+        uint256 count = _fillBook(seed);
+        IBatchAuction.Clearing memory result = IBatchAuction(Predeploys.BATCH_AUCTION).clear(MARKET.orders(product));
+        IMarket.Level memory bid = IMarket.Level(result.bid.price, result.bid.quantity, result.bid.filled);
+        IMarket.Level memory ask = IMarket.Level(result.ask.price, result.ask.quantity, result.ask.filled);
+        _closeGate();
+        vm.expectEmit(address(MARKET));
+        emit IMarket.ProductCleared(product, result.price, result.volume, count, bid, ask);
+        MARKET.clear(product);
+        vm.assertEq(abi.encode(MARKET.clearing(product)), abi.encode(result));
+        vm.assertEq(MARKET.productInfo(product).ordersSettled, 0);
+    }
+
     /// @dev Every account's position and money, summed up anew from words and fills.
     function _expectSettledByDefinition(uint256[] memory fills) private view {
         bytes32[] memory words = MARKET.orders(product);
@@ -225,6 +238,36 @@ contract MarketClearingTest is System {
         vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);
         vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, traders[0]));
         _closePosition(traders[0]);
+    }
+
+    function test_positions_of_any_book_are_closed_once_for_what_is_locked(uint256 seed) public {
+        _fillBook(seed);
+        _clear();
+        MARKET.settleOrders(product, 40);
+        int256 sum = 0;
+        for (uint256 t = 0; t < TRADERS; ++t) {
+            IMarket.AccountInfo memory info = MARKET.accountInfo(product, traders[t]);
+            vm.expectEmit(address(MARKET));
+            emit IMarket.PositionClosed(product, traders[t], info.position, info.locked);
+            (int256 contracted, uint256 released) = _closePosition(traders[t]);
+            vm.assertEq(contracted, info.position);
+            vm.assertEq(released, VAULT.balanceOf(traders[t]).locked);
+            sum += contracted;
+
+            info.locked = 0;
+            info.delivered = true;
+            vm.assertEq(abi.encode(MARKET.accountInfo(product, traders[t])), abi.encode(info));
+            vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, traders[t]));
+            _closePosition(traders[t]);
+        }
+        vm.assertEq(sum, 0);
+    }
+
+    function test_only_settlement_closes_positions(address anybody) public {
+        vm.assume(anybody != address(SETTLEMENT));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotSettlement.selector, anybody));
+        vm.prank(anybody);
+        MARKET.closePosition(product, traders[0]);
     }
 
     /// @dev Random orders around few prices, so that levels are shared, with some cancelled.

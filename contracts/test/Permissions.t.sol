@@ -103,6 +103,53 @@ contract PermissionsTest is System {
         new ERC1967Proxy(implementation, abi.encodeCall(Permissions.initialize, (new address[](0))));
     }
 
+    function test_setFlags_sets_two_flags_and_keeps_the_third(uint8[6] memory changes) public {
+        vm.prank(admin);
+        PERMISSIONS.setOperator(alice, true);
+        for (uint256 i = 0; i < changes.length; ++i) {
+            uint256 flags = changes[i] % 4;
+            vm.prank(permissionOperator);
+            PERMISSIONS.setFlags(_list(alice, dave), flags);
+            vm.assertEq(PERMISSIONS.flagsOf(alice), flags | 4);
+            vm.assertEq(PERMISSIONS.flagsOf(dave), flags);
+            vm.assertEq(PERMISSIONS.flagsOfMany(_list(dave, alice))[1], flags | 4);
+            // An operator may transact whatever its flags say.
+            vm.assertEq(PERMISSIONS.canTransact(alice), true);
+            vm.assertEq(PERMISSIONS.canDeploy(alice), flags & 2 != 0);
+            vm.assertEq(PERMISSIONS.canTransact(dave), flags & 1 != 0);
+            vm.assertEq(PERMISSIONS.canDeploy(dave), flags == 3);
+        }
+    }
+
+    function test_setOperator_counts_the_operators_and_keeps_the_last(uint8[10] memory changes) public {
+        address[] memory accounts = _list(permissionOperator, admin, alice);
+        bool[3] memory named = [true, true, false];
+        uint256 count = 2;
+        for (uint256 i = 0; i < changes.length; ++i) {
+            uint256 who = changes[i] % 3;
+            bool operator_ = changes[i] >= 160;
+            bool last = named[who] && !operator_ && count == 1;
+            if (last) vm.expectRevert(abi.encodeWithSelector(IPermissions.LastOperator.selector, accounts[who]));
+            vm.prank(admin);
+            PERMISSIONS.setOperator(accounts[who], operator_);
+            if (!last && named[who] != operator_) {
+                named[who] = operator_;
+                count = operator_ ? count + 1 : count - 1;
+            }
+            vm.assertEq(PERMISSIONS.operatorCount(), count);
+            for (uint256 j = 0; j < 3; ++j) {
+                vm.assertEq(PERMISSIONS.flagsOf(accounts[j]) & 4, named[j] ? 4 : 0);
+            }
+        }
+    }
+
+    function test_only_the_administrator_names_operators(address anybody, bool operator_) public {
+        vm.assume(anybody != admin);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, anybody));
+        vm.prank(anybody);
+        PERMISSIONS.setOperator(anybody, operator_);
+    }
+
     function _setFlags(address by, address account, uint256 flags) private {
         vm.prank(by);
         PERMISSIONS.setFlags(_list(account), flags);
