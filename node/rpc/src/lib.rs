@@ -11,9 +11,10 @@
 //! | `block_id` | from a block parameter to a canonical block |
 //! | `convert` | from the chain's types to Ethereum's JSON |
 //! | `workers` | bounded threads for reading and executing |
+//! | `simulation` | executing on the state of a block without leaving a trace |
 //! | `eth`, `net`, `web3`, `clique` | the methods, by namespace |
 //! | `middleware` | what happens around every call: metrics, limits, helpful errors |
-//! | `usage` | how each method is called, for error messages |
+//! | `doc` | what each method is, for error messages and `rpc_discover` |
 //! | `gate` | who may talk to the server: hosts and origins |
 //! | `metrics` | what the server counts |
 //! | `backpressure` | clients that do not read what they asked for |
@@ -24,6 +25,7 @@ mod block_id;
 mod clique;
 pub mod config;
 mod convert;
+mod doc;
 pub mod error;
 mod eth;
 mod gate;
@@ -32,7 +34,7 @@ mod middleware;
 mod net;
 mod node;
 pub mod server;
-mod usage;
+mod simulation;
 mod web3;
 mod workers;
 

@@ -17,7 +17,12 @@ use jsonrpsee::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::{RpcLimits, error::LIMIT_EXCEEDED_CODE, gate::OverHttp, usage};
+use crate::{
+    RpcLimits,
+    doc::{self, Method},
+    error::LIMIT_EXCEEDED_CODE,
+    gate::OverHttp,
+};
 
 /// Wraps the methods of one connection.
 #[derive(Clone, Debug)]
@@ -60,10 +65,10 @@ where
         let this = self.clone();
         async move {
             let started = Instant::now();
-            let known = usage::of(&request.method);
+            let known = doc::of(&request.method);
             let response = this.answer(request, known).await;
             record(
-                known.map_or("unknown", |(name, _)| name),
+                known.map_or("unknown", |method| method.name),
                 started.elapsed(),
                 &response,
             );
@@ -113,18 +118,14 @@ impl<S> Calls<S>
 where
     S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
 {
-    async fn answer(
-        &self,
-        request: Request<'_>,
-        known: Option<(&'static str, &'static str)>,
-    ) -> MethodResponse {
+    async fn answer(&self, request: Request<'_>, known: Option<&'static Method>) -> MethodResponse {
         let id = request.id.clone().into_owned();
-        let Some((name, parameters)) = known else {
-            let method: String = request.method.chars().take(128).collect();
-            let message = format!("the method {method} does not exist/is not available");
+        let Some(method) = known else {
+            let name: String = request.method.chars().take(128).collect();
+            let message = format!("the method {name} does not exist/is not available");
             return error(id, METHOD_NOT_FOUND_CODE, message);
         };
-        if matches!(name, "eth_subscribe" | "eth_unsubscribe")
+        if matches!(method.name, "eth_subscribe" | "eth_unsubscribe")
             && request.extensions.get::<OverHttp>().is_some()
         {
             let message = "notifications not supported over HTTP: open a WebSocket connection to \
@@ -140,7 +141,7 @@ where
         };
         let response = self.service.call(request).await;
         if response.as_error_code() == Some(INVALID_PARAMS_CODE) && !response.is_subscription() {
-            return explain(id, response, name, parameters);
+            return explain(id, response, method);
         }
         response
     }
@@ -152,7 +153,7 @@ fn error(id: Id<'_>, code: i32, message: String) -> MethodResponse {
 
 /// Puts what the parser said, and how the method is called, into the message of an error about
 /// parameters: few clients show the data of an error.
-fn explain(id: Id<'_>, response: MethodResponse, name: &str, parameters: &str) -> MethodResponse {
+fn explain(id: Id<'_>, response: MethodResponse, method: &Method) -> MethodResponse {
     #[derive(Deserialize)]
     struct Failed<'a> {
         #[serde(borrow)]
@@ -176,7 +177,11 @@ fn explain(id: Id<'_>, response: MethodResponse, name: &str, parameters: &str) -
     };
     // What a parser quotes of the request may be as long as the request.
     let reason: String = reason.chars().take(300).collect();
-    let message = format!("invalid params: {reason}; expected {name}({parameters})");
+    let message = format!(
+        "invalid params: {reason}; expected {}({})",
+        method.name,
+        method.usage()
+    );
     error(id, INVALID_PARAMS_CODE, message)
 }
 

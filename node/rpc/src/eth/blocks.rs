@@ -10,6 +10,7 @@ use wattline_storage::Reader;
 use crate::{
     RpcError, block_id,
     convert::{self, RpcBlock, RpcTransaction},
+    doc::{Method, Schema, required},
     node::Node,
 };
 
@@ -43,6 +44,64 @@ trait Blocks {
     #[method(name = "getTransactionReceipt")]
     async fn transaction_receipt(&self, hash: B256) -> RpcResult<Option<TransactionReceipt>>;
 }
+
+/// The methods of this file, described.
+pub(super) const DOCS: &[Method] = &[
+    Method {
+        name: "eth_chainId",
+        summary: "The id that transactions are signed for.",
+        params: &[],
+        result: Schema::Quantity,
+    },
+    Method {
+        name: "eth_blockNumber",
+        summary: "The number of the head.",
+        params: &[],
+        result: Schema::Quantity,
+    },
+    Method {
+        name: "eth_syncing",
+        summary: "Whether the node is behind its peers.",
+        params: &[],
+        result: Schema::Syncing,
+    },
+    Method {
+        name: "eth_getBlockByNumber",
+        summary: "A block of the chain.",
+        params: &[
+            required("block number or tag", Schema::BlockNumber),
+            required("full transactions: true or false", Schema::Bool),
+        ],
+        result: Schema::BlockOrNull,
+    },
+    Method {
+        name: "eth_getBlockByHash",
+        summary: "A block, also one that is not on the chain.",
+        params: &[
+            required("block hash", Schema::Hash),
+            required("full transactions: true or false", Schema::Bool),
+        ],
+        result: Schema::BlockOrNull,
+    },
+    Method {
+        name: "eth_getBlockReceipts",
+        summary: "The receipts of a block.",
+        params: &[required("block", Schema::Block)],
+        result: Schema::ReceiptsOrNull,
+    },
+    Method {
+        name: "eth_getTransactionByHash",
+        summary: "A transaction of the chain or of the pool.",
+        params: &[required("transaction hash", Schema::Hash)],
+        result: Schema::TransactionOrNull,
+    },
+    Method {
+        name: "eth_getTransactionReceipt",
+        summary: "The receipt of a transaction of the chain.",
+        params: &[required("transaction hash", Schema::Hash)],
+        result: Schema::ReceiptOrNull,
+    },
+];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

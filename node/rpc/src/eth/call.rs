@@ -6,8 +6,12 @@ use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverri
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use revm::context::{TxEnv, result::ExecutionResult};
 
-use super::simulation::{Overrides, Simulation};
-use crate::{RpcError, node::Node};
+use crate::{
+    RpcError,
+    doc::{Method, Schema, optional, required},
+    node::Node,
+    simulation::{Overrides, Simulation},
+};
 
 /// Gas of a transaction that only moves value.
 const TRANSFER_GAS: u64 = 21_000;
@@ -36,6 +40,32 @@ trait Call {
         block_overrides: Option<Box<BlockOverrides>>,
     ) -> RpcResult<U64>;
 }
+
+/// The methods of this file, described.
+pub(super) const DOCS: &[Method] = &[
+    Method {
+        name: "eth_call",
+        summary: "What a call would return.",
+        params: &[
+            required("transaction object", Schema::TransactionRequest),
+            optional("block", Schema::Block),
+            optional("state overrides", Schema::StateOverrides),
+            optional("block overrides", Schema::BlockOverrides),
+        ],
+        result: Schema::Bytes,
+    },
+    Method {
+        name: "eth_estimateGas",
+        summary: "Gas that a transaction needs.",
+        params: &[
+            required("transaction object", Schema::TransactionRequest),
+            optional("block", Schema::Block),
+            optional("state overrides", Schema::StateOverrides),
+            optional("block overrides", Schema::BlockOverrides),
+        ],
+        result: Schema::Quantity,
+    },
+];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

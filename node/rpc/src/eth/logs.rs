@@ -6,13 +6,29 @@ use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, FilterBlockOption, Log};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_storage::Reader;
 
-use crate::{RpcError, RpcLimits, block_id, convert, node::Node, workers::Stop};
+use crate::{
+    RpcError, RpcLimits, block_id, convert,
+    doc::{Method, Schema, required},
+    node::Node,
+    workers::Stop,
+};
 
 #[rpc(server, namespace = "eth")]
 trait Logs {
     #[method(name = "getLogs")]
     async fn logs(&self, filter: Filter) -> RpcResult<Vec<Log>>;
 }
+
+/// The methods of this file, described.
+pub(super) const DOCS: &[Method] = &[Method {
+    name: "eth_getLogs",
+    summary: "Logs that a filter matches.",
+    params: &[required(
+        "filter object of fromBlock and toBlock or blockHash, address, topics",
+        Schema::Filter,
+    )],
+    result: Schema::Logs,
+}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

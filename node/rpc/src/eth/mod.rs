@@ -5,13 +5,23 @@ mod call;
 mod fees;
 mod logs;
 mod pubsub;
-mod simulation;
 mod state;
 mod submit;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
-use crate::node::Node;
+use crate::{doc::Method, node::Node};
+
+/// The methods of the namespace, described, by file.
+pub(crate) const DOCS: &[&[Method]] = &[
+    blocks::DOCS,
+    state::DOCS,
+    call::DOCS,
+    logs::DOCS,
+    fees::DOCS,
+    submit::DOCS,
+    pubsub::DOCS,
+];
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {

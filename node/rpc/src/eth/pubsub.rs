@@ -18,7 +18,11 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use wattline_chain::CanonicalUpdate;
 
 use super::logs::check_alternatives;
-use crate::{convert, node::Node};
+use crate::{
+    convert,
+    doc::{Method, Schema, optional, required},
+    node::Node,
+};
 
 #[rpc(server, namespace = "eth")]
 trait PubSub {
@@ -29,6 +33,25 @@ trait PubSub {
     )]
     async fn subscribe(&self, kind: String, params: Option<Box<RawValue>>) -> SubscriptionResult;
 }
+
+/// The methods of this file, described.
+pub(super) const DOCS: &[Method] = &[
+    Method {
+        name: "eth_subscribe",
+        summary: "Tells of new heads or logs as they come.",
+        params: &[
+            required("\"newHeads\" or \"logs\"", Schema::SubscriptionKind),
+            optional("log filter", Schema::Filter),
+        ],
+        result: Schema::SubscriptionId,
+    },
+    Method {
+        name: "eth_unsubscribe",
+        summary: "Ends a subscription.",
+        params: &[required("subscription id", Schema::SubscriptionId)],
+        result: Schema::Bool,
+    },
+];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

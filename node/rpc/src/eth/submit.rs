@@ -6,13 +6,25 @@ use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_pool::PoolError;
 use wattline_primitives::TransactionSigned;
 
-use crate::{RpcError, node::Node};
+use crate::{
+    RpcError,
+    doc::{Method, Schema, required},
+    node::Node,
+};
 
 #[rpc(server, namespace = "eth")]
 trait Submit {
     #[method(name = "sendRawTransaction")]
     async fn send_raw_transaction(&self, transaction: Bytes) -> RpcResult<B256>;
 }
+
+/// The methods of this file, described.
+pub(super) const DOCS: &[Method] = &[Method {
+    name: "eth_sendRawTransaction",
+    summary: "Takes in a signed transaction and answers its hash.",
+    params: &[required("signed transaction bytes", Schema::Bytes)],
+    result: Schema::Hash,
+}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

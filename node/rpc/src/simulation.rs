@@ -27,13 +27,13 @@ use crate::{RpcError, block_id, error::insufficient_funds, node::Node, workers::
 
 /// What a call may pretend to be different from the block it runs on.
 #[derive(Debug, Default)]
-pub(super) struct Overrides {
-    pub(super) state: Option<StateOverride>,
-    pub(super) block: Option<BlockOverrides>,
+pub(crate) struct Overrides {
+    pub(crate) state: Option<StateOverride>,
+    pub(crate) block: Option<BlockOverrides>,
 }
 
 /// The state after a block and the environment in which calls run on it.
-pub(super) struct Simulation {
+pub(crate) struct Simulation {
     evm: EvmConfig,
     env: EvmEnv,
     db: CacheDB<StateReader>,
@@ -46,7 +46,7 @@ impl Simulation {
     ///
     /// Those of [`block_id::header`], and [`RpcError::InvalidParams`] for overrides that
     /// contradict themselves.
-    pub(super) fn new(
+    pub(crate) fn new(
         node: &Node,
         reader: &Reader,
         block: Option<BlockId>,
@@ -82,12 +82,12 @@ impl Simulation {
     }
 
     /// Gas limit of the block, in which a transaction like the call would have to fit.
-    pub(super) fn block_gas_limit(&self) -> u64 {
+    pub(crate) fn block_gas_limit(&self) -> u64 {
         self.env.block_env.gas_limit
     }
 
     /// The most gas that the chain allows one transaction.
-    pub(super) fn transaction_gas_limit(&self) -> u64 {
+    pub(crate) fn transaction_gas_limit(&self) -> u64 {
         self.evm.transaction_gas_limit_cap(self.block_gas_limit())
     }
 
@@ -98,7 +98,7 @@ impl Simulation {
     ///
     /// [`RpcError::InvalidParams`] for contradicting fields, [`RpcError::InvalidCall`] if the
     /// sender has not even the value that it sends at a price.
-    pub(super) fn transaction(
+    pub(crate) fn transaction(
         &mut self,
         mut request: TransactionRequest,
         gas: u64,
@@ -143,7 +143,7 @@ impl Simulation {
     /// # Errors
     ///
     /// [`RpcError::Storage`].
-    pub(super) fn has_code(&mut self, address: Address) -> Result<bool, RpcError> {
+    pub(crate) fn has_code(&mut self, address: Address) -> Result<bool, RpcError> {
         Ok(self
             .db
             .basic(address)?
@@ -155,7 +155,7 @@ impl Simulation {
     /// # Errors
     ///
     /// [`RpcError::InvalidCall`] if it cannot start, [`RpcError::Timeout`] if it was stopped.
-    pub(super) fn run(&mut self, tx: TxEnv) -> Result<ExecutionResult, RpcError> {
+    pub(crate) fn run(&mut self, tx: TxEnv) -> Result<ExecutionResult, RpcError> {
         self.stop.check()?;
         let (from, gas) = (tx.caller, tx.gas_limit);
         let mut watchdog = Watchdog {
