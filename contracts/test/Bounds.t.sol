@@ -58,22 +58,6 @@ contract BoundsTest is Ledger {
         vm.assertEq(METERING.latest(_meterOf(alice)).time, first - LENGTH);
     }
 
-    function test_meters_count_from_a_time_that_there_is() public {
-        vm.prank(registrar);
-        REGISTRY.registerParticipants(ZONE, _list(alice));
-        _addMeter(alice, METER, 1, 1);
-        vm.warp(type(uint64).max);
-        uint256 next = uint256(type(uint64).max / LENGTH + 1) * LENGTH;
-        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
-        meters[0] = IRegistry.NewMeter("other", alice, bob, 1, 1, false, 0, 0);
-        vm.startPrank(registrar);
-        _expectTooLarge(64, next);
-        REGISTRY.registerMeters(meters);
-        _expectTooLarge(64, next + (OPEN_LEAD / LENGTH) * LENGTH);
-        REGISTRY.assignMeter(METER, address(0), 0);
-        vm.stopPrank();
-    }
-
     // Meters
 
     function test_meters_are_numbered_below_two_to_the_thirty_two() public {

@@ -263,6 +263,16 @@ contract SettlementTest is System {
         SETTLEMENT.settle(uint256(1) << 128 | product, _list(alice));
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product - 1));
         SETTLEMENT.settle(product - 1, _list(alice));
+
+        vm.expectRevert(abi.encodeWithSelector(IMarket.UnalignedStart.selector, product - 1, LENGTH));
+        SETTLEMENT.statuses(product - 1, _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProduct.selector, START));
+        SETTLEMENT.statuses(START, _list(alice));
+        // Nobody takes part in no zone, not even who is registered nowhere.
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, 0));
+        SETTLEMENT.statement(START, operator);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
+        SETTLEMENT.statement(_product(T0 - LENGTH), alice);
     }
 
     function test_an_operator_without_cover_makes_one_settlement_wait() public {
@@ -282,6 +292,38 @@ contract SettlementTest is System {
         SETTLEMENT.settle(product, _list(alice));
         SETTLEMENT.settle(product, _list(bob));
         vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 1500 * 100) * UNIT);
+    }
+
+    /// @dev Alice has bought 1,000 Wh, and has no more than half a coin for what comes. A pause of the token changes
+    ///      nothing, since money moves inside the vault only.
+    function test_settle_moves_what_the_statement_says(uint256 importWh, uint256 exportWh, bool paused) public {
+        vm.prank(alice);
+        VAULT.withdraw(COIN / 2);
+        _trade();
+        importWh = bound(importWh, 0, 5000);
+        exportWh = bound(exportWh, 0, 3000);
+        _deliver(alice, uint64(importWh), uint64(exportWh));
+        int256 imbalance = int256(importWh) - int256(exportWh) - 1000;
+        int256 cost = imbalance * (imbalance > 0 ? int256(40_000) : int256(1500)) * int256(UNIT);
+        uint256 fee = 700 * (imbalance > 0 ? 1000 + uint256(imbalance) : 1000) * UNIT;
+        if (paused) {
+            vm.prank(bank);
+            TOKEN.pause();
+        }
+        vm.expectEmit(address(SETTLEMENT));
+        emit ISettlement.DeliverySettled(product, alice, 1000, imbalance + 1000, cost, fee);
+        SETTLEMENT.settle(product, _list(alice));
+
+        ISettlement.Statement memory bill = SETTLEMENT.statement(product, alice);
+        vm.assertEq(abi.encode(bill), abi.encode(ISettlement.Statement(1000, imbalance + 1000, imbalance, cost, fee)));
+        int256 left = int256(COIN / 2 - 10_000 * 1000 * UNIT) - cost - int256(fee);
+        IVault.Balance memory balance = VAULT.balanceOf(alice);
+        vm.assertEq(balance.free, left > 0 ? uint256(left) : 0);
+        vm.assertEq(balance.locked, 0);
+        vm.assertEq(balance.debt, left < 0 ? uint256(-left) : 0);
+        vm.assertEq(VAULT.debtTo(alice, operator), balance.debt);
+        balance = VAULT.balanceOf(operator);
+        vm.assertEq(int256(balance.free + balance.locked), int256(COIN) + cost + int256(fee));
     }
 
     function test_delivery_sums_to_zero(uint16[3] memory imports, uint16[3] memory exports) public {

@@ -9,7 +9,6 @@ import {Initializable} from "@openzeppelin/contracts-upgradeable/proxy/utils/Ini
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
-import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 /// @notice What holds for all contracts: addresses, roles, initialisation, upgrades.
@@ -137,11 +136,51 @@ contract SystemTest is System {
         Address.functionCall(calls[13].to, calls[13].data);
     }
 
-    function _predeploy(uint160 number) private pure returns (address) {
-        return address((uint160(0xE1EC) << 144) + number);
+    /// @dev Roles, permissions, zones and money, each in as many calls as the configuration has entries.
+    function test_the_calls_follow_the_configuration(uint8 transactors, uint8 deployers, uint8 zones, uint8 funding)
+        public
+        view
+    {
+        Genesis.Config memory config = _config();
+        config.transactors = new address[](transactors % 4);
+        config.deployers = new address[](deployers % 4);
+        config.zones = new Genesis.Zone[](zones % 4);
+        config.funding = new Genesis.Funding[](funding % 4);
+        for (uint64 i = 0; i < config.zones.length; ++i) {
+            config.zones[i] = Genesis.Zone({id: i + 1, settings: _settings()});
+        }
+        Genesis.Call[] memory calls = genesis.calls(config);
+        uint256 n = 14;
+        if (config.transactors.length != 0) {
+            _expectCall(
+                calls[n++],
+                permissionOperator,
+                address(PERMISSIONS),
+                abi.encodeCall(PERMISSIONS.setFlags, (config.transactors, 1))
+            );
+        }
+        if (config.deployers.length != 0) {
+            _expectCall(
+                calls[n++],
+                permissionOperator,
+                address(PERMISSIONS),
+                abi.encodeCall(PERMISSIONS.setFlags, (config.deployers, 3))
+            );
+        }
+        for (uint64 i = 0; i < config.zones.length; ++i) {
+            bytes memory data = abi.encodeCall(REGISTRY.createZone, (i + 1, _settings()));
+            _expectCall(calls[n++], admin, address(REGISTRY), data);
+        }
+        for (uint256 i = 0; i < config.funding.length; ++i) {
+            bytes memory data = abi.encodeCall(TOKEN.mintMany, (new address[](0), 0));
+            _expectCall(calls[n++], bank, address(TOKEN), data);
+        }
+        vm.assertEq(calls.length, n);
     }
 
-    function _implementation(address proxy) private view returns (address) {
-        return address(uint160(uint256(vm.load(proxy, ERC1967Utils.IMPLEMENTATION_SLOT))));
+    function _expectCall(Genesis.Call memory call, address from, address to, bytes memory data) private pure {
+        vm.assertEq(call.from, from);
+        vm.assertEq(call.to, to);
+        vm.assertEq(call.data, data);
     }
 }

@@ -209,6 +209,14 @@ abstract contract System is Test {
         return uint256(ZONE) << 64 | start;
     }
 
+    function _predeploy(uint160 number) internal pure returns (address) {
+        return address((uint160(0xE1EC) << 144) + number);
+    }
+
+    function _implementation(address proxy) internal view returns (address) {
+        return address(uint160(uint256(vm.load(proxy, ERC1967Utils.IMPLEMENTATION_SLOT))));
+    }
+
     function _meterOf(address account) internal pure returns (bytes32) {
         return bytes32(uint256(uint160(account)));
     }
