@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {IMarket} from "../src/interfaces/IMarket.sol";
 import {IMetering} from "../src/interfaces/IMetering.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
-import {IVault} from "../src/interfaces/IVault.sol";
 import {System} from "./base/System.sol";
 
 /// @notice One product from its opening to the settled delivery, with every amount worked out by hand.

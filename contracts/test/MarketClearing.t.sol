@@ -67,6 +67,8 @@ contract MarketClearingTest is System {
         MARKET.clear(START);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 9));
         MARKET.clear(9 << 64 | START);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
+        MARKET.clear(_product(T0 - LENGTH));
     }
 
     function test_a_product_without_orders_is_settled_once_cleared() public {

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IMetering} from "../src/interfaces/IMetering.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {System} from "./base/System.sol";
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 
 /// @notice Readings signed by meters. The meter can take 5,000 Wh and deliver 3,000 Wh in an interval.
 contract MeteringTest is System {
@@ -202,6 +203,17 @@ contract MeteringTest is System {
         );
         bytes32 expected = keccak256(abi.encodePacked(hex"1901", domain, structHash));
         vm.assertEq(METERING.digest(_reading(meter, T0, 1, 2)), expected);
+    }
+
+    function test_the_domain_can_be_asked_for() public view {
+        (bytes1 fields, string memory name, string memory version, uint256 chain, address verifier,,) =
+            IERC5267(address(METERING)).eip712Domain();
+        // Name, version, chain and contract, without a salt.
+        vm.assertEq(fields, hex"0f");
+        vm.assertEq(name, "Wattline Metering");
+        vm.assertEq(version, "1");
+        vm.assertEq(chain, block.chainid);
+        vm.assertEq(verifier, address(METERING));
     }
 
     function test_a_batch_is_judged_one_by_one() public {

@@ -219,6 +219,15 @@ contract MeteringPropertiesTest is System {
             vm.assertEq(abi.encode(METERING.register(meter, _time(i))), abi.encode(stored[i]));
             if (stored[i].known) (count, last) = (count + 1, _time(i));
         }
+        bytes32[] memory meters = new bytes32[](1);
+        meters[0] = meter;
+        uint64[] memory times = new uint64[](1);
+        times[0] = last;
+        vm.assertEq(abi.encode(METERING.registers(meters, times)), abi.encode(METERING.registersAt(meters, last)));
+        IMetering.Register memory newest = METERING.registersAt(meters, last)[0];
+        IMetering.LatestRegister memory head =
+            IMetering.LatestRegister(last, newest.importWh, newest.exportWh, newest.substituted, uint64(count));
+        vm.assertEq(abi.encode(METERING.latestOf(meters)[0]), abi.encode(head));
         vm.assertEq(METERING.latest(meter).count, count);
         vm.assertEq(METERING.latest(meter).time, last);
         vm.assertEq(METERING.register(meter, T0 - LENGTH).known, false);

@@ -354,6 +354,21 @@ contract RegistryTest is System {
         vm.stopPrank();
     }
 
+    function test_assignMeter_bounds_an_accounts_meters() public {
+        _registerParticipant(alice);
+        _registerParticipant(bob);
+        _addMeter(alice, METER, 5000, 3000);
+        for (uint256 i = 1; i <= 64; ++i) {
+            _addMeter(bob, bytes32(i), 1, 1);
+        }
+        uint64 since = T0 + OPEN_LEAD + LENGTH;
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooManyMeters.selector, bob, 64));
+        vm.prank(registrar);
+        REGISTRY.assignMeter(METER, bob, since);
+        vm.assertEq(REGISTRY.metersOf(alice, since)[0], METER);
+        vm.assertEq(REGISTRY.meter(METER).until, 0);
+    }
+
     function test_assignMeter_minds_settings_to_come() public {
         _registerParticipant(alice);
         _registerParticipant(bob);

@@ -259,6 +259,8 @@ contract SettlementTest is System {
         vm.warp(START + LENGTH);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 9));
         SETTLEMENT.settle(9 << 64 | START, _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
+        SETTLEMENT.settle(_product(T0 - LENGTH), _list(alice));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 0));
         SETTLEMENT.settle(uint256(1) << 128 | product, _list(alice));
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product - 1));

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {SettlementToken} from "../src/SettlementToken.sol";
 import {ISettlementToken} from "../src/interfaces/ISettlementToken.sol";
 import {System} from "./base/System.sol";
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 contract SettlementTokenTest is System {
@@ -13,6 +14,16 @@ contract SettlementTokenTest is System {
         vm.assertEq(TOKEN.decimals(), 18);
         vm.assertEq(TOKEN.totalSupply(), 4000 * COIN);
         vm.assertEq(TOKEN.balanceOf(alice), 1000 * COIN);
+    }
+
+    function test_permits_are_signed_in_the_tokens_domain() public view {
+        (bytes1 fields, string memory name, string memory version, uint256 chain, address verifier,,) =
+            IERC5267(address(TOKEN)).eip712Domain();
+        vm.assertEq(fields, hex"0f");
+        vm.assertEq(name, "Wattline Euro");
+        vm.assertEq(version, "1");
+        vm.assertEq(chain, block.chainid);
+        vm.assertEq(verifier, address(TOKEN));
     }
 
     function test_the_bank_mints() public {

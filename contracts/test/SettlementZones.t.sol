@@ -193,10 +193,11 @@ contract SettlementZonesTest is Ledger {
     function _expectTotal(address[] memory accounts, uint256 expected) private view {
         uint256 sum = 0;
         uint256 debts = 0;
+        IVault.Balance[] memory balances = VAULT.balancesOf(accounts);
         for (uint256 i = 0; i < accounts.length; ++i) {
-            IVault.Balance memory balance = VAULT.balanceOf(accounts[i]);
-            sum += balance.free + balance.locked;
-            debts += balance.debt;
+            vm.assertEq(abi.encode(balances[i]), abi.encode(VAULT.balanceOf(accounts[i])));
+            sum += balances[i].free + balances[i].locked;
+            debts += balances[i].debt;
         }
         vm.assertEq(sum - debts, expected);
         vm.assertEq(TOKEN.balanceOf(address(VAULT)), expected);

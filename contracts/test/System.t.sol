@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Market} from "../src/Market.sol";
+import {Metering} from "../src/Metering.sol";
+import {Registry} from "../src/Registry.sol";
 import {Genesis} from "../src/genesis/Genesis.sol";
 import {IMarket} from "../src/interfaces/IMarket.sol";
 import {Predeploys} from "../src/libraries/Predeploys.sol";
 import {System} from "./base/System.sol";
+import {
+    AccessManagerUpgradeable
+} from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagerUpgradeable.sol";
 import {Initializable} from "@openzeppelin/contracts-upgradeable/proxy/utils/Initializable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 /// @notice What holds for all contracts: addresses, roles, initialisation, upgrades.
@@ -134,6 +141,22 @@ contract SystemTest is System {
         // Granting again changes nothing and needs no more than the administrator.
         vm.prank(calls[13].from);
         Address.functionCall(calls[13].to, calls[13].data);
+    }
+
+    function test_what_is_set_up_is_possible() public {
+        address manager = _implementation(address(MANAGER));
+        vm.expectRevert(abi.encodeWithSelector(IAccessManager.AccessManagerInvalidInitialAdmin.selector, address(0)));
+        new ERC1967Proxy(manager, abi.encodeCall(AccessManagerUpgradeable.initialize, (address(0))));
+        address market = _implementation(address(MARKET));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, 0));
+        new ERC1967Proxy(market, abi.encodeCall(Market.initialize, (0)));
+    }
+
+    function test_limits_can_be_asked_for() public view {
+        vm.assertEq(Registry(address(REGISTRY)).MAX_METERS_OF_ACCOUNT(), 64);
+        vm.assertEq(Market(address(MARKET)).MAX_ORDERS_OF_ACCOUNT(), 64);
+        vm.assertEq(Market(address(MARKET)).MAX_ORDERS(), 1 << 24);
+        vm.assertEq(Metering(address(METERING)).MAX_SEARCH(), 128);
     }
 
     /// @dev Roles, permissions, zones and money, each in as many calls as the configuration has entries.

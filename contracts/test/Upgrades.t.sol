@@ -86,6 +86,7 @@ contract UpgradesTest is System {
             // And only an implementation says where it wants to be kept.
             _expectRefused(_predeploy(i), abi.encodeCall(UUPSUpgradeable.proxiableUUID, ()), outside);
             vm.assertEq(UUPSUpgradeable(implementation).proxiableUUID(), ERC1967Utils.IMPLEMENTATION_SLOT);
+            vm.assertEq(UUPSUpgradeable(implementation).UPGRADE_INTERFACE_VERSION(), "5.0.0");
         }
     }
 
@@ -173,6 +174,59 @@ contract UpgradesTest is System {
         vm.expectRevert(abi.encodeWithSelector(selector, anybody, uint64(0)));
         vm.prank(anybody);
         MANAGER.grantRole(role, anybody, 0);
+    }
+
+    function test_the_manager_refuses_what_is_locked_or_not_ones_own() public {
+        uint64 everybody = type(uint64).max;
+        bytes4 locked = IAccessManager.AccessManagerLockedRole.selector;
+        vm.startPrank(admin);
+        vm.expectRevert(abi.encodeWithSelector(locked, everybody));
+        MANAGER.grantRole(everybody, alice, 0);
+        vm.expectRevert(abi.encodeWithSelector(locked, everybody));
+        MANAGER.revokeRole(everybody, alice);
+        vm.expectRevert(abi.encodeWithSelector(locked, uint64(0)));
+        MANAGER.labelRole(0, "administrator");
+        vm.expectRevert(abi.encodeWithSelector(locked, uint64(0)));
+        MANAGER.setRoleAdmin(0, 1);
+        vm.expectRevert(abi.encodeWithSelector(locked, everybody));
+        MANAGER.setRoleGuardian(everybody, 1);
+        vm.expectRevert(IAccessManager.AccessManagerBadConfirmation.selector);
+        MANAGER.renounceRole(0, alice);
+        vm.stopPrank();
+        // A contract that is not in the midst of what was announced.
+        bytes4 notConsuming = IAccessManager.AccessManagerUnauthorizedConsume.selector;
+        vm.expectRevert(abi.encodeWithSelector(notConsuming, address(VAULT)));
+        vm.prank(address(VAULT));
+        MANAGER.consumeScheduledOp(admin, "");
+    }
+
+    function test_announcements_are_their_callers_own() public {
+        bytes memory data = abi.encodeCall(TOKEN.burn, (1));
+        bytes4 notAllowed = IAccessManager.AccessManagerUnauthorizedCall.selector;
+        bytes memory refused = abi.encodeWithSelector(notAllowed, alice, address(TOKEN), TOKEN.burn.selector);
+        vm.startPrank(alice);
+        vm.expectRevert(refused);
+        MANAGER.schedule(address(TOKEN), data, 0);
+        vm.expectRevert(refused);
+        MANAGER.execute(address(TOKEN), data);
+        vm.stopPrank();
+
+        uint64 role = genesis.BANK_ROLE();
+        vm.prank(admin);
+        MANAGER.grantRole(role, carol, DELAY);
+        bytes32 operation = MANAGER.hashOperation(carol, address(TOKEN), data);
+        vm.startPrank(carol);
+        MANAGER.schedule(address(TOKEN), data, 0);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManager.AccessManagerAlreadyScheduled.selector, operation));
+        MANAGER.schedule(address(TOKEN), data, 0);
+        vm.stopPrank();
+        bytes4 notTheirs = IAccessManager.AccessManagerUnauthorizedCancel.selector;
+        vm.expectRevert(abi.encodeWithSelector(notTheirs, alice, carol, address(TOKEN), TOKEN.burn.selector));
+        vm.prank(alice);
+        MANAGER.cancel(carol, address(TOKEN), data);
+        vm.prank(admin);
+        MANAGER.cancel(carol, address(TOKEN), data);
+        vm.assertEq(uint256(MANAGER.getSchedule(operation)), 0);
     }
 
     /// @dev As the administrator.

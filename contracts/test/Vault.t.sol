@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {ISettlementToken} from "../src/interfaces/ISettlementToken.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Ledger} from "./base/Ledger.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 contract VaultTest is Ledger {
     // Money in and out
@@ -44,6 +45,38 @@ contract VaultTest is Ledger {
         );
         VAULT.deposit(70);
         vm.stopPrank();
+    }
+
+    function test_deposit_needs_the_tokens() public {
+        bytes4 selector = ISettlementToken.ERC20InsufficientBalance.selector;
+        vm.startPrank(alice);
+        TOKEN.approve(address(VAULT), 1001 * COIN);
+        vm.expectRevert(abi.encodeWithSelector(selector, alice, 1000 * COIN, 1001 * COIN));
+        VAULT.deposit(1001 * COIN);
+        vm.stopPrank();
+        _expectBalance(alice, 0, 0, 0);
+    }
+
+    function test_every_way_in_and_out_needs_an_amount() public {
+        (uint8 v, bytes32 r, bytes32 s) = _permit("alice", 0, T0);
+        _deposit(alice, 100);
+        vm.startPrank(alice);
+        vm.expectRevert(IVault.ZeroAmount.selector);
+        VAULT.depositFor(bob, 0);
+        vm.expectRevert(IVault.ZeroAmount.selector);
+        VAULT.depositWithPermit(0, T0, v, r, s);
+        vm.expectRevert(IVault.ZeroAmount.selector);
+        VAULT.withdrawTo(bob, 0);
+        vm.stopPrank();
+        _expectBalance(alice, 100, 0, 0);
+        vm.assertEq(TOKEN.nonces(alice), 0);
+    }
+
+    function test_depositWithPermit_passes_on_that_it_is_no_signature() public {
+        (, bytes32 r, bytes32 s) = _permit("alice", 70, T0);
+        vm.expectRevert(ECDSA.ECDSAInvalidSignature.selector);
+        vm.prank(alice);
+        VAULT.depositWithPermit(70, T0, 0, r, s);
     }
 
     function test_depositWithPermit_needs_no_approval() public {
@@ -252,6 +285,9 @@ contract VaultTest is Ledger {
         vm.expectRevert(abi.encodeWithSelector(IVault.InDebt.selector, alice, 10));
         vm.prank(alice);
         VAULT.withdraw(1);
+        vm.expectRevert(abi.encodeWithSelector(IVault.InDebt.selector, alice, 10));
+        vm.prank(alice);
+        VAULT.withdrawTo(bob, 1);
     }
 
     function test_a_deposit_pays_debts_first() public {
