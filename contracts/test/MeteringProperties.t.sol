@@ -25,8 +25,8 @@ contract MeteringPropertiesTest is System {
     function setUp() public override {
         super.setUp();
         _enrol(_list(alice));
-        // Twelve boundaries have come; the reporting deadline has passed for the first ten of them.
-        now_ = T0 + (BOUNDARIES - 1) * LENGTH + 7;
+        // The last boundary comes at this moment, and so does the reporting deadline of the one two intervals before.
+        now_ = T0 + (BOUNDARIES - 1) * LENGTH;
         vm.warp(now_);
     }
 
