@@ -69,6 +69,8 @@ pub struct RpcLimits {
     pub call_gas: u64,
     /// Time of one `eth_call`, `eth_estimateGas` or `eth_getLogs`.
     pub call_timeout: Duration,
+    /// Time of one request of the `debug` or `trace` namespace that executes.
+    pub trace_timeout: Duration,
     /// Blocks that one `eth_getLogs` may span.
     pub log_blocks: u64,
     /// Logs in one answer of `eth_getLogs`.
@@ -95,6 +97,7 @@ impl Default for RpcLimits {
             concurrent_calls: cores.max(2),
             call_gas: 100_000_000,
             call_timeout: Duration::from_secs(5),
+            trace_timeout: Duration::from_secs(30),
             log_blocks: 100_000,
             log_results: 20_000,
             log_alternatives: 1_000,

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::LazyLock};
 
-use crate::{clique, eth, net, web3};
+use crate::{clique, eth, net, rpc, web3};
 
 /// One method.
 #[derive(Debug)]
@@ -78,10 +78,14 @@ pub(crate) enum Schema {
     Hash,
     /// Logs.
     Logs,
+    /// Versions of namespaces by name.
+    Modules,
     /// Nothing.
     Null,
     /// Any object; the summary says which.
     Object,
+    /// An OpenRPC document.
+    OpenRpc,
     /// Percentiles, ascending.
     Percentiles,
     /// A number in hexadecimal.
@@ -124,14 +128,26 @@ impl Method {
 
 /// All methods, sorted by name.
 static METHODS: LazyLock<Vec<&'static Method>> = LazyLock::new(|| {
-    let mut methods: Vec<&'static Method> = [eth::DOCS, &[net::DOCS, web3::DOCS, clique::DOCS]]
-        .concat()
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut methods: Vec<&'static Method> = [
+        eth::DOCS,
+        &[net::DOCS],
+        &[web3::DOCS],
+        &[clique::DOCS],
+        &[rpc::DOCS],
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .flatten()
+    .collect();
     methods.sort_unstable_by_key(|method| method.name);
     methods
 });
+
+/// All methods, sorted by name.
+pub(crate) fn all() -> impl Iterator<Item = &'static Method> {
+    METHODS.iter().copied()
+}
 
 /// The description of a method; `None` for unknown methods.
 pub(crate) fn of(method: &str) -> Option<&'static Method> {

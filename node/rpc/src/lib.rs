@@ -12,9 +12,11 @@
 //! | `convert` | from the chain's types to Ethereum's JSON |
 //! | `workers` | bounded threads for reading and executing |
 //! | `simulation` | executing on the state of a block without leaving a trace |
-//! | `eth`, `net`, `web3`, `clique` | the methods, by namespace |
+//! | `eth`, `net`, `web3`, `clique`, `rpc` | the methods, by namespace |
 //! | `middleware` | what happens around every call: metrics, limits, helpful errors |
 //! | `doc` | what each method is, for error messages and `rpc_discover` |
+//! | `openrpc` | the document of `rpc_discover` |
+//! | `namespace` | groups of methods that a listener serves or not |
 //! | `gate` | who may talk to the server: hosts and origins |
 //! | `metrics` | what the server counts |
 //! | `backpressure` | clients that do not read what they asked for |
@@ -31,8 +33,11 @@ mod eth;
 mod gate;
 mod metrics;
 mod middleware;
+mod namespace;
 mod net;
 mod node;
+mod openrpc;
+mod rpc;
 pub mod server;
 mod simulation;
 mod web3;
@@ -40,5 +45,6 @@ mod workers;
 
 pub use config::{RpcConfig, RpcLimits};
 pub use error::RpcError;
+pub use namespace::{Namespace, Namespaces, UnknownNamespace};
 pub use node::RpcContext;
 pub use server::{RpcServerError, RpcServerHandle, serve};

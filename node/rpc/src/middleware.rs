@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    RpcLimits,
+    Namespaces, RpcLimits,
     doc::{self, Method},
     error::LIMIT_EXCEEDED_CODE,
     gate::OverHttp,
@@ -118,7 +118,11 @@ impl<S> Calls<S>
 where
     S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
 {
-    async fn answer(&self, request: Request<'_>, known: Option<&'static Method>) -> MethodResponse {
+    async fn answer(
+        &self,
+        mut request: Request<'_>,
+        known: Option<&'static Method>,
+    ) -> MethodResponse {
         let id = request.id.clone().into_owned();
         let Some(method) = known else {
             let name: String = request.method.chars().take(128).collect();
@@ -139,6 +143,7 @@ where
             );
             return error(id, LIMIT_EXCEEDED_CODE, message);
         };
+        request.extensions.insert(Namespaces::ALL);
         let response = self.service.call(request).await;
         if response.as_error_code() == Some(INVALID_PARAMS_CODE) && !response.is_subscription() {
             return explain(id, response, method);

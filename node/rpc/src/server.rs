@@ -24,7 +24,7 @@ use crate::{
     backpressure::{Backpressure, Place},
     clique, eth, gate, middleware, net,
     node::Node,
-    web3,
+    rpc, web3,
 };
 
 /// How often an idle WebSocket client is asked whether it is still there.
@@ -192,6 +192,7 @@ fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
     module.merge(net::methods(node.clone()))?;
     module.merge(web3::methods(node.clone()))?;
     module.merge(clique::methods(node.clone()))?;
+    module.merge(rpc::methods())?;
     Ok(module)
 }
 
@@ -219,5 +220,40 @@ struct HexIds;
 impl IdProvider for HexIds {
     fn next_id(&self) -> SubscriptionId<'static> {
         SubscriptionId::Str(format!("{:#x}", rand::random::<u128>()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use wattline_chain::test_utils::{Forge, Signers, TestGenesis};
+    use wattline_pool::{Pool, PoolConfig};
+
+    use super::*;
+    use crate::{Namespaces, doc, openrpc};
+
+    #[test]
+    fn described_methods_are_the_registered_ones() {
+        let signers = Signers::new(1);
+        let forge = Forge::new(TestGenesis::new(signers.addresses()), signers);
+        let chain = forge.chain().clone();
+        let (storage, evm) = (chain.storage().clone(), chain.evm().clone());
+        let context = RpcContext {
+            chain,
+            pool: Pool::open(PoolConfig::default(), None, storage, evm).expect("a pool opens"),
+            producer: None,
+            dev_accounts: Vec::new(),
+        };
+        let node = Node::new(context, &RpcConfig::new(([127, 0, 0, 1], 0).into()));
+        let methods = methods(&node).expect("each name is registered once");
+        let registered: BTreeSet<_> = methods.method_names().collect();
+        let described: BTreeSet<_> = doc::all().map(|method| method.name).collect();
+        assert_eq!(registered, described);
+
+        let document = openrpc::document(Namespaces::ALL);
+        let documented = document["methods"].as_array().expect("a list");
+        let documented = documented.iter().map(|method| method["name"].as_str());
+        assert!(documented.eq(registered.into_iter().map(Some)), "sorted");
     }
 }

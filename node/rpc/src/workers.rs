@@ -46,8 +46,8 @@ impl Workers {
         run(turn(&self.reads).await?, work).await
     }
 
-    /// Work that takes the processor and ends when `Stop` tells it to: after the time limit, or
-    /// when the client has gone.
+    /// Work that takes the processor and ends when `Stop` tells it to: after the time limit of a
+    /// call, or when the client has gone.
     ///
     /// # Errors
     ///
@@ -56,7 +56,19 @@ impl Workers {
         &self,
         work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let timeout = self.timeout;
+        self.call_within(self.timeout, work).await
+    }
+
+    /// The same with a time limit of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::call`].
+    pub(crate) async fn call_within<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
         let busy = |_| {
             RpcError::LimitExceeded("the node is busy with other calls: try again later".to_owned())
         };

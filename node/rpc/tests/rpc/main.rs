@@ -5,6 +5,7 @@ mod calls;
 mod chain;
 mod client;
 mod clique;
+mod discover;
 mod fees;
 mod hostile;
 mod limits;

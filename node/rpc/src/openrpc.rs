@@ -1,0 +1,561 @@
+//! The methods as an OpenRPC document, from which tools make clients and tests.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Namespaces,
+    doc::{self, Method, Param, Schema},
+};
+
+/// The version of the OpenRPC specification that the document follows.
+const OPENRPC_VERSION: &str = "1.3.2";
+
+/// The document of all methods in `namespaces`, sorted by name.
+pub(crate) fn document(namespaces: Namespaces) -> Value {
+    let mut schemas = Schemas::default();
+    let methods: Vec<Value> = doc::all()
+        .filter(|method| namespaces.serve(method.name))
+        .map(|method| describe(method, &mut schemas))
+        .collect();
+    json!({
+        "openrpc": OPENRPC_VERSION,
+        "info": {
+            "title": "Wattline JSON-RPC",
+            "description": "Ethereum's JSON-RPC as a node of Wattline serves it on this listener.",
+            "license": {"name": env!("CARGO_PKG_LICENSE")},
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "methods": methods,
+        "components": {"schemas": schemas.0},
+    })
+}
+
+fn describe(method: &Method, schemas: &mut Schemas) -> Value {
+    let params: Vec<Value> = method
+        .params
+        .iter()
+        .map(
+            |Param {
+                 name,
+                 schema,
+                 required,
+             }| {
+                json!({"name": name, "required": required, "schema": schemas.at(*schema)})
+            },
+        )
+        .collect();
+    json!({
+        "name": method.name,
+        "summary": method.summary,
+        "paramStructure": "by-position",
+        "params": params,
+        "result": {"name": "result", "schema": schemas.at(method.result)},
+    })
+}
+
+/// The schemas that the document refers to, by name.
+#[derive(Default)]
+struct Schemas(BTreeMap<&'static str, Value>);
+
+/// Makes a schema, which may refer to others.
+type Define = fn(&mut Schemas) -> Value;
+
+impl Schemas {
+    /// A reference to a schema, which is defined if it was not.
+    fn at(&mut self, schema: Schema) -> Value {
+        let (name, define): (_, Define) = match schema {
+            Schema::Address => ("Address", |_| bytes(20)),
+            Schema::Addresses => ("Addresses", |all| list(all.at(Schema::Address))),
+            Schema::Block => ("Block", block_id),
+            Schema::BlockNumber => ("BlockNumber", block_number),
+            Schema::BlockOrHeader => (
+                "BlockOrHeader",
+                |all| json!({"anyOf": [all.at(Schema::Block), all.at(Schema::Bytes)]}),
+            ),
+            Schema::BlockOrNull => ("BlockOrNull", |all| {
+                or_null(all.named("BlockObject", block))
+            }),
+            Schema::BlockOverrides => ("BlockOverrides", block_overrides),
+            Schema::Bool => ("Bool", |_| json!({"type": "boolean"})),
+            Schema::Bytes => (
+                "Bytes",
+                |_| json!({"type": "string", "pattern": "^0x([0-9a-fA-F]{2})*$"}),
+            ),
+            Schema::FeeHistory => ("FeeHistory", fee_history),
+            Schema::Filter => ("Filter", filter),
+            Schema::Hash => ("Hash", |_| bytes(32)),
+            Schema::Logs => ("Logs", |all| list(all.named("Log", log))),
+            Schema::Modules => (
+                "Modules",
+                |_| json!({"type": "object", "additionalProperties": {"type": "string"}}),
+            ),
+            Schema::Null => ("Null", |_| json!({"type": "null"})),
+            Schema::Object => ("Object", |_| json!({"type": "object"})),
+            Schema::OpenRpc => ("OpenRpc", |_| {
+                let fields = ["openrpc", "info", "methods"];
+                json!({"type": "object", "required": fields})
+            }),
+            Schema::Percentiles => ("Percentiles", |_| {
+                list(json!({"type": "number", "minimum": 0, "maximum": 100}))
+            }),
+            Schema::Quantity => (
+                "Quantity",
+                |_| json!({"type": "string", "pattern": "^0x(0|[1-9a-f][0-9a-f]{0,63})$"}),
+            ),
+            Schema::ReceiptOrNull => ("ReceiptOrNull", |all| {
+                or_null(all.named("Receipt", receipt))
+            }),
+            Schema::ReceiptsOrNull => ("ReceiptsOrNull", |all| {
+                or_null(list(all.named("Receipt", receipt)))
+            }),
+            Schema::StateOverrides => ("StateOverrides", state_overrides),
+            Schema::Slot => (
+                "Slot",
+                |_| json!({"type": "string", "pattern": "^(0x)?[0-9a-fA-F]{1,64}$"}),
+            ),
+            Schema::SubscriptionId => (
+                "SubscriptionId",
+                |_| json!({"type": "string", "pattern": "^0x[0-9a-f]{1,32}$"}),
+            ),
+            Schema::SubscriptionKind => (
+                "SubscriptionKind",
+                |_| json!({"type": "string", "enum": ["newHeads", "logs"]}),
+            ),
+            Schema::Syncing => ("Syncing", syncing),
+            Schema::Text => ("Text", |_| json!({"type": "string"})),
+            Schema::TransactionOrNull => ("TransactionOrNull", |all| {
+                or_null(all.named("Transaction", transaction))
+            }),
+            Schema::TransactionRequest => ("TransactionRequest", transaction_request),
+        };
+        self.named(name, define)
+    }
+
+    fn named(&mut self, name: &'static str, define: Define) -> Value {
+        if !self.0.contains_key(name) {
+            // Before it is defined, since it may refer to itself.
+            self.0.insert(name, Value::Null);
+            let schema = define(self);
+            self.0.insert(name, schema);
+        }
+        json!({"$ref": format!("#/components/schemas/{name}")})
+    }
+
+    fn or_null(&mut self, schema: Schema) -> Value {
+        or_null(self.at(schema))
+    }
+}
+
+fn bytes(length: usize) -> Value {
+    json!({"type": "string", "pattern": format!("^0x[0-9a-fA-F]{{{}}}$", 2 * length)})
+}
+
+fn list(items: Value) -> Value {
+    Value::from_iter([("type", "array".into()), ("items", items)])
+}
+
+fn or_null(schema: Value) -> Value {
+    Value::from_iter([("anyOf", vec![schema, json!({"type": "null"})])])
+}
+
+/// An object that may have other fields, too.
+fn object(required: &[&str], properties: Value) -> Value {
+    Value::from_iter([
+        ("type", "object".into()),
+        ("required", required.into()),
+        ("properties", properties),
+    ])
+}
+
+fn block_number(all: &mut Schemas) -> Value {
+    let tags = ["latest", "pending", "earliest", "safe", "finalized"];
+    json!({"anyOf": [all.at(Schema::Quantity), {"type": "string", "enum": tags}]})
+}
+
+fn block_id(all: &mut Schemas) -> Value {
+    let (number, hash) = (all.at(Schema::BlockNumber), all.at(Schema::Hash));
+    let canonical = all.at(Schema::Bool);
+    json!({"anyOf": [
+        number,
+        hash,
+        object(&["blockNumber"], json!({"blockNumber": number})),
+        object(&["blockHash"], json!({"blockHash": hash, "requireCanonical": canonical})),
+    ]})
+}
+
+fn access_list(all: &mut Schemas) -> Value {
+    list(object(
+        &["address", "storageKeys"],
+        json!({
+            "address": all.at(Schema::Address),
+            "storageKeys": list(all.at(Schema::Hash)),
+        }),
+    ))
+}
+
+fn authorization_list(all: &mut Schemas) -> Value {
+    let quantity = all.at(Schema::Quantity);
+    list(object(
+        &["chainId", "address", "nonce", "yParity", "r", "s"],
+        json!({
+            "chainId": quantity,
+            "address": all.at(Schema::Address),
+            "nonce": quantity,
+            "yParity": quantity,
+            "r": quantity,
+            "s": quantity,
+        }),
+    ))
+}
+
+fn transaction_request(all: &mut Schemas) -> Value {
+    let (quantity, bytes) = (all.at(Schema::Quantity), all.at(Schema::Bytes));
+    object(
+        &[],
+        json!({
+            "type": quantity,
+            "chainId": quantity,
+            "from": all.at(Schema::Address),
+            "to": all.or_null(Schema::Address),
+            "nonce": quantity,
+            "gas": quantity,
+            "gasPrice": quantity,
+            "maxFeePerGas": quantity,
+            "maxPriorityFeePerGas": quantity,
+            "value": quantity,
+            "input": bytes,
+            "data": bytes,
+            "accessList": all.named("AccessList", access_list),
+            "authorizationList": all.named("AuthorizationList", authorization_list),
+        }),
+    )
+}
+
+fn transaction(all: &mut Schemas) -> Value {
+    let (quantity, address) = (all.at(Schema::Quantity), all.at(Schema::Address));
+    let maybe_quantity = all.or_null(Schema::Quantity);
+    object(
+        &[
+            "blockHash",
+            "blockNumber",
+            "transactionIndex",
+            "hash",
+            "type",
+            "nonce",
+            "from",
+            "to",
+            "gas",
+            "gasPrice",
+            "value",
+            "input",
+            "r",
+            "s",
+        ],
+        json!({
+            "blockHash": all.or_null(Schema::Hash),
+            "blockNumber": maybe_quantity,
+            "transactionIndex": maybe_quantity,
+            "hash": all.at(Schema::Hash),
+            "type": quantity,
+            "chainId": maybe_quantity,
+            "nonce": quantity,
+            "from": address,
+            "to": all.or_null(Schema::Address),
+            "gas": quantity,
+            "gasPrice": quantity,
+            "maxFeePerGas": quantity,
+            "maxPriorityFeePerGas": quantity,
+            "value": quantity,
+            "input": all.at(Schema::Bytes),
+            "accessList": all.named("AccessList", access_list),
+            "authorizationList": all.named("AuthorizationList", authorization_list),
+            "v": quantity,
+            "yParity": quantity,
+            "r": quantity,
+            "s": quantity,
+        }),
+    )
+}
+
+fn log(all: &mut Schemas) -> Value {
+    let (quantity, hash) = (all.at(Schema::Quantity), all.at(Schema::Hash));
+    object(
+        &[
+            "address",
+            "topics",
+            "data",
+            "blockHash",
+            "blockNumber",
+            "transactionHash",
+            "transactionIndex",
+            "logIndex",
+            "removed",
+        ],
+        json!({
+            "address": all.at(Schema::Address),
+            "topics": {"type": "array", "maxItems": 4, "items": hash},
+            "data": all.at(Schema::Bytes),
+            "blockHash": hash,
+            "blockNumber": quantity,
+            "blockTimestamp": quantity,
+            "transactionHash": hash,
+            "transactionIndex": quantity,
+            "logIndex": quantity,
+            "removed": all.at(Schema::Bool),
+        }),
+    )
+}
+
+fn receipt(all: &mut Schemas) -> Value {
+    let (quantity, hash) = (all.at(Schema::Quantity), all.at(Schema::Hash));
+    object(
+        &[
+            "type",
+            "status",
+            "cumulativeGasUsed",
+            "logs",
+            "logsBloom",
+            "transactionHash",
+            "transactionIndex",
+            "blockHash",
+            "blockNumber",
+            "gasUsed",
+            "effectiveGasPrice",
+            "from",
+            "to",
+            "contractAddress",
+        ],
+        json!({
+            "type": quantity,
+            "status": quantity,
+            "cumulativeGasUsed": quantity,
+            "logs": all.at(Schema::Logs),
+            "logsBloom": bytes(256),
+            "transactionHash": hash,
+            "transactionIndex": quantity,
+            "blockHash": hash,
+            "blockNumber": quantity,
+            "gasUsed": quantity,
+            "effectiveGasPrice": quantity,
+            "from": all.at(Schema::Address),
+            "to": all.or_null(Schema::Address),
+            "contractAddress": all.or_null(Schema::Address),
+        }),
+    )
+}
+
+fn block(all: &mut Schemas) -> Value {
+    let (quantity, hash) = (all.at(Schema::Quantity), all.at(Schema::Hash));
+    let transaction = all.named("Transaction", transaction);
+    object(
+        &[
+            "number",
+            "hash",
+            "parentHash",
+            "sha3Uncles",
+            "logsBloom",
+            "transactionsRoot",
+            "stateRoot",
+            "receiptsRoot",
+            "miner",
+            "difficulty",
+            "extraData",
+            "gasLimit",
+            "gasUsed",
+            "timestamp",
+            "mixHash",
+            "nonce",
+            "size",
+            "transactions",
+            "uncles",
+        ],
+        json!({
+            "number": quantity,
+            "hash": hash,
+            "parentHash": hash,
+            "sha3Uncles": hash,
+            "logsBloom": bytes(256),
+            "transactionsRoot": hash,
+            "stateRoot": hash,
+            "receiptsRoot": hash,
+            "withdrawalsRoot": hash,
+            "parentBeaconBlockRoot": hash,
+            "requestsHash": hash,
+            "miner": all.at(Schema::Address),
+            "difficulty": quantity,
+            "extraData": all.at(Schema::Bytes),
+            "gasLimit": quantity,
+            "gasUsed": quantity,
+            "blobGasUsed": quantity,
+            "excessBlobGas": quantity,
+            "baseFeePerGas": quantity,
+            "timestamp": quantity,
+            "mixHash": hash,
+            "nonce": bytes(8),
+            "size": quantity,
+            "transactions": {"anyOf": [list(hash.clone()), list(transaction)]},
+            "uncles": list(hash),
+            "withdrawals": {"type": "array"},
+        }),
+    )
+}
+
+fn fee_history(all: &mut Schemas) -> Value {
+    let quantity = all.at(Schema::Quantity);
+    let ratio = json!({"type": "number", "minimum": 0, "maximum": 1});
+    object(
+        &["oldestBlock", "baseFeePerGas", "gasUsedRatio"],
+        json!({
+            "oldestBlock": quantity,
+            "baseFeePerGas": list(quantity.clone()),
+            "gasUsedRatio": list(ratio.clone()),
+            "baseFeePerBlobGas": list(quantity.clone()),
+            "blobGasUsedRatio": list(ratio),
+            "reward": or_null(list(list(quantity))),
+        }),
+    )
+}
+
+fn filter(all: &mut Schemas) -> Value {
+    let (address, hash) = (all.at(Schema::Address), all.at(Schema::Hash));
+    let number = all.at(Schema::BlockNumber);
+    let topic = json!({"anyOf": [{"type": "null"}, hash, list(or_null(hash.clone()))]});
+    object(
+        &[],
+        json!({
+            "fromBlock": number,
+            "toBlock": number,
+            "blockHash": hash,
+            "address": {"anyOf": [{"type": "null"}, address, list(address)]},
+            "topics": {"type": "array", "maxItems": 4, "items": topic},
+        }),
+    )
+}
+
+fn state_overrides(all: &mut Schemas) -> Value {
+    let (quantity, hash) = (all.at(Schema::Quantity), all.at(Schema::Hash));
+    let slots = json!({"type": "object", "additionalProperties": hash});
+    let account = object(
+        &[],
+        json!({
+            "balance": quantity,
+            "nonce": quantity,
+            "code": all.at(Schema::Bytes),
+            "state": slots,
+            "stateDiff": slots,
+            "movePrecompileToAddress": all.at(Schema::Address),
+        }),
+    );
+    json!({"type": "object", "additionalProperties": account})
+}
+
+fn block_overrides(all: &mut Schemas) -> Value {
+    let quantity = all.at(Schema::Quantity);
+    object(
+        &[],
+        json!({
+            "number": quantity,
+            "difficulty": quantity,
+            "time": quantity,
+            "gasLimit": quantity,
+            "feeRecipient": all.at(Schema::Address),
+            "prevRandao": all.at(Schema::Hash),
+            "baseFeePerGas": quantity,
+            "blockHash": {"type": "object", "additionalProperties": all.at(Schema::Hash)},
+        }),
+    )
+}
+
+fn syncing(all: &mut Schemas) -> Value {
+    let quantity = all.at(Schema::Quantity);
+    let progress = object(
+        &["startingBlock", "currentBlock", "highestBlock"],
+        json!({"startingBlock": quantity, "currentBlock": quantity, "highestBlock": quantity}),
+    );
+    json!({"anyOf": [{"type": "boolean", "const": false}, progress]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    match field.as_str().filter(|_| name == "$ref") {
+                        Some(target) => found.push(target),
+                        None => references(field, found),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_to_a_schema() {
+        let document = document(Namespaces::ALL);
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > doc::all().count());
+        for target in found {
+            let schema = target
+                .strip_prefix('#')
+                .and_then(|pointer| document.pointer(pointer));
+            assert!(schema.is_some_and(Value::is_object), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_listener_describes_only_what_it_serves() {
+        let names = |document: &Value| -> Vec<String> {
+            let methods = document["methods"].as_array().expect("a list");
+            let names = methods.iter().map(|method| method["name"].as_str());
+            names.map(|name| name.expect("a name").to_owned()).collect()
+        };
+        let web3 = document("web3".parse().expect("a namespace"));
+        assert_eq!(names(&web3), ["web3_clientVersion", "web3_sha3"]);
+        let schemas = web3["components"]["schemas"].as_object().expect("schemas");
+        assert!(schemas.keys().eq(["Bytes", "Hash", "Text"]));
+        let public = names(&document(Namespaces::PUBLIC));
+        assert!(public.contains(&"clique_status".to_owned()));
+        assert!(!public.contains(&"clique_propose".to_owned()));
+    }
+
+    #[test]
+    fn a_method_is_described_in_full() {
+        let document = document(Namespaces::ALL);
+        let methods = document["methods"].as_array().expect("a list");
+        let method = methods
+            .iter()
+            .find(|method| method["name"] == "eth_getBalance");
+        assert_eq!(
+            method.expect("a method"),
+            &json!({
+                "name": "eth_getBalance",
+                "summary": "The balance of an account in wei.",
+                "paramStructure": "by-position",
+                "params": [
+                    {
+                        "name": "address",
+                        "required": true,
+                        "schema": {"$ref": "#/components/schemas/Address"},
+                    },
+                    {
+                        "name": "block",
+                        "required": false,
+                        "schema": {"$ref": "#/components/schemas/Block"},
+                    },
+                ],
+                "result": {
+                    "name": "result",
+                    "schema": {"$ref": "#/components/schemas/Quantity"},
+                },
+            })
+        );
+    }
+}
