@@ -17,8 +17,12 @@ use wattline_primitives::SealedHeader;
 use wattline_storage::{Reader, Storage};
 
 use crate::{
-    CanonicalUpdate, ChainError, Clock, bad::BadBlocks, metrics, side::SideBlocks,
-    snapshots::Snapshots, waiting::WaitingBlocks,
+    CanonicalUpdate, ChainError, Clock, RefusedBlock,
+    bad::{BadBlocks, RefusedBlocks},
+    metrics,
+    side::SideBlocks,
+    snapshots::Snapshots,
+    waiting::WaitingBlocks,
 };
 
 /// How many updates a slow subscriber may fall behind before it misses some. Every slot holds its
@@ -43,6 +47,8 @@ pub(crate) struct Inner {
     /// Blocks of the future, under a lock of their own: looking at them must not wait for an
     /// import.
     pub(crate) waiting: Mutex<WaitingBlocks>,
+    /// Invalid blocks, for people to look at; under a lock of their own as well.
+    pub(crate) refused: Mutex<RefusedBlocks>,
     /// Wakes [`Chain::import_waiting`] when an earlier block than the one it awaits came in.
     pub(crate) earlier: Notify,
     /// Whoever holds this lock is the one that imports.
@@ -94,6 +100,7 @@ impl Chain {
                 head: ArcSwap::from_pointee(head),
                 snapshots,
                 waiting: Mutex::default(),
+                refused: Mutex::default(),
                 earlier: Notify::new(),
                 importer: Mutex::new(Importer {
                     bad: BadBlocks::new(),
@@ -145,6 +152,12 @@ impl Chain {
     /// on receipt sees at least the new head.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<CanonicalUpdate>> {
         self.inner.updates.subscribe()
+    }
+
+    /// The blocks that were executed and found invalid most recently, the latest first. Forgotten
+    /// when the node stops.
+    pub fn refused_blocks(&self) -> Vec<Arc<RefusedBlock>> {
+        self.inner.refused.lock().all()
     }
 
     pub(crate) fn snapshot_by(

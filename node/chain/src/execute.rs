@@ -1,12 +1,13 @@
 //! Execution of blocks and comparison of what comes out with their headers.
 
 use alloy_primitives::{Address, B256};
+use tracing::warn;
 use wattline_clique::recover_signer;
 use wattline_evm::{ExecutionError, ExecutionOutput};
 use wattline_primitives::{RecoveredBlock, SealedBlock, SealedHeader};
 use wattline_storage::{ExecutedBlock, Writer};
 
-use crate::{Chain, ChainError};
+use crate::{Chain, ChainError, RefusedBlock};
 
 impl Chain {
     /// Executes a child of the head on the head's state, beside all readers.
@@ -22,9 +23,9 @@ impl Chain {
             .inner
             .evm
             .execute(storage.state()?, &block, signer)
-            .map_err(|error| execution_error(&block, error))?;
+            .map_err(|error| self.refuse(&block, execution_error(&block, error)))?;
         let (root, trie) = storage.state_root(head.num_hash(), &output.state)?;
-        check_state_root(&block, root)?;
+        check_state_root(&block, root).map_err(|error| self.refuse(&block, error))?;
         let ExecutionOutput {
             receipts, state, ..
         } = output;
@@ -52,9 +53,9 @@ impl Chain {
             .inner
             .evm
             .execute(writer.state()?, &block, signer)
-            .map_err(|error| execution_error(&block, error))?;
+            .map_err(|error| self.refuse(&block, execution_error(&block, error)))?;
         let (root, trie) = writer.state_root(&output.state)?;
-        check_state_root(&block, root)?;
+        check_state_root(&block, root).map_err(|error| self.refuse(&block, error))?;
         let ExecutionOutput {
             receipts, state, ..
         } = output;
@@ -64,6 +65,19 @@ impl Chain {
             state,
             trie,
         })
+    }
+
+    /// Keeps a block for people to look at, if `error` says that it is invalid.
+    fn refuse(&self, block: &RecoveredBlock, error: ChainError) -> ChainError {
+        if error.is_bad_block() {
+            let reason = error.to_string();
+            warn!(number = block.number, hash = %block.hash(), %reason, "refused a block");
+            self.inner.refused.lock().push(RefusedBlock {
+                block: block.clone(),
+                reason,
+            });
+        }
+        error
     }
 }
 

@@ -20,6 +20,7 @@ pub mod test_utils;
 mod update;
 mod waiting;
 
+pub use bad::RefusedBlock;
 pub use chain::Chain;
 pub use clock::{Clock, SystemClock};
 pub use error::ChainError;

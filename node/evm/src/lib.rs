@@ -14,6 +14,7 @@ mod executor;
 mod factory;
 mod permission;
 mod receipt;
+mod replay;
 
 pub use body::{BodyError, MAX_BLOCK_SIZE, validate_body};
 pub use builder::{BlockBuilder, BuildSession, BuiltBlock};

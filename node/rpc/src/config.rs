@@ -69,8 +69,20 @@ pub struct RpcLimits {
     pub call_gas: u64,
     /// Time of one `eth_call`, `eth_estimateGas` or `eth_getLogs`.
     pub call_timeout: Duration,
-    /// Time of one request of the `debug` or `trace` namespace that executes.
+    /// Traces that execute at the same time.
+    pub concurrent_traces: usize,
+    /// Time of one request of the namespaces `debug` and `trace`.
     pub trace_timeout: Duration,
+    /// Bytes that the trace of one transaction may take in memory, and one answer as JSON.
+    pub trace_bytes: usize,
+    /// Calls within one transaction that a trace may list.
+    pub trace_calls: usize,
+    /// Blocks that one `trace_filter` may span.
+    pub trace_blocks: u64,
+    /// Calls in one `debug_traceCallMany` or `trace_callMany`.
+    pub trace_requests: usize,
+    /// Slots in one answer of `debug_storageRangeAt`.
+    pub storage_range: usize,
     /// Blocks that one `eth_getLogs` may span.
     pub log_blocks: u64,
     /// Logs in one answer of `eth_getLogs`.
@@ -97,7 +109,13 @@ impl Default for RpcLimits {
             concurrent_calls: cores.max(2),
             call_gas: 100_000_000,
             call_timeout: Duration::from_secs(5),
+            concurrent_traces: (cores / 2).max(1),
             trace_timeout: Duration::from_secs(30),
+            trace_bytes: 64 << 20,
+            trace_calls: 10_000,
+            trace_blocks: 100,
+            trace_requests: 1_000,
+            storage_range: 1_024,
             log_blocks: 100_000,
             log_results: 20_000,
             log_alternatives: 1_000,

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::LazyLock};
 
-use crate::{clique, eth, net, rpc, web3};
+use crate::{clique, debug, eth, net, rpc, web3};
 
 /// One method.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub(crate) enum Schema {
     Bool,
     /// Bytes of any number.
     Bytes,
+    /// Several of them.
+    BytesList,
     /// A block parameter or the RLP of a header.
     BlockOrHeader,
     /// Fees of past blocks.
@@ -84,6 +86,8 @@ pub(crate) enum Schema {
     Null,
     /// Any object; the summary says which.
     Object,
+    /// A list of objects or of lists of them; the summary says which.
+    Objects,
     /// An OpenRPC document.
     OpenRpc,
     /// Percentiles, ascending.
@@ -134,6 +138,7 @@ static METHODS: LazyLock<Vec<&'static Method>> = LazyLock::new(|| {
         &[web3::DOCS],
         &[clique::DOCS],
         &[rpc::DOCS],
+        debug::DOCS,
     ]
     .into_iter()
     .flatten()

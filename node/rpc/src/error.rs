@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{Panic, PanicKind, Revert, SolError};
 use jsonrpsee::types::{
     ErrorObjectOwned,
@@ -44,6 +44,26 @@ pub enum RpcError {
     /// As `HeaderNotFound`, in the words of the `clique` namespace and of `eth_getLogs`.
     #[error("unknown block")]
     UnknownBlock,
+    /// No transaction of the chain has this hash.
+    #[error("transaction not found")]
+    TransactionNotFound,
+    /// The genesis block executes nothing.
+    #[error("genesis is not traceable")]
+    GenesisNotTraceable,
+    /// The state on which a block executes is not there.
+    #[error("parent {0} not found: only blocks whose parent is on the chain can be executed")]
+    ParentNotFound(B256),
+    /// A block has fewer transactions.
+    #[error("transaction index {index} out of range for block {block}")]
+    TransactionOutOfRange {
+        /// The index.
+        index: usize,
+        /// Hash of the block.
+        block: B256,
+    },
+    /// A block that a client brought does not execute.
+    #[error("the block does not execute: {0}")]
+    InvalidBlock(String),
     /// A parameter is of the right type, but its value is not usable.
     #[error("{0}")]
     InvalidParams(String),

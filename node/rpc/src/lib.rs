@@ -12,6 +12,10 @@
 //! | `convert` | from the chain's types to Ethereum's JSON |
 //! | `workers` | bounded threads for reading and executing |
 //! | `simulation` | executing on the state of a block without leaving a trace |
+//! | `replay` | executing a block of the chain again |
+//! | `tracer` | tracers that end in time and stay small |
+//! | `answer` | large answers within a limit |
+//! | `debug`, `trace` | looking into the execution of transactions, as geth and as Parity show it |
 //! | `eth`, `net`, `web3`, `clique`, `rpc` | the methods, by namespace |
 //! | `middleware` | what happens around every call: metrics, limits, helpful errors |
 //! | `doc` | what each method is, for error messages and `rpc_discover` |
@@ -22,11 +26,13 @@
 //! | `backpressure` | clients that do not read what they asked for |
 //! | [`server`] | the port, its connections and its end |
 
+mod answer;
 mod backpressure;
 mod block_id;
 mod clique;
 pub mod config;
 mod convert;
+mod debug;
 mod doc;
 pub mod error;
 mod eth;
@@ -37,9 +43,11 @@ mod namespace;
 mod net;
 mod node;
 mod openrpc;
+mod replay;
 mod rpc;
 pub mod server;
 mod simulation;
+mod tracer;
 mod web3;
 mod workers;
 

@@ -83,6 +83,7 @@ impl Schemas {
                 "Bytes",
                 |_| json!({"type": "string", "pattern": "^0x([0-9a-fA-F]{2})*$"}),
             ),
+            Schema::BytesList => ("BytesList", |all| list(all.at(Schema::Bytes))),
             Schema::FeeHistory => ("FeeHistory", fee_history),
             Schema::Filter => ("Filter", filter),
             Schema::Hash => ("Hash", |_| bytes(32)),
@@ -93,6 +94,7 @@ impl Schemas {
             ),
             Schema::Null => ("Null", |_| json!({"type": "null"})),
             Schema::Object => ("Object", |_| json!({"type": "object"})),
+            Schema::Objects => ("Objects", |_| json!({"type": "array"})),
             Schema::OpenRpc => ("OpenRpc", |_| {
                 let fields = ["openrpc", "info", "methods"];
                 json!({"type": "object", "required": fields})

@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     RpcConfig, RpcContext, RpcLimits,
     backpressure::{Backpressure, Place},
-    clique, eth, gate, middleware, net,
+    clique, debug, eth, gate, middleware, net,
     node::Node,
     rpc, web3,
 };
@@ -192,6 +192,7 @@ fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
     module.merge(net::methods(node.clone()))?;
     module.merge(web3::methods(node.clone()))?;
     module.merge(clique::methods(node.clone()))?;
+    module.merge(debug::methods(node)?)?;
     module.merge(rpc::methods())?;
     Ok(module)
 }

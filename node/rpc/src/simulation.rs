@@ -1,29 +1,37 @@
 //! Executing a call on the state of a block, without leaving a trace.
 
-use alloy_consensus::BlockHeader as _;
+use alloy_consensus::{BlockHeader as _, Header};
 use alloy_eips::BlockId;
 use alloy_evm::{
     Evm as _, EvmEnv,
+    eth::EthEvmContext,
     overrides::{StateOverrideError, apply_block_overrides, apply_state_overrides},
     rpc::TryIntoTxEnv,
 };
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use revm::{
-    Database as _, Inspector,
+    Database as _, DatabaseCommit as _, DatabaseRef, Inspector,
     context::{
-        TxEnv,
-        result::{EVMError, ExecutionResult},
+        BlockEnv, TxEnv,
+        result::{EVMError, ExecutionResult, ResultAndState},
     },
     database::CacheDB,
     interpreter::{CallInputs, CallOutcome, Interpreter, interpreter::EthInterpreter},
     primitives::KECCAK_EMPTY,
+    state::{AccountInfo, Bytecode, EvmState},
 };
 use wattline_clique::recover_signer;
 use wattline_evm::EvmConfig;
-use wattline_storage::{Reader, StateReader};
+use wattline_storage::{Reader, StateReader, StorageError};
 
-use crate::{RpcError, block_id, error::insufficient_funds, node::Node, workers::Stop};
+use crate::{
+    RpcError, block_id,
+    error::insufficient_funds,
+    node::Node,
+    replay::{BlockState, storage_error},
+    workers::Stop,
+};
 
 /// What a call may pretend to be different from the block it runs on.
 #[derive(Debug, Default)]
@@ -32,11 +40,57 @@ pub(crate) struct Overrides {
     pub(crate) block: Option<BlockOverrides>,
 }
 
+/// The state that a call sees and changes.
+pub(crate) type CallState = CacheDB<Base>;
+/// What an inspector of a call gets to see.
+pub(crate) type CallContext<'a> = EthEvmContext<&'a mut CallState>;
+
+/// The state that calls stand on.
+#[derive(Debug)]
+pub(crate) enum Base {
+    /// That after a block.
+    After(StateReader),
+    /// That within a block.
+    Within(Box<BlockState>),
+}
+
+impl DatabaseRef for Base {
+    type Error = StorageError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StorageError> {
+        match self {
+            Self::After(state) => state.basic_ref(address),
+            Self::Within(state) => state.basic_ref(address).map_err(storage_error),
+        }
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, StorageError> {
+        match self {
+            Self::After(state) => state.code_by_hash_ref(code_hash),
+            Self::Within(state) => state.code_by_hash_ref(code_hash).map_err(storage_error),
+        }
+    }
+
+    fn storage_ref(&self, address: Address, index: U256) -> Result<U256, StorageError> {
+        match self {
+            Self::After(state) => state.storage_ref(address, index),
+            Self::Within(state) => state.storage_ref(address, index).map_err(storage_error),
+        }
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, StorageError> {
+        match self {
+            Self::After(state) => state.block_hash_ref(number),
+            Self::Within(state) => state.block_hash_ref(number).map_err(storage_error),
+        }
+    }
+}
+
 /// The state after a block and the environment in which calls run on it.
 pub(crate) struct Simulation {
     evm: EvmConfig,
     env: EvmEnv,
-    db: CacheDB<StateReader>,
+    db: CallState,
     moved_precompiles: Vec<(Address, Address)>,
     stop: Stop,
 }
@@ -54,11 +108,27 @@ impl Simulation {
         stop: Stop,
     ) -> Result<Self, RpcError> {
         let header = block_id::header(reader, block.unwrap_or_default())?;
-        let mut db = CacheDB::new(reader.state_at(header.number())?);
+        let base = Base::After(reader.state_at(header.number())?);
+        Self::on(node, &header, base, overrides, stop)
+    }
+
+    /// The same within a block: on the state that some of its transactions left.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError::InvalidParams`] for overrides that contradict themselves.
+    pub(crate) fn on(
+        node: &Node,
+        header: &Header,
+        base: Base,
+        overrides: Overrides,
+        stop: Stop,
+    ) -> Result<Self, RpcError> {
+        let mut db = CacheDB::new(base);
         // The genesis block has no seal.
-        let signer = recover_signer(&header).unwrap_or(header.beneficiary());
+        let signer = recover_signer(header).unwrap_or(header.beneficiary());
         let evm = node.chain().evm().clone();
-        let mut env = evm.call_env(&header, signer);
+        let mut env = evm.call_env(header, signer);
         env.cfg_env.disable_balance_check = false;
         if let Some(overrides) = overrides.block {
             apply_block_overrides(overrides, &mut db, &mut env.block_env);
@@ -156,31 +226,68 @@ impl Simulation {
     ///
     /// [`RpcError::InvalidCall`] if it cannot start, [`RpcError::Timeout`] if it was stopped.
     pub(crate) fn run(&mut self, tx: TxEnv) -> Result<ExecutionResult, RpcError> {
-        self.stop.check()?;
-        let (from, gas) = (tx.caller, tx.gas_limit);
         let mut watchdog = Watchdog {
             stop: self.stop.clone(),
             steps: 0,
             stopped: false,
         };
-        let mut evm = self
-            .evm
-            .evm_with_inspector(&mut self.db, self.env.clone(), &mut watchdog);
-        evm.precompiles_mut()
-            .move_precompiles(self.moved_precompiles.iter().copied())
-            .map_err(|error| RpcError::InvalidParams(error.to_string()))?;
-        let result = evm.transact(tx);
-        drop(evm);
+        let outcome = self.inspect(tx, &mut watchdog);
         if watchdog.stopped {
             return Err(self.stop.error());
         }
-        match result {
-            Ok(outcome) => Ok(outcome.result),
-            Err(EVMError::Transaction(invalid)) => Err(RpcError::invalid_call(&invalid, from, gas)),
-            Err(EVMError::Database(error)) => Err(RpcError::Storage(error)),
-            Err(EVMError::Header(error)) => Err(RpcError::InvalidParams(error.to_string())),
-            Err(other) => Err(RpcError::Internal(other.to_string())),
-        }
+        Ok(outcome?.result)
+    }
+
+    /// Executes a call while `inspector` watches. What it changes is in the outcome only.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError::InvalidCall`] if it cannot start.
+    pub(crate) fn inspect<I>(&mut self, tx: TxEnv, inspector: I) -> Result<ResultAndState, RpcError>
+    where
+        I: for<'a> Inspector<CallContext<'a>>,
+    {
+        self.stop.check()?;
+        let (from, gas) = (tx.caller, tx.gas_limit);
+        let mut evm = self
+            .evm
+            .evm_with_inspector(&mut self.db, self.env.clone(), inspector);
+        evm.precompiles_mut()
+            .move_precompiles(self.moved_precompiles.iter().copied())
+            .map_err(|error| RpcError::InvalidParams(error.to_string()))?;
+        evm.transact(tx).map_err(|error| match error {
+            EVMError::Transaction(invalid) => RpcError::invalid_call(&invalid, from, gas),
+            EVMError::Database(error) => RpcError::Storage(error),
+            EVMError::Header(error) => RpcError::InvalidParams(error.to_string()),
+            other => RpcError::Internal(other.to_string()),
+        })
+    }
+
+    /// Changes fields of the block for the calls to come; returns the block as it was.
+    pub(crate) fn override_block(&mut self, overrides: BlockOverrides) -> BlockEnv {
+        let before = self.env.block_env.clone();
+        apply_block_overrides(overrides, &mut self.db, &mut self.env.block_env);
+        before
+    }
+
+    /// Takes the block back to what it was.
+    pub(crate) fn restore_block(&mut self, block: BlockEnv) {
+        self.env.block_env = block;
+    }
+
+    /// Lets the calls to come see what a call changed.
+    pub(crate) fn commit(&mut self, changes: EvmState) {
+        self.db.commit(changes);
+    }
+
+    /// The state that the next call sees.
+    pub(crate) const fn state(&mut self) -> &mut CallState {
+        &mut self.db
+    }
+
+    /// The environment of calls.
+    pub(crate) const fn env(&self) -> &EvmEnv {
+        &self.env
     }
 }
 

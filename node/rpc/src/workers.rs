@@ -1,8 +1,9 @@
 //! Bounded threads for reading and executing.
 //!
 //! Reading the database can wait for the disk and executing takes the processor, so neither runs
-//! on the threads that serve connections. Two semaphores bound how many do so at the same time;
-//! what comes beyond waits its turn, and what nobody waits for any more is stopped.
+//! on the threads that serve connections. Semaphores bound how many do so at the same time, one
+//! for reading, one for calls and one for traces, which take so long that calls must not wait for
+//! them; what comes beyond waits its turn, and what nobody waits for any more is stopped.
 
 use std::{
     sync::{
@@ -21,7 +22,9 @@ use crate::{RpcError, RpcLimits};
 pub(crate) struct Workers {
     reads: Arc<Semaphore>,
     calls: Arc<Semaphore>,
-    timeout: Duration,
+    traces: Arc<Semaphore>,
+    call_timeout: Duration,
+    trace_timeout: Duration,
 }
 
 impl Workers {
@@ -29,7 +32,9 @@ impl Workers {
         Self {
             reads: Arc::new(Semaphore::new(limits.concurrent_reads.max(1))),
             calls: Arc::new(Semaphore::new(limits.concurrent_calls.max(1))),
-            timeout: limits.call_timeout,
+            traces: Arc::new(Semaphore::new(limits.concurrent_traces.max(1))),
+            call_timeout: limits.call_timeout,
+            trace_timeout: limits.trace_timeout,
         }
     }
 
@@ -56,7 +61,7 @@ impl Workers {
         &self,
         work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        self.call_within(self.timeout, work).await
+        self.call_within(self.call_timeout, work).await
     }
 
     /// The same with a time limit of its own.
@@ -69,24 +74,51 @@ impl Workers {
         timeout: Duration,
         work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let busy = |_| {
-            RpcError::LimitExceeded("the node is busy with other calls: try again later".to_owned())
-        };
-        let turn = tokio::time::timeout(timeout, turn(&self.calls))
-            .await
-            .map_err(busy)??;
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let _guard = SetOnDrop(Arc::clone(&abandoned));
-        let deadline = Instant::now() + timeout;
-        run(turn, move || {
-            work(Stop {
-                abandoned,
-                deadline,
-                timeout,
-            })
-        })
-        .await
+        limited(&self.calls, timeout, "calls", work).await
     }
+
+    /// As [`Self::call`], for work that may take much longer: within the limit for traces, or
+    /// less if the client wants less.
+    ///
+    /// # Errors
+    ///
+    /// What the work returns; [`RpcError::LimitExceeded`] if its turn does not come in time.
+    pub(crate) async fn trace<T: Send + 'static>(
+        &self,
+        timeout: Option<Duration>,
+        work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let limit = self.trace_timeout;
+        let timeout = timeout.map_or(limit, |timeout| timeout.min(limit));
+        limited(&self.traces, timeout, "traces", work).await
+    }
+}
+
+/// Work with a time limit, and as long to wait for its turn.
+async fn limited<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    timeout: Duration,
+    what: &str,
+    work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
+) -> Result<T, RpcError> {
+    let turn = tokio::time::timeout(timeout, turn(turns))
+        .await
+        .map_err(|_| {
+            RpcError::LimitExceeded(format!(
+                "the node is busy with other {what}: try again later"
+            ))
+        })??;
+    let abandoned = Arc::new(AtomicBool::new(false));
+    let _guard = SetOnDrop(Arc::clone(&abandoned));
+    let deadline = Instant::now() + timeout;
+    run(turn, move || {
+        work(Stop {
+            abandoned,
+            deadline,
+            timeout,
+        })
+    })
+    .await
 }
 
 async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RpcError> {
@@ -201,6 +233,37 @@ mod tests {
         assert!(matches!(result, Err(RpcError::LimitExceeded(_))));
         drop(held);
         workers.call(|_| Ok(())).await.expect("its turn");
+    }
+
+    #[tokio::test]
+    async fn calls_do_not_wait_for_traces() {
+        let limits = RpcLimits {
+            concurrent_traces: 1,
+            trace_timeout: Duration::from_millis(20),
+            ..RpcLimits::default()
+        };
+        let workers = Workers::new(&limits);
+        let _held = turn(&workers.traces).await.expect("nobody has it");
+        let result = workers.trace(None, |_| Ok(())).await;
+        assert_eq!(
+            result.expect_err("another trace runs").to_string(),
+            "the node is busy with other traces: try again later"
+        );
+        workers.call(|_| Ok(())).await.expect("another queue");
+    }
+
+    #[tokio::test]
+    async fn a_trace_has_the_time_its_client_gives_it_within_the_limit() {
+        let limits = RpcLimits {
+            trace_timeout: Duration::from_secs(7),
+            ..RpcLimits::default()
+        };
+        let workers = Workers::new(&limits);
+        for (asked, given) in [(None, 7), (Some(3), 3), (Some(100), 7)] {
+            let asked = asked.map(Duration::from_secs);
+            let stop = workers.trace(asked, Ok).await.expect("its turn");
+            assert_eq!(stop.timeout, Duration::from_secs(given));
+        }
     }
 
     #[tokio::test]

@@ -1,0 +1,22 @@
+//! The `debug` namespace, one file per kind of question.
+
+mod calls;
+mod options;
+mod raw;
+mod transactions;
+
+use jsonrpsee::{RpcModule, core::RegisterMethodError};
+
+use crate::{doc::Method, node::Node};
+
+/// The methods of the namespace, described, by file.
+pub(crate) const DOCS: &[&[Method]] = &[transactions::DOCS, calls::DOCS, raw::DOCS];
+
+/// All methods of the namespace.
+pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
+    let mut module = RpcModule::new(());
+    module.merge(transactions::methods(node.clone()))?;
+    module.merge(calls::methods(node.clone()))?;
+    module.merge(raw::methods(node.clone()))?;
+    Ok(module)
+}
