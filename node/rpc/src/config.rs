@@ -89,6 +89,13 @@ pub struct RpcLimits {
     pub log_results: usize,
     /// Addresses, or topics at one position, in one log filter.
     pub log_alternatives: usize,
+    /// Filters that clients poll, of all of them together. One with many addresses and topics
+    /// counts as several.
+    pub max_filters: usize,
+    /// How long a filter lives that nobody polls.
+    pub filter_lifetime: Duration,
+    /// Transactions that a filter may be behind before it misses the oldest.
+    pub filter_arrivals: usize,
     /// Blocks in one answer of `eth_feeHistory`.
     pub fee_history_blocks: u64,
 }
@@ -119,6 +126,9 @@ impl Default for RpcLimits {
             log_blocks: 100_000,
             log_results: 20_000,
             log_alternatives: 1_000,
+            max_filters: 4_096,
+            filter_lifetime: Duration::from_secs(5 * 60),
+            filter_arrivals: 65_536,
             fee_history_blocks: 1_024,
         }
     }

@@ -74,7 +74,12 @@ pub(crate) fn mined_transaction(found: TransactionLookup) -> RpcTransaction {
 
 /// A transaction that waits in the pool.
 pub(crate) fn pooled_transaction(found: &PooledTransaction) -> RpcTransaction {
-    transaction(found.transaction().clone(), TransactionInfo::default())
+    waiting_transaction(found.transaction().clone())
+}
+
+/// A transaction as it waited in the pool.
+pub(crate) fn waiting_transaction(waiting: RecoveredTransaction) -> RpcTransaction {
+    transaction(waiting, TransactionInfo::default())
 }
 
 fn block_info(block: &RecoveredBlock, index: usize) -> TransactionInfo {

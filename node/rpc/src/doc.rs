@@ -76,6 +76,10 @@ pub(crate) enum Schema {
     FeeHistory,
     /// Which logs are wanted.
     Filter,
+    /// What a filter has found: hashes, logs or transactions.
+    FilterChanges,
+    /// A filter's id.
+    FilterId,
     /// 32 bytes.
     Hash,
     /// Logs.
@@ -106,6 +110,8 @@ pub(crate) enum Schema {
     SubscriptionId,
     /// What to subscribe to.
     SubscriptionKind,
+    /// What of it: a log filter, or whether whole transactions.
+    SubscriptionParams,
     /// How far the node is behind, or `false`.
     Syncing,
     /// A word or a sentence.

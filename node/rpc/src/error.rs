@@ -64,6 +64,9 @@ pub enum RpcError {
     /// A block that a client brought does not execute.
     #[error("the block does not execute: {0}")]
     InvalidBlock(String),
+    /// No such filter, or nobody has polled it for too long, or it does not give what was asked.
+    #[error("filter not found")]
+    FilterNotFound,
     /// A parameter is of the right type, but its value is not usable.
     #[error("{0}")]
     InvalidParams(String),

@@ -11,6 +11,7 @@
 //! | `block_id` | from a block parameter to a canonical block |
 //! | `convert` | from the chain's types to Ethereum's JSON |
 //! | `workers` | bounded threads for reading and executing |
+//! | `filters` | what clients poll, and how long it lives |
 //! | `simulation` | executing on the state of a block without leaving a trace |
 //! | `replay` | executing a block of the chain again |
 //! | `tracer` | tracers that end in time and stay small |
@@ -36,6 +37,7 @@ mod debug;
 mod doc;
 pub mod error;
 mod eth;
+mod filters;
 mod gate;
 mod metrics;
 mod middleware;

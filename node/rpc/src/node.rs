@@ -8,7 +8,7 @@ use wattline_pool::Pool;
 use wattline_producer::ProducerHandle;
 use wattline_storage::Reader;
 
-use crate::{RpcConfig, RpcError, RpcLimits, workers::Workers};
+use crate::{RpcConfig, RpcError, RpcLimits, filters::Filters, workers::Workers};
 
 /// The parts of a node that JSON-RPC speaks for.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ struct Inner {
     voting: bool,
     limits: RpcLimits,
     workers: Workers,
+    filters: Filters,
 }
 
 impl Node {
@@ -45,6 +46,7 @@ impl Node {
             voting: config.voting,
             limits: config.limits,
             workers: Workers::new(&config.limits),
+            filters: Filters::new(&config.limits),
         }))
     }
 
@@ -90,6 +92,10 @@ impl Node {
 
     pub(crate) fn workers(&self) -> &Workers {
         &self.0.workers
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.0.filters
     }
 
     /// Reads from one consistent snapshot of the database.

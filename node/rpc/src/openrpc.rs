@@ -86,6 +86,18 @@ impl Schemas {
             Schema::BytesList => ("BytesList", |all| list(all.at(Schema::Bytes))),
             Schema::FeeHistory => ("FeeHistory", fee_history),
             Schema::Filter => ("Filter", filter),
+            Schema::FilterChanges => ("FilterChanges", |all| {
+                let changes = [
+                    all.at(Schema::Hash),
+                    all.named("Log", log),
+                    all.named("Transaction", transaction),
+                ];
+                list(json!({"anyOf": changes}))
+            }),
+            Schema::FilterId => (
+                "FilterId",
+                |_| json!({"type": "string", "pattern": "^0x[0-9a-f]{1,32}$"}),
+            ),
             Schema::Hash => ("Hash", |_| bytes(32)),
             Schema::Logs => ("Logs", |all| list(all.named("Log", log))),
             Schema::Modules => (
@@ -121,9 +133,13 @@ impl Schemas {
                 "SubscriptionId",
                 |_| json!({"type": "string", "pattern": "^0x[0-9a-f]{1,32}$"}),
             ),
-            Schema::SubscriptionKind => (
-                "SubscriptionKind",
-                |_| json!({"type": "string", "enum": ["newHeads", "logs"]}),
+            Schema::SubscriptionKind => ("SubscriptionKind", |_| {
+                let kinds = ["newHeads", "logs", "newPendingTransactions", "syncing"];
+                json!({"type": "string", "enum": kinds})
+            }),
+            Schema::SubscriptionParams => (
+                "SubscriptionParams",
+                |all| json!({"anyOf": [all.at(Schema::Filter), all.at(Schema::Bool)]}),
             ),
             Schema::Syncing => ("Syncing", syncing),
             Schema::Text => ("Text", |_| json!({"type": "string"})),

@@ -73,7 +73,13 @@ pub(super) fn check_alternatives(filter: &Filter, limits: &RpcLimits) -> Result<
     Ok(())
 }
 
-fn search(
+/// The logs that a filter matches, in the order of the chain.
+///
+/// # Errors
+///
+/// [`RpcError::LimitExceeded`] if it spans or finds more than one answer may, and where the
+/// filter's blocks are not known.
+pub(super) fn search(
     reader: &Reader,
     filter: &Filter,
     limits: &RpcLimits,

@@ -3,6 +3,7 @@
 mod blocks;
 mod call;
 mod fees;
+mod filters;
 mod logs;
 mod pubsub;
 mod state;
@@ -18,6 +19,7 @@ pub(crate) const DOCS: &[&[Method]] = &[
     state::DOCS,
     call::DOCS,
     logs::DOCS,
+    filters::DOCS,
     fees::DOCS,
     submit::DOCS,
     pubsub::DOCS,
@@ -30,6 +32,7 @@ pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError>
     module.merge(state::methods(node.clone()))?;
     module.merge(call::methods(node.clone()))?;
     module.merge(logs::methods(node.clone()))?;
+    module.merge(filters::methods(node.clone()))?;
     module.merge(fees::methods(node.clone()))?;
     module.merge(submit::methods(node.clone()))?;
     module.merge(pubsub::methods(node.clone()))?;

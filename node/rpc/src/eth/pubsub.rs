@@ -1,8 +1,9 @@
-//! Subscriptions: new heads and logs, pushed over WebSocket.
+//! Subscriptions, pushed over WebSocket: new heads, logs, transactions that become executable and
+//! how far the node is behind.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use alloy_rpc_types_eth::Filter;
+use alloy_rpc_types_eth::{Filter, pubsub::PubSubSyncStatus};
 use jsonrpsee::{
     PendingSubscriptionSink, SendTimeoutError, SubscriptionSink,
     core::{SubscriptionResult, async_trait, to_json_raw_value},
@@ -12,10 +13,11 @@ use jsonrpsee::{
         error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE},
     },
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use wattline_chain::CanonicalUpdate;
+use wattline_pool::PooledTransaction;
 
 use super::logs::check_alternatives;
 use crate::{
@@ -38,10 +40,17 @@ trait PubSub {
 pub(super) const DOCS: &[Method] = &[
     Method {
         name: "eth_subscribe",
-        summary: "Tells of new heads or logs as they come.",
+        summary: "Tells of new heads, logs, transactions or the state of synchronisation as they \
+                  come.",
         params: &[
-            required("\"newHeads\" or \"logs\"", Schema::SubscriptionKind),
-            optional("log filter", Schema::Filter),
+            required(
+                "\"newHeads\", \"logs\", \"newPendingTransactions\" or \"syncing\"",
+                Schema::SubscriptionKind,
+            ),
+            optional(
+                "log filter, or true for whole transactions",
+                Schema::SubscriptionParams,
+            ),
         ],
         result: Schema::SubscriptionId,
     },
@@ -60,10 +69,31 @@ pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
 
 struct Handler(Node);
 
-/// What a client wants to hear of.
+/// What a client wants to hear of, and where it comes from.
 enum Topic {
-    NewHeads,
-    Logs(Box<Filter>),
+    NewHeads(Receiver<Arc<CanonicalUpdate>>),
+    Logs(Receiver<Arc<CanonicalUpdate>>, Box<Filter>),
+    /// Whole transactions or their hashes.
+    Transactions(Receiver<Arc<PooledTransaction>>, bool),
+    Syncing,
+}
+
+/// Why a subscription ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Closed,
+    Shutdown,
+    Slow,
+}
+
+impl End {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Shutdown => "shutdown",
+            Self::Slow => "slow",
+        }
+    }
 }
 
 #[async_trait]
@@ -74,6 +104,8 @@ impl PubSubServer for Handler {
         kind: String,
         params: Option<Box<RawValue>>,
     ) -> SubscriptionResult {
+        // Listening from before the client hears that it is subscribed, so that it misses nothing
+        // after.
         let topic = match self.topic(&kind, params.as_deref()) {
             Ok(topic) => topic,
             Err(error) => {
@@ -81,14 +113,19 @@ impl PubSubServer for Handler {
                 return Ok(());
             }
         };
-        // Before the client hears that it is subscribed, so that it misses nothing after.
-        let updates = self.0.chain().subscribe();
-        let sink = pending.accept().await?;
-        let reason = forward(&sink, updates, &topic, self.0.limits().write_timeout).await;
+        let sink = Sink {
+            sink: pending.accept().await?,
+            patience: self.0.limits().write_timeout,
+        };
+        let end = match sink.forward(topic).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        let reason = end.as_str();
         ::metrics::counter!(crate::metrics::SUBSCRIPTIONS_ENDED, "reason" => reason).increment(1);
-        match reason {
-            "slow" => Err("the client does not keep up with the chain: subscribe again".into()),
-            _ => Ok(()),
+        match end {
+            End::Slow => Err("the client does not keep up with the chain: subscribe again".into()),
+            End::Closed | End::Shutdown => Ok(()),
         }
     }
 }
@@ -96,23 +133,24 @@ impl PubSubServer for Handler {
 impl Handler {
     fn topic(&self, kind: &str, params: Option<&RawValue>) -> Result<Topic, ErrorObjectOwned> {
         match kind {
-            "newHeads" => Ok(Topic::NewHeads),
+            "newHeads" => Ok(Topic::NewHeads(self.0.chain().subscribe())),
             "logs" => {
-                let text = params.map_or("{}", RawValue::get);
-                let filter: Filter = serde_json::from_str(text).map_err(|error| {
-                    ErrorObjectOwned::owned(
-                        INVALID_PARAMS_CODE,
-                        format!("invalid log filter: {error}"),
-                        None::<()>,
-                    )
-                })?;
+                let filter: Option<Box<Filter>> = parse(params, "log filter")?;
+                let filter = filter.unwrap_or_default();
                 check_alternatives(&filter, self.0.limits())?;
-                Ok(Topic::Logs(Box::new(filter)))
+                Ok(Topic::Logs(self.0.chain().subscribe(), filter))
             }
+            "newPendingTransactions" => {
+                let full: Option<bool> = parse(params, "choice of whole transactions")?;
+                let transactions = self.0.pool().subscribe();
+                Ok(Topic::Transactions(transactions, full.unwrap_or_default()))
+            }
+            "syncing" => Ok(Topic::Syncing),
             other => Err(ErrorObjectOwned::owned(
                 METHOD_NOT_FOUND_CODE,
                 format!(
-                    "no \"{}\" subscription in eth namespace: expected newHeads or logs",
+                    "no \"{}\" subscription in eth namespace: expected newHeads, logs, \
+                     newPendingTransactions or syncing",
                     other.chars().take(64).collect::<String>()
                 ),
                 None::<()>,
@@ -121,77 +159,101 @@ impl Handler {
     }
 }
 
-/// Sends updates until the client leaves or does not keep up; says which. The chain does not wait
-/// for this: a client that falls behind by more updates than the chain's channel holds has
-/// missed some, and is better told so by the end of its subscription.
-async fn forward(
-    sink: &SubscriptionSink,
-    mut updates: Receiver<Arc<CanonicalUpdate>>,
-    topic: &Topic,
+/// The second parameter, if it is there.
+fn parse<T: DeserializeOwned>(
+    params: Option<&RawValue>,
+    what: &str,
+) -> Result<Option<T>, ErrorObjectOwned> {
+    let text = params.map_or("null", RawValue::get);
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("invalid {what}: {error}");
+        let message: String = message.chars().take(300).collect();
+        ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, None::<()>)
+    })
+}
+
+/// A subscriber, who may take some time to read.
+struct Sink {
+    sink: SubscriptionSink,
     patience: Duration,
-) -> &'static str {
-    loop {
-        let update = tokio::select! {
-            () = sink.closed() => return "closed",
-            update = updates.recv() => match update {
-                Ok(update) => update,
-                Err(RecvError::Closed) => return "shutdown",
-                Err(RecvError::Lagged(_)) => return "slow",
+}
+
+impl Sink {
+    /// Sends what comes until the client leaves or does not keep up. Neither chain nor pool wait
+    /// for this: a client that falls behind by more than their channels hold has missed some, and
+    /// is better told so by the end of its subscription.
+    async fn forward(&self, topic: Topic) -> Result<Infallible, End> {
+        match topic {
+            Topic::NewHeads(mut updates) => loop {
+                self.send_heads(&*self.next(&mut updates).await?).await?;
             },
+            Topic::Logs(mut updates, filter) => loop {
+                let update = self.next(&mut updates).await?;
+                self.send_logs(&update, &filter).await?;
+            },
+            Topic::Transactions(mut transactions, full) => loop {
+                let transaction = self.next(&mut transactions).await?;
+                if full {
+                    let transaction = convert::pooled_transaction(&transaction);
+                    self.send(&transaction).await?;
+                } else {
+                    self.send(&transaction.hash()).await?;
+                }
+            },
+            Topic::Syncing => {
+                // As `eth_syncing`: without a network there is nothing to catch up with, and so
+                // nothing that changes.
+                self.send(&PubSubSyncStatus::Simple(false)).await?;
+                self.sink.closed().await;
+                Err(End::Closed)
+            }
+        }
+    }
+
+    async fn next<T: Clone>(&self, receiver: &mut Receiver<T>) -> Result<T, End> {
+        tokio::select! {
+            () = self.sink.closed() => Err(End::Closed),
+            next = receiver.recv() => next.map_err(|error| match error {
+                RecvError::Closed => End::Shutdown,
+                RecvError::Lagged(_) => End::Slow,
+            }),
+        }
+    }
+
+    async fn send_heads(&self, update: &CanonicalUpdate) -> Result<(), End> {
+        for block in &update.committed {
+            let header = convert::header(block.block.clone_sealed_header());
+            self.send(&header).await?;
+        }
+        Ok(())
+    }
+
+    /// Logs that are no longer on the chain first, marked as removed, then the new ones.
+    async fn send_logs(&self, update: &CanonicalUpdate, filter: &Filter) -> Result<(), End> {
+        let removed = update.reverted.iter().map(|block| (block, true));
+        let added = update.committed.iter().map(|block| (block, false));
+        for (block, removed) in removed.chain(added) {
+            let wanted = |log: &_| filter.matches(log);
+            for log in convert::logs(&block.block, &block.receipts, removed, wanted) {
+                self.send(&log).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues one notification, for which a slow client may take some time to make room.
+    async fn send(&self, item: &(impl Serialize + Sync)) -> Result<(), End> {
+        let json = match to_json_raw_value(item) {
+            Ok(json) => json,
+            Err(error) => {
+                tracing::error!(%error, "cannot write a notification");
+                return Ok(());
+            }
         };
-        let sent = match topic {
-            Topic::NewHeads => send_heads(sink, &update, patience).await,
-            Topic::Logs(filter) => send_logs(sink, &update, filter, patience).await,
-        };
-        match sent {
-            Ok(()) => {}
-            Err(SendTimeoutError::Timeout(_)) => return "slow",
-            Err(SendTimeoutError::Closed(_)) => return "closed",
-        }
-    }
-}
-
-async fn send_heads(
-    sink: &SubscriptionSink,
-    update: &CanonicalUpdate,
-    patience: Duration,
-) -> Result<(), SendTimeoutError> {
-    for block in &update.committed {
-        let header = convert::header(block.block.clone_sealed_header());
-        send(sink, &header, patience).await?;
-    }
-    Ok(())
-}
-
-/// Logs that are no longer on the chain first, marked as removed, then the new ones.
-async fn send_logs(
-    sink: &SubscriptionSink,
-    update: &CanonicalUpdate,
-    filter: &Filter,
-    patience: Duration,
-) -> Result<(), SendTimeoutError> {
-    let removed = update.reverted.iter().map(|block| (block, true));
-    let added = update.committed.iter().map(|block| (block, false));
-    for (block, removed) in removed.chain(added) {
-        let wanted = |log: &_| filter.matches(log);
-        for log in convert::logs(&block.block, &block.receipts, removed, wanted) {
-            send(sink, &log, patience).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Queues one notification, for which a slow client may take some time to make room.
-async fn send(
-    sink: &SubscriptionSink,
-    item: &(impl Serialize + Sync),
-    patience: Duration,
-) -> Result<(), SendTimeoutError> {
-    match to_json_raw_value(item) {
-        Ok(json) => sink.send_timeout(json, patience).await,
-        Err(error) => {
-            tracing::error!(%error, "cannot write a notification");
-            Ok(())
-        }
+        let sent = self.sink.send_timeout(json, self.patience).await;
+        sent.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => End::Slow,
+            SendTimeoutError::Closed(_) => End::Closed,
+        })
     }
 }

@@ -8,6 +8,7 @@ mod clique;
 mod debug;
 mod discover;
 mod fees;
+mod filters;
 mod hostile;
 mod limits;
 mod logs;

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use alloy_rpc_types_eth::{Header, Log};
+use alloy_primitives::Bytes;
+use alloy_rpc_types_eth::{Header, Log, Transaction};
+use futures::FutureExt as _;
 use jsonrpsee::{
     core::client::{ClientT, Error, Subscription, SubscriptionClientT},
     rpc_params,
+    ws_client::WsClient,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -14,10 +17,11 @@ use tokio::{
     net::TcpStream,
 };
 use wattline_chain::test_utils::{Forge, Signers, Template};
+use wattline_primitives::RecoveredTransaction;
 use wattline_rpc::RpcLimits;
 
 use crate::{
-    chain::{CHATTERER, LOGGER, LOOPER, accounts, call, call_with_gas, empty, genesis},
+    chain::{CHATTERER, LOGGER, LOOPER, accounts, call, call_with_gas, empty, genesis, transfer},
     client::{Served, word_bytes},
 };
 
@@ -165,12 +169,35 @@ async fn what_cannot_be_subscribed_is_refused() {
         client.request::<String, _>("eth_subscribe", params).await
     };
     assert_eq!(
-        refusal(subscribe(rpc_params!["syncing"]).await),
+        refusal(subscribe(rpc_params!["newheads"]).await),
         (
             -32601,
-            "no \"syncing\" subscription in eth namespace: expected newHeads or logs".to_owned()
+            "no \"newheads\" subscription in eth namespace: expected newHeads, logs, \
+             newPendingTransactions or syncing"
+                .to_owned()
         )
     );
+    for (params, start) in [
+        (
+            rpc_params!["newPendingTransactions", "full"],
+            "invalid choice of whole transactions: invalid type: string \"full\"",
+        ),
+        (
+            rpc_params!["logs", true],
+            "invalid log filter: invalid type: boolean `true`",
+        ),
+        (
+            rpc_params!["newPendingTransactions", "f".repeat(100_000)],
+            "invalid choice of whole transactions: invalid type: string",
+        ),
+    ] {
+        let (code, message) = refusal(subscribe(params).await);
+        assert_eq!(code, -32602);
+        assert!(
+            message.starts_with(start) && message.len() < 400,
+            "{message}"
+        );
+    }
     let (code, message) = refusal(subscribe(rpc_params!["logs", json!({"adress": LOGGER})]).await);
     assert_eq!(code, -32602);
     assert!(
@@ -208,6 +235,29 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     };
     let forge = empty();
     let node = Served::limited(forge.chain(), limits).await;
+    let stream = subscribe_and_read_no_more(&node, json!(["logs"])).await;
+
+    // More than the buffers of the system hold, none of which the client reads.
+    for nonce in 0..12 {
+        let chat = call_with_gas(0, nonce, CHATTERER, word_bytes(5_000), 5_000_000);
+        forge.extend(Template::default().with(vec![chat]));
+        tokio::task::yield_now().await;
+    }
+    wait_for_a_free_connection(&node).await;
+    drop(stream);
+}
+
+/// A client's place among the connections is free again once it is gone.
+async fn wait_for_a_free_connection(node: &Served) {
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}).to_string();
+    let served = async { while node.post(request.clone()).await.0 != 200 {} };
+    tokio::time::timeout(Duration::from_secs(60), served)
+        .await
+        .expect("the connection ends");
+}
+
+/// A WebSocket that has subscribed to something and reads nothing more.
+async fn subscribe_and_read_no_more(node: &Served, params: Value) -> TcpStream {
     let mut stream = TcpStream::connect(node.handle.local_addr())
         .await
         .expect("the port is open");
@@ -222,7 +272,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     stream.read_exact(&mut answer).await.expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 101");
     let subscribe = json!({
-        "jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["logs"]
+        "jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": params
     });
     stream
         .write_all(&text_frame(&subscribe.to_string()))
@@ -234,20 +284,157 @@ async fn a_client_that_reads_nothing_is_disconnected() {
         let count = stream.read(&mut bytes).await.expect("an answer");
         text.push_str(&String::from_utf8_lossy(&bytes[..count]));
     }
+    stream
+}
 
-    // More than the buffers of the system hold, none of which the client reads.
-    for nonce in 0..12 {
-        let chat = call_with_gas(0, nonce, CHATTERER, word_bytes(5_000), 5_000_000);
-        forge.extend(Template::default().with(vec![chat]));
-        tokio::task::yield_now().await;
+/// Subscribes to transactions, whole or their hashes.
+async fn transactions(client: &WsClient, full: Option<bool>) -> Subscription<Value> {
+    let params = match full {
+        Some(full) => rpc_params!["newPendingTransactions", full],
+        None => rpc_params!["newPendingTransactions"],
+    };
+    client
+        .subscribe("eth_subscribe", params, "eth_unsubscribe")
+        .await
+        .expect("a subscription")
+}
+
+fn wait(node: &Served, tx: &RecoveredTransaction) {
+    node.pool.add(tx.inner().clone()).expect("it may wait");
+}
+
+#[tokio::test]
+async fn executable_transactions_are_pushed_in_order() {
+    let node = Served::new(empty().chain()).await;
+    let client = node.websocket().await;
+    let mut hashes = transactions(&client, None).await;
+    let mut brief = transactions(&client, Some(false)).await;
+    let mut full = transactions(&client, Some(true)).await;
+    let [first, gap, third, other] = [
+        transfer(0, 0, LOGGER, 1),
+        transfer(0, 1, LOGGER, 2),
+        transfer(0, 2, LOGGER, 3),
+        transfer(1, 0, LOGGER, 4),
+    ];
+    for tx in [&first, &third, &other, &gap] {
+        wait(&node, tx);
     }
-    // Its place among the connections is free again once it is gone.
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}).to_string();
-    let served = async { while node.post(request.clone()).await.0 != 200 {} };
-    tokio::time::timeout(Duration::from_secs(60), served)
+    // The third waits for the one before it, which comes last.
+    for (tx, sender) in [(&first, 0), (&other, 1), (&gap, 0), (&third, 0)] {
+        let hash = json!(tx.tx_hash());
+        assert_eq!(next(&mut hashes).await, hash);
+        assert_eq!(next(&mut brief).await, hash);
+        let object = next(&mut full).await;
+        assert_eq!(object["hash"], hash);
+        assert_eq!(object["from"], json!(accounts().address(sender)));
+        assert_eq!(object["blockHash"], Value::Null);
+        let decoded: Transaction = serde_json::from_value(object).expect("libraries decode it");
+        assert_eq!(decoded.inner.tx_hash(), tx.tx_hash());
+    }
+
+    // Who unsubscribes hears no more, the others do.
+    brief.unsubscribe().await.expect("it was subscribed");
+    let last = transfer(1, 1, LOGGER, 5);
+    wait(&node, &last);
+    assert_eq!(next(&mut hashes).await, json!(last.tx_hash()));
+    assert_eq!(next(&mut full).await["hash"], json!(last.tx_hash()));
+}
+
+#[tokio::test]
+async fn transactions_of_a_reverted_block_are_pushed_again() {
+    let signers = Signers::new(3);
+    let genesis = genesis(&signers);
+    let shorter = Forge::new(genesis.clone(), signers.clone());
+    let longer = Forge::new(genesis, signers);
+    let node = Served::new(shorter.chain()).await;
+    let client = node.websocket().await;
+    let mut hashes = transactions(&client, None).await;
+    let tx = transfer(0, 0, LOGGER, 1);
+    wait(&node, &tx);
+    assert_eq!(next(&mut hashes).await, json!(tx.tx_hash()));
+
+    let mut updates = node.chain.subscribe();
+    for block in [
+        shorter.build(Template::by(0).with(vec![tx.clone()])),
+        longer.build(Template::by(1)),
+    ] {
+        node.chain.import(block).expect("a valid block");
+        let update = updates.recv().await.expect("an update");
+        let head = update.committed.last().expect("never empty");
+        let head = head.block.sealed_block().sealed_header().clone();
+        node.pool
+            .on_canonical_update(&head, &update.committed, &update.reverted);
+    }
+    assert_eq!(next(&mut hashes).await, json!(tx.tx_hash()));
+}
+
+#[tokio::test]
+async fn syncing_is_answered_once() {
+    let forge = empty();
+    let node = Served::new(forge.chain()).await;
+    let client = node.websocket().await;
+    let mut heads: Subscription<Value> = client
+        .subscribe("eth_subscribe", rpc_params!["newHeads"], "eth_unsubscribe")
+        .await
+        .expect("a subscription");
+    let mut syncing: Subscription<Value> = client
+        .subscribe("eth_subscribe", rpc_params!["syncing"], "eth_unsubscribe")
+        .await
+        .expect("a subscription");
+    assert_eq!(next(&mut syncing).await, json!(false));
+    forge.extend(Template::default());
+    next(&mut heads).await;
+    assert!(syncing.next().now_or_never().is_none(), "nothing changed");
+    syncing.unsubscribe().await.expect("it was subscribed");
+}
+
+#[tokio::test]
+async fn a_slow_subscriber_is_dropped_while_another_goes_on() {
+    let limits = RpcLimits {
+        max_connections: 2,
+        subscription_buffer: 4,
+        write_timeout: Duration::from_secs(2),
+        ..RpcLimits::default()
+    };
+    let node = Served::limited(empty().chain(), limits).await;
+    let mut slow = subscribe_and_read_no_more(&node, json!(["newPendingTransactions", true])).await;
+    let client = node.websocket().await;
+    let mut hashes = transactions(&client, None).await;
+
+    // More than the buffers of the system hold.
+    let input = Bytes::from(vec![1; 100_000]);
+    let txs: Vec<_> = (0..150)
+        .map(|index| {
+            call_with_gas(
+                index % 2,
+                index as u64 / 2,
+                LOGGER,
+                input.clone(),
+                5_000_000,
+            )
+        })
+        .collect();
+    let pool = node.pool.clone();
+    let sent: Vec<_> = txs.iter().map(|tx| tx.inner().clone()).collect();
+    let adding = tokio::task::spawn_blocking(move || pool.add_many(sent));
+    for tx in &txs {
+        assert_eq!(next(&mut hashes).await, json!(tx.tx_hash()));
+    }
+    let added = adding.await.expect("no panic");
+    assert!(added.iter().all(Result::is_ok), "the pool waits for nobody");
+
+    // The slow one gets what was on its way, and then the end.
+    wait_for_a_free_connection(&node).await;
+    let mut rest = Vec::new();
+    let end = slow.read_to_end(&mut rest);
+    let _ = tokio::time::timeout(Duration::from_secs(60), end)
         .await
         .expect("the connection ends");
-    drop(stream);
+    assert!(rest.len() < txs.len() * input.len() * 2);
+
+    let last = transfer(2, 0, LOGGER, 1);
+    wait(&node, &last);
+    assert_eq!(next(&mut hashes).await, json!(last.tx_hash()));
 }
 
 /// A WebSocket frame of text, masked as clients must.

@@ -1,0 +1,389 @@
+//! Filters that are polled.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy_eips::{BlockNumHash, BlockNumberOrTag, eip2718::Encodable2718};
+use alloy_primitives::BlockNumber;
+use alloy_rpc_types_eth::{Filter, FilterBlockOption, FilterChanges, Log};
+use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+use wattline_primitives::BlockWithReceipts;
+use wattline_storage::Reader;
+
+use super::logs::{check_alternatives, search};
+use crate::{
+    RpcError, block_id,
+    convert::{self, RpcTransaction},
+    doc::{Method, Schema, optional, required},
+    filters::{Wanted, WantedLogs},
+    node::Node,
+    workers::Stop,
+};
+
+/// How long a poll waits for the news of a reorganisation that it sees in the database.
+const NEWS: Duration = Duration::from_secs(1);
+/// Hashes of blocks in one answer; the next poll has the rest.
+const MAX_BLOCKS: u64 = 10_000;
+
+type Changes = FilterChanges<RpcTransaction>;
+
+#[rpc(server, namespace = "eth")]
+trait Filters {
+    #[method(name = "newFilter")]
+    async fn new_filter(&self, filter: Filter) -> RpcResult<String>;
+
+    #[method(name = "newBlockFilter")]
+    fn new_block_filter(&self) -> RpcResult<String>;
+
+    #[method(name = "newPendingTransactionFilter")]
+    fn new_pending_transaction_filter(&self, full: Option<bool>) -> RpcResult<String>;
+
+    #[method(name = "getFilterChanges")]
+    async fn changes(&self, id: String) -> RpcResult<Changes>;
+
+    #[method(name = "getFilterLogs")]
+    async fn logs(&self, id: String) -> RpcResult<Vec<Log>>;
+
+    #[method(name = "uninstallFilter")]
+    fn uninstall(&self, id: String) -> RpcResult<bool>;
+}
+
+/// The methods of this file, described.
+pub(super) const DOCS: &[Method] = &[
+    Method {
+        name: "eth_newFilter",
+        summary: "Installs a filter for logs of blocks to come and answers its id.",
+        params: &[required("log filter", Schema::Filter)],
+        result: Schema::FilterId,
+    },
+    Method {
+        name: "eth_newBlockFilter",
+        summary: "Installs a filter for blocks to come and answers its id.",
+        params: &[],
+        result: Schema::FilterId,
+    },
+    Method {
+        name: "eth_newPendingTransactionFilter",
+        summary: "Installs a filter for transactions that become executable and answers its id.",
+        params: &[optional(
+            "true for whole transactions instead of hashes",
+            Schema::Bool,
+        )],
+        result: Schema::FilterId,
+    },
+    Method {
+        name: "eth_getFilterChanges",
+        summary: "What a filter has found since it was last asked.",
+        params: &[required("filter id", Schema::FilterId)],
+        result: Schema::FilterChanges,
+    },
+    Method {
+        name: "eth_getFilterLogs",
+        summary: "All logs that a log filter matches, as eth_getLogs.",
+        params: &[required("filter id", Schema::FilterId)],
+        result: Schema::Logs,
+    },
+    Method {
+        name: "eth_uninstallFilter",
+        summary: "Removes a filter; answers whether there was one.",
+        params: &[required("filter id", Schema::FilterId)],
+        result: Schema::Bool,
+    },
+];
+
+/// The methods of this file.
+pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+    FiltersServer::into_rpc(Handler(node))
+}
+
+struct Handler(Node);
+
+#[async_trait]
+impl FiltersServer for Handler {
+    async fn new_filter(&self, filter: Filter) -> RpcResult<String> {
+        check_alternatives(&filter, self.0.limits())?;
+        let wanted = self
+            .0
+            .read(move |_, reader| bounded(reader, filter))
+            .await?;
+        Ok(self.0.filters().install_logs(self.0.chain(), wanted)?)
+    }
+
+    fn new_block_filter(&self) -> RpcResult<String> {
+        Ok(self.0.filters().install_blocks(self.0.chain())?)
+    }
+
+    fn new_pending_transaction_filter(&self, full: Option<bool>) -> RpcResult<String> {
+        let full = full.unwrap_or_default();
+        Ok(self.0.filters().install_transactions(self.0.pool(), full)?)
+    }
+
+    async fn changes(&self, id: String) -> RpcResult<Changes> {
+        let filter = self.0.filters().get(&id)?;
+        // Held until the answer is there: what two polls at once get is not the same twice.
+        let mut filter = filter.lock().await;
+        let changes = match &mut *filter {
+            Wanted::Blocks(stand) => self.new_blocks(stand).await,
+            Wanted::Logs(wanted, stand) => self.new_logs(wanted, stand).await,
+            Wanted::Transactions { full: false, from } => Ok(self.new_hashes(from)),
+            Wanted::Transactions { full: true, from } => self.new_transactions(from).await,
+        };
+        if matches!(changes, Err(RpcError::FilterNotFound)) {
+            self.0.filters().uninstall(&id);
+        }
+        Ok(changes?)
+    }
+
+    async fn logs(&self, id: String) -> RpcResult<Vec<Log>> {
+        let filter = self.0.filters().get(&id)?;
+        let wanted = match &*filter.lock().await {
+            Wanted::Logs(wanted, _) => Arc::clone(wanted),
+            _ => return Err(RpcError::FilterNotFound.into()),
+        };
+        let node = self.0.clone();
+        let logs = self.0.workers().call(move |stop| {
+            let reader = node.chain().storage().reader()?;
+            search(&reader, &wanted.filter, node.limits(), &stop)
+        });
+        Ok(logs.await?)
+    }
+
+    fn uninstall(&self, id: String) -> RpcResult<bool> {
+        Ok(self.0.filters().uninstall(&id))
+    }
+}
+
+impl Handler {
+    async fn new_blocks(&self, stand: &mut BlockNumHash) -> Result<Changes, RpcError> {
+        let from = *stand;
+        let found = self.with_news(|| {
+            self.0.read(move |node, reader| {
+                let path = Path::find(node, reader, from)?;
+                let last = path.head.number.min(path.ancestor.number + MAX_BLOCKS);
+                let mut hashes = Vec::new();
+                for number in path.ancestor.number + 1..=last {
+                    hashes.push(reader.block_hash(number)?.ok_or(RpcError::UnknownBlock)?);
+                }
+                Ok((path.stand(reader, last)?, hashes))
+            })
+        });
+        let (reached, hashes) = found.await?;
+        *stand = reached;
+        Ok(FilterChanges::Hashes(hashes))
+    }
+
+    async fn new_logs(
+        &self,
+        wanted: &Arc<WantedLogs>,
+        stand: &mut BlockNumHash,
+    ) -> Result<Changes, RpcError> {
+        let from = *stand;
+        let found = self.with_news(|| {
+            let (node, wanted) = (self.0.clone(), Arc::clone(wanted));
+            self.0.workers().call(move |stop| {
+                let reader = node.chain().storage().reader()?;
+                let path = Path::find(&node, &reader, from)?;
+                let removed = path.removed.iter().filter(|block| wanted.block(block));
+                let mut logs = Vec::new();
+                for block in removed {
+                    stop.check()?;
+                    logs.extend(convert::logs(&block.block, &block.receipts, true, |log| {
+                        wanted.filter.matches(log)
+                    }));
+                }
+                let new = (path.ancestor.number + 1, path.head.number);
+                let (found, reached) = wanted.search(&node, &reader, new, &stop)?;
+                logs.extend(found);
+                Ok((path.stand(&reader, reached)?, logs))
+            })
+        });
+        let (reached, logs) = found.await?;
+        *stand = reached;
+        Ok(FilterChanges::Logs(logs))
+    }
+
+    /// Between the moment when a reorganisation is in the database and the moment when its news
+    /// is out, a block may be missing that is about to be known.
+    async fn with_news<T, F>(&self, attempt: impl Fn() -> F + Send + Sync) -> Result<T, RpcError>
+    where
+        F: Future<Output = Result<T, RpcError>> + Send,
+    {
+        let mut news = self.0.chain().subscribe();
+        match attempt().await {
+            Err(RpcError::FilterNotFound) => {
+                // Without news, the second attempt says so.
+                let _ = tokio::time::timeout(NEWS, news.recv()).await;
+                attempt().await
+            }
+            result => result,
+        }
+    }
+
+    fn new_hashes(&self, from: &mut u64) -> Changes {
+        let arrivals = self.0.filters().arrivals(*from, usize::MAX);
+        if let Some((_, after)) = arrivals.last() {
+            *from = *after;
+        }
+        FilterChanges::Hashes(arrivals.into_iter().map(|(hash, _)| hash).collect())
+    }
+
+    /// Transactions may be in a block by now, or gone for good; of those, nothing is told.
+    async fn new_transactions(&self, from: &mut u64) -> Result<Changes, RpcError> {
+        let limits = self.0.limits();
+        let arrivals = self.0.filters().arrivals(*from, limits.log_results);
+        // In JSON, each byte takes two.
+        let room = limits.max_response_bytes as usize / 4;
+        let (after, found) = self
+            .0
+            .read(move |node, reader| {
+                let mut found = Vec::new();
+                let (mut after, mut bytes) = (None, 0);
+                for (hash, next) in arrivals {
+                    let transaction = match node.pool().get(&hash) {
+                        Some(pooled) => Some(pooled.transaction().clone()),
+                        None => reader.transaction(hash)?.map(|found| found.tx),
+                    };
+                    if let Some(transaction) = transaction {
+                        bytes += transaction.encode_2718_len();
+                        if bytes > room && !found.is_empty() {
+                            break;
+                        }
+                        found.push(convert::waiting_transaction(transaction));
+                    }
+                    after = Some(next);
+                }
+                Ok((after, found))
+            })
+            .await?;
+        *from = after.unwrap_or(*from);
+        Ok(FilterChanges::Transactions(found))
+    }
+}
+
+/// The way from where a filter stood to the head.
+struct Path {
+    /// Blocks that left the chain, oldest first.
+    removed: Vec<Arc<BlockWithReceipts>>,
+    /// The last block that the filter has told of and that is still on the chain.
+    ancestor: BlockNumHash,
+    head: BlockNumHash,
+}
+
+impl Path {
+    /// # Errors
+    ///
+    /// [`RpcError::FilterNotFound`] if a block is not known any more.
+    fn find(node: &Node, reader: &Reader, stand: BlockNumHash) -> Result<Self, RpcError> {
+        let mut ancestor = stand;
+        let mut removed = Vec::new();
+        while reader.block_hash(ancestor.number)? != Some(ancestor.hash) {
+            let block = node.filters().reverted(&ancestor.hash);
+            let block = block.ok_or(RpcError::FilterNotFound)?;
+            let parent = block.block.number.checked_sub(1);
+            ancestor = BlockNumHash {
+                number: parent.ok_or(RpcError::FilterNotFound)?,
+                hash: block.block.parent_hash,
+            };
+            removed.push(block);
+        }
+        removed.reverse();
+        let head = reader.head()?;
+        Ok(Self {
+            removed,
+            ancestor,
+            head,
+        })
+    }
+
+    /// Where a filter stands that has told of all up to block `reached`.
+    fn stand(&self, reader: &Reader, reached: BlockNumber) -> Result<BlockNumHash, RpcError> {
+        if reached <= self.ancestor.number {
+            return Ok(self.ancestor);
+        }
+        let hash = reader.block_hash(reached)?.ok_or(RpcError::UnknownBlock)?;
+        Ok(BlockNumHash {
+            number: reached,
+            hash,
+        })
+    }
+}
+
+/// Looks up which blocks a filter asks for.
+fn bounded(reader: &Reader, filter: Filter) -> Result<WantedLogs, RpcError> {
+    let bound = |tag: Option<BlockNumberOrTag>| match tag {
+        None | Some(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => Ok(None),
+        Some(tag) => block_id::number(reader, tag).map(Some),
+    };
+    let (from, to) = match filter.block_option {
+        FilterBlockOption::AtBlockHash(_) => (None, None),
+        FilterBlockOption::Range {
+            from_block,
+            to_block,
+        } => (bound(from_block)?, bound(to_block)?),
+    };
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(RpcError::InvalidParams(format!(
+            "invalid block range params: fromBlock {from} is after toBlock {to}"
+        )));
+    }
+    Ok(WantedLogs { filter, from, to })
+}
+
+impl WantedLogs {
+    /// Whether a block is among those that the filter asks for.
+    fn block(&self, block: &BlockWithReceipts) -> bool {
+        let number = block.block.number;
+        self.from.is_none_or(|from| from <= number)
+            && self.to.is_none_or(|to| number <= to)
+            && self
+                .filter
+                .get_block_hash()
+                .is_none_or(|hash| hash == block.block.hash())
+    }
+
+    /// Logs of new blocks, from and to inclusive, and the block up to which they are all there:
+    /// as much as one answer may hold, at least one block.
+    fn search(
+        &self,
+        node: &Node,
+        reader: &Reader,
+        new: (BlockNumber, BlockNumber),
+        stop: &Stop,
+    ) -> Result<(Vec<Log>, BlockNumber), RpcError> {
+        let (mut first, mut last) = new;
+        if let Some(hash) = self.filter.get_block_hash() {
+            match reader.block_number(hash)? {
+                Some(number) => (first, last) = (first.max(number), last.min(number)),
+                None => return Ok((Vec::new(), new.1)),
+            }
+        }
+        first = self.from.map_or(first, |from| first.max(from));
+        last = self.to.map_or(last, |to| last.min(to));
+        let wanted_last = last;
+        last = last.min(first.saturating_add(node.limits().log_blocks.saturating_sub(1)));
+        while first <= last {
+            let mut part = self.filter.clone();
+            part.block_option = FilterBlockOption::Range {
+                from_block: Some(first.into()),
+                to_block: Some(last.into()),
+            };
+            let reached = if last == wanted_last { new.1 } else { last };
+            match search(reader, &part, node.limits(), stop) {
+                Ok(logs) => return Ok((logs, reached)),
+                Err(RpcError::LimitExceeded(_)) if first < last => {
+                    last = first + (last - first) / 2;
+                }
+                Err(RpcError::LimitExceeded(_)) => {
+                    let block = reader.block_with_receipts(first)?;
+                    let block = block.ok_or(RpcError::UnknownBlock)?;
+                    let wanted = |log: &_| self.filter.matches(log);
+                    let logs = convert::logs(&block.block, &block.receipts, false, wanted);
+                    return Ok((logs.collect(), reached));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((Vec::new(), new.1))
+    }
+}
