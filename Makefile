@@ -46,6 +46,7 @@ genesis: contracts ## Rebuild the committed genesis files from the contracts
 bench: contracts ## Run the benchmarks and print their ratios
 	cargo bench -p wattline-precompiles --bench auction
 	cargo bench -p wattline-storage --bench state_root
+	cargo bench -p wattline-storage --bench logs
 	cargo bench -p wattline-producer --bench slots
 
 .PHONY: fuzz

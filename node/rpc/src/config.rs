@@ -67,7 +67,7 @@ pub struct RpcLimits {
     pub concurrent_calls: usize,
     /// Gas of one `eth_call` or one run of `eth_estimateGas`.
     pub call_gas: u64,
-    /// Time of one `eth_call`, `eth_estimateGas` or `eth_getLogs`.
+    /// Time of one `eth_call`, `eth_estimateGas`, `eth_getLogs` or `eth_getProof`.
     pub call_timeout: Duration,
     /// Traces that execute at the same time.
     pub concurrent_traces: usize,
@@ -96,6 +96,10 @@ pub struct RpcLimits {
     pub filter_lifetime: Duration,
     /// Transactions that a filter may be behind before it misses the oldest.
     pub filter_arrivals: usize,
+    /// Slots of one `eth_getProof`.
+    pub proof_slots: usize,
+    /// Changes of accounts and slots that one `eth_getProof` may undo to get to a past state.
+    pub proof_changes: usize,
     /// Blocks in one answer of `eth_feeHistory`.
     pub fee_history_blocks: u64,
 }
@@ -129,6 +133,8 @@ impl Default for RpcLimits {
             max_filters: 4_096,
             filter_lifetime: Duration::from_secs(5 * 60),
             filter_arrivals: 65_536,
+            proof_slots: 1_024,
+            proof_changes: 200_000,
             fee_history_blocks: 1_024,
         }
     }

@@ -170,7 +170,7 @@ fn one_receipt(
     let mut log_index = before.logs;
     let gas_used = receipt.cumulative_gas_used.saturating_sub(before.gas_used);
     let receipt = receipt.clone().map_logs(|log| {
-        let log = place.log(log, hash, index, log_index);
+        let log = place.log(log, hash, index as u64, log_index);
         log_index += 1;
         log
     });
@@ -195,7 +195,7 @@ fn one_receipt(
 
 /// Where the logs of a block are, or were before the chain went another way.
 #[derive(Clone, Copy)]
-struct LogPlace {
+pub(crate) struct LogPlace {
     block_hash: B256,
     block_number: u64,
     timestamp: u64,
@@ -203,14 +203,30 @@ struct LogPlace {
 }
 
 impl LogPlace {
-    fn log(self, log: alloy_primitives::Log, tx: B256, tx_index: usize, index: u64) -> Log {
+    /// In a block of the canonical chain.
+    pub(crate) fn of(header: &SealedHeader) -> Self {
+        Self {
+            block_hash: header.hash(),
+            block_number: header.number,
+            timestamp: header.timestamp,
+            removed: false,
+        }
+    }
+
+    pub(crate) fn log(
+        self,
+        log: alloy_primitives::Log,
+        tx: B256,
+        tx_index: u64,
+        index: u64,
+    ) -> Log {
         Log {
             inner: log,
             block_hash: Some(self.block_hash),
             block_number: Some(self.block_number),
             block_timestamp: Some(self.timestamp),
             transaction_hash: Some(tx),
-            transaction_index: Some(tx_index as u64),
+            transaction_index: Some(tx_index),
             log_index: Some(index),
             removed: self.removed,
         }
@@ -230,7 +246,7 @@ pub(crate) fn logs<'a>(
         timestamp: block.timestamp(),
         removed,
     };
-    let transactions = block.body().transactions.iter().zip(receipts).enumerate();
+    let transactions = (0..).zip(block.body().transactions.iter().zip(receipts));
     transactions
         .flat_map(|(tx_index, (tx, receipt))| {
             receipt

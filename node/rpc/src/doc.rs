@@ -96,6 +96,8 @@ pub(crate) enum Schema {
     OpenRpc,
     /// Percentiles, ascending.
     Percentiles,
+    /// An account and slots, with the trie nodes that prove them.
+    Proof,
     /// A number in hexadecimal.
     Quantity,
     /// A receipt; null if unknown.
@@ -106,6 +108,8 @@ pub(crate) enum Schema {
     StateOverrides,
     /// A slot of up to 32 bytes.
     Slot,
+    /// Slots.
+    Slots,
     /// A subscription's id.
     SubscriptionId,
     /// What to subscribe to.

@@ -114,6 +114,7 @@ impl Schemas {
             Schema::Percentiles => ("Percentiles", |_| {
                 list(json!({"type": "number", "minimum": 0, "maximum": 100}))
             }),
+            Schema::Proof => ("Proof", proof),
             Schema::Quantity => (
                 "Quantity",
                 |_| json!({"type": "string", "pattern": "^0x(0|[1-9a-f][0-9a-f]{0,63})$"}),
@@ -129,6 +130,7 @@ impl Schemas {
                 "Slot",
                 |_| json!({"type": "string", "pattern": "^(0x)?[0-9a-fA-F]{1,64}$"}),
             ),
+            Schema::Slots => ("Slots", |all| list(all.at(Schema::Slot))),
             Schema::SubscriptionId => (
                 "SubscriptionId",
                 |_| json!({"type": "string", "pattern": "^0x[0-9a-f]{1,32}$"}),
@@ -432,6 +434,35 @@ fn fee_history(all: &mut Schemas) -> Value {
             "baseFeePerBlobGas": list(quantity.clone()),
             "blobGasUsedRatio": list(ratio),
             "reward": or_null(list(list(quantity))),
+        }),
+    )
+}
+
+fn proof(all: &mut Schemas) -> Value {
+    let (quantity, hash) = (all.at(Schema::Quantity), all.at(Schema::Hash));
+    let nodes = list(all.at(Schema::Bytes));
+    let slot = object(
+        &["key", "value", "proof"],
+        json!({"key": all.at(Schema::Slot), "value": quantity, "proof": nodes}),
+    );
+    object(
+        &[
+            "address",
+            "balance",
+            "codeHash",
+            "nonce",
+            "storageHash",
+            "accountProof",
+            "storageProof",
+        ],
+        json!({
+            "address": all.at(Schema::Address),
+            "balance": quantity,
+            "codeHash": hash,
+            "nonce": quantity,
+            "storageHash": hash,
+            "accountProof": nodes,
+            "storageProof": list(slot),
         }),
     )
 }

@@ -125,6 +125,21 @@ pub(crate) fn transaction<K: Kind>(
     }))
 }
 
+pub(crate) fn transaction_hash<K: Kind>(
+    tx: &Tx<K>,
+    number: BlockNumber,
+    index: u64,
+) -> StorageResult<Option<B256>> {
+    let Some(body) = tx.get::<BlockBodies>(&number)? else {
+        return Ok(None);
+    };
+    if index >= body.count {
+        return Ok(None);
+    }
+    let found = tx.expect::<Transactions>(&body.first.saturating_add(index))?;
+    Ok(Some(*found.tx_hash()))
+}
+
 /// Values of a table by transaction number, for all transactions of one block.
 fn numbered<T: crate::tables::Table<Key = u64>, K: Kind>(
     tx: &Tx<K>,

@@ -172,6 +172,20 @@ pub enum StorageError {
         /// Root of the state.
         computed: B256,
     },
+    /// Too much changed since a block for a proof of its state.
+    #[error(
+        "more than {limit} accounts and slots changed since block {number}, which a proof of its \
+         state has to undo: prove a later block"
+    )]
+    ProofTooFar {
+        /// Number of the block.
+        number: BlockNumber,
+        /// How many changes may be undone.
+        limit: usize,
+    },
+    /// Whoever asked does not want the answer any more.
+    #[error("stopped on request")]
+    Stopped,
     /// A block came with another number of receipts than it has transactions.
     #[error("block {number} has {transactions} transactions but {receipts} receipts")]
     ReceiptCount {

@@ -134,26 +134,36 @@ pub(crate) struct Undone {
     pub(crate) slots: BTreeMap<Address, BTreeMap<B256, U256>>,
 }
 
-/// Takes the plain state back to what it was after block `target`, and drops the record of the
-/// changes since.
-pub(crate) fn undo_to(tx: &RwTx, target: BlockNumber) -> StorageResult<Undone> {
+/// A record of a change: its key in the table of change sets.
+pub(crate) enum Record {
+    /// Of an account.
+    Account((BlockNumber, Address)),
+    /// Of a slot.
+    Slot((BlockNumber, Address, B256)),
+}
+
+/// The plain values that blocks after `target` changed, as they were after it. `each` sees every
+/// record of these blocks.
+pub(crate) fn before<K: Kind>(
+    tx: &Tx<K>,
+    target: BlockNumber,
+    mut each: impl FnMut(Record) -> StorageResult<()>,
+) -> StorageResult<Undone> {
     let mut undone = Undone::default();
     let first = target.saturating_add(1);
 
     // From the first undone block upwards: the oldest record of a key is its value at the target.
     let mut cursor = tx.cursor::<AccountChangeSets>()?;
     let mut entry = cursor.seek(&(first, Address::ZERO))?;
-    let mut changed_accounts = Vec::new();
     while let Some((key, before)) = entry {
-        changed_accounts.push(key);
+        each(Record::Account(key))?;
         undone.accounts.entry(key.1).or_insert(before);
         entry = cursor.next()?;
     }
     let mut cursor = tx.cursor::<StorageChangeSets>()?;
     let mut entry = cursor.seek(&(first, Address::ZERO, B256::ZERO))?;
-    let mut changed_slots = Vec::new();
     while let Some((key, before)) = entry {
-        changed_slots.push(key);
+        each(Record::Slot(key))?;
         undone
             .slots
             .entry(key.1)
@@ -162,14 +172,34 @@ pub(crate) fn undo_to(tx: &RwTx, target: BlockNumber) -> StorageResult<Undone> {
             .or_insert(before);
         entry = cursor.next()?;
     }
-
-    for (block, address) in changed_accounts {
-        tx.delete::<AccountChangeSets>(&(block, address))?;
-        tx.delete::<AccountHistory>(&(address, block))?;
+    for address in undone.slots.keys() {
+        if !undone.accounts.contains_key(address) {
+            let account = tx.get::<PlainAccounts>(address)?;
+            undone.accounts.insert(*address, account);
+        }
     }
-    for (block, address, slot) in changed_slots {
-        tx.delete::<StorageChangeSets>(&(block, address, slot))?;
-        tx.delete::<StorageHistory>(&(address, slot, block))?;
+    Ok(undone)
+}
+
+/// Takes the plain state back to what it was after block `target`, and drops the record of the
+/// changes since.
+pub(crate) fn undo_to(tx: &RwTx, target: BlockNumber) -> StorageResult<Undone> {
+    let mut records = Vec::new();
+    let undone = before(tx, target, |record| {
+        records.push(record);
+        Ok(())
+    })?;
+    for record in records {
+        match record {
+            Record::Account(key @ (block, address)) => {
+                tx.delete::<AccountChangeSets>(&key)?;
+                tx.delete::<AccountHistory>(&(address, block))?;
+            }
+            Record::Slot(key @ (block, address, slot)) => {
+                tx.delete::<StorageChangeSets>(&key)?;
+                tx.delete::<StorageHistory>(&(address, slot, block))?;
+            }
+        }
     }
     for (address, account) in &undone.accounts {
         put_account(tx, address, account.as_ref())?;
@@ -177,10 +207,6 @@ pub(crate) fn undo_to(tx: &RwTx, target: BlockNumber) -> StorageResult<Undone> {
     for (address, slots) in &undone.slots {
         for (slot, value) in slots {
             put_slot(tx, address, *slot, *value)?;
-        }
-        if !undone.accounts.contains_key(address) {
-            let account = tx.get::<PlainAccounts>(address)?;
-            undone.accounts.insert(*address, account);
         }
     }
     Ok(undone)

@@ -1,7 +1,8 @@
 //! One consistent view of the database.
 
 use crate::{
-    StateReader, StorageError, StorageResult, TransactionLookup, blocks,
+    AccountProof, LogBlocks, LogPattern, ProofBudget, StateReader, StorageError, StorageResult,
+    TransactionLookup, blocks, proof,
     tables::{
         CanonicalHashes, HeaderNumbers, SealJournal, SideBlocks, Snapshots, TotalDifficulties,
     },
@@ -9,8 +10,8 @@ use crate::{
     verify,
 };
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{B256, BlockNumber, U256};
-use std::sync::Arc;
+use alloy_primitives::{Address, B256, BlockNumber, U256};
+use std::{ops::RangeInclusive, sync::Arc};
 use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedBlock, SealedHeader};
 
 /// A snapshot of the database: all reads see the same commit, whatever is written meanwhile. Cheap
@@ -76,6 +77,20 @@ impl Reader {
         blocks::block_with_receipts(&self.tx, number)
     }
 
+    /// The canonical blocks of a range that may have logs of a pattern.
+    pub fn log_blocks<'a>(
+        &'a self,
+        pattern: &'a LogPattern,
+        range: RangeInclusive<BlockNumber>,
+    ) -> StorageResult<LogBlocks<'a>> {
+        LogBlocks::new(&self.tx, pattern, self.head()?.number, range)
+    }
+
+    /// Hash of the transaction at `index` of a canonical block.
+    pub fn transaction_hash(&self, number: BlockNumber, index: u64) -> StorageResult<Option<B256>> {
+        blocks::transaction_hash(&self.tx, number, index)
+    }
+
     /// A transaction of the canonical chain.
     pub fn transaction(&self, hash: B256) -> StorageResult<Option<TransactionLookup>> {
         blocks::transaction(&self.tx, hash)
@@ -125,6 +140,23 @@ impl Reader {
             return Err(StorageError::MissingBlock { number, head });
         }
         Ok(StateReader::new(Arc::clone(&self.tx), number, head))
+    }
+
+    /// Proves what was at `address`, and in `slots` of its storage, after block `number`. The cost
+    /// follows the number of changes since that block.
+    ///
+    /// # Errors
+    /// - [`StorageError::MissingBlock`] if the chain does not reach that far.
+    /// - [`StorageError::ProofTooFar`], [`StorageError::Stopped`] beyond the budget.
+    /// - [`StorageError::StateRootMismatch`] if the proof does not lead to the block's state root.
+    pub fn proof(
+        &self,
+        number: BlockNumber,
+        address: Address,
+        slots: &[B256],
+        budget: ProofBudget<'_>,
+    ) -> StorageResult<AccountProof> {
+        proof::prove(&self.tx, number, address, slots, budget)
     }
 
     /// The state root computed anew from every account and slot. For checking a database; it takes

@@ -1,6 +1,9 @@
 //! Every table of the database: its name, key and value.
 
-use crate::codec::{BodyIndex, HashedAccount, JournaledSeal, Key, Value};
+use crate::{
+    codec::{BodyIndex, HashedAccount, JournaledSeal, Key, Value},
+    logs::{Mark, Marks},
+};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
 use alloy_trie::BranchNodeCompact;
@@ -9,7 +12,7 @@ use reth_primitives_traits::{Account, Bytecode};
 use wattline_primitives::{Block, Receipt, TransactionSigned};
 
 /// Version of the layout below. Raise it with every change that older builds cannot read.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// A table of the database.
 pub(crate) trait Table {
@@ -65,6 +68,11 @@ tables! {
     Receipts: u64 => Receipt;
     /// Block number and position in the block by transaction hash.
     TransactionHashNumbers: B256 => (u64, u64);
+    /// What the logs of each whole section of blocks say, as sorted marks in parts: by number of
+    /// the section and last mark of the part.
+    LogSections: (u64, Mark) => Marks;
+    /// The same of the blocks after the last whole section, by block number.
+    RecentLogs: (u64, Mark) => Marks;
     /// Accounts of the head state by address.
     PlainAccounts: Address => Account;
     /// Non-zero storage of the head state by address and slot.

@@ -169,6 +169,12 @@ pub(crate) struct Cursor<'tx, T: Table, K: Kind> {
 /// need not be one of its own ("invalid argument").
 type RawEntry<'tx> = Option<(Cow<'tx, [u8]>, Vec<u8>)>;
 
+impl<T: Table, K: Kind> fmt::Debug for Cursor<'_, T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cursor({})", T::NAME)
+    }
+}
+
 impl<'tx, T: Table, K: Kind> Cursor<'tx, T, K> {
     fn decode(entry: RawEntry<'tx>) -> StorageResult<Option<(T::Key, T::Value)>> {
         let Some((key, value)) = entry else {

@@ -4,7 +4,7 @@ use crate::{
     StorageError, StorageResult, TrieUpdates, WriterState, blocks,
     codec::JournaledSeal,
     env::{Env, Turn},
-    history,
+    history, logs,
     tables::{Headers, SealJournal, Snapshots, TotalDifficulties},
     trie::{self, HashedChanges},
     tx::RwTx,
@@ -99,6 +99,7 @@ impl Writer {
             let difficulty = tx.expect::<TotalDifficulties>(&head.hash)?;
             let difficulty = difficulty.saturating_add(block.difficulty);
             blocks::put_canonical(tx, block, receipts, difficulty)?;
+            logs::append(tx, block.number, receipts)?;
             history::apply(tx, block.number, state)?;
             trie.write(tx)
         })
@@ -126,6 +127,7 @@ impl Writer {
                 .rev()
                 .map(|number| blocks::remove_head(tx, number))
                 .collect::<StorageResult<Vec<_>>>()?;
+            logs::unwind_to(tx, number)?;
             let undone = history::undo_to(tx, number)?;
             let changes = HashedChanges::of_plain(&undone.accounts, &undone.slots);
             let updates = trie::compute(std::slice::from_ref(tx), head.hash, root, changes)?;

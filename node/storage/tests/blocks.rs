@@ -93,6 +93,28 @@ fn a_reader_sees_its_snapshot_while_blocks_are_appended_and_undone() {
 }
 
 #[test]
+fn readers_do_not_wait_for_the_writer() {
+    let (_dir, mut chain) = chain_of(3);
+    let (executed, _) = chain.next(&[Op::Pay(1, 1_000_000)]);
+    let storage = chain.storage.clone();
+    let (send, receive) = std::sync::mpsc::channel();
+    let mut writer = storage.writer().unwrap();
+    writer.append(&executed).unwrap();
+    std::thread::spawn(move || {
+        let state = chain.storage.state().unwrap();
+        let balance = state.account(&address(1)).unwrap().unwrap().balance;
+        let head = chain.storage.reader().unwrap().head().unwrap().number;
+        send.send((head, balance, chain.worlds[3][&address(1)].balance))
+    });
+    // The block is written and not yet committed; the reader must answer meanwhile.
+    let answer = receive.recv_timeout(std::time::Duration::from_secs(60));
+    let (head, balance, expected) = answer.unwrap();
+    assert_eq!((head, balance), (3, expected));
+    writer.commit().unwrap();
+    assert_eq!(storage.reader().unwrap().head().unwrap().number, 4);
+}
+
+#[test]
 fn a_dropped_writer_leaves_no_trace() {
     let (_dir, mut chain) = chain_of(2);
     let (executed, world) = chain.next(&[Op::Pay(3, 5), Op::Create(40, 1, vec![(1, 1)])]);
@@ -451,7 +473,7 @@ fn statistics_count_every_table() {
         .map(|b| b.block.body().transactions.len() as u64)
         .sum();
     assert_eq!(entries("Transactions"), transactions);
-    assert_eq!(stats.len(), 24);
+    assert_eq!(stats.len(), 26);
     assert!(
         stats
             .iter()

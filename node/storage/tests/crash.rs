@@ -10,7 +10,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 use support::{Op, World, genesis_world};
-use wattline_storage::{ExecutedBlock, Storage};
+use wattline_storage::{ExecutedBlock, LogPattern, Storage, StorageResult};
 
 const DIR: &str = "WATTLINE_CRASH_TEST_DIR";
 const ROUNDS: u64 = 24;
@@ -159,10 +159,16 @@ fn a_process_killed_while_appending_reopens_at_a_whole_block() {
         reader.verify().unwrap();
         let header = reader.header(head.number).unwrap().unwrap();
         assert_eq!(reader.recompute_state_root().unwrap(), header.state_root);
+        let any = LogPattern::new(&[], [&[]; 4]);
+        let with_logs: StorageResult<Vec<_>> =
+            reader.log_blocks(&any, 0..=u64::MAX).unwrap().collect();
+        let with_logs = with_logs.unwrap().concat();
         for number in 1..=head.number {
             let block = reader.block(number).unwrap().unwrap();
             let receipts = reader.receipts(number).unwrap().unwrap();
             assert_eq!(receipts.len(), block.body().transactions.len());
+            let logs = receipts.iter().any(|receipt| !receipt.logs.is_empty());
+            assert_eq!(with_logs.contains(&number), logs);
             assert_eq!(
                 block.parent_hash,
                 reader.block_hash(number - 1).unwrap().unwrap()

@@ -4,10 +4,11 @@ use alloy_consensus::BlockHeader as _;
 use alloy_primitives::BlockNumber;
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, FilterBlockOption, Log};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
-use wattline_storage::Reader;
+use wattline_storage::{LogPattern, Reader};
 
 use crate::{
-    RpcError, RpcLimits, block_id, convert,
+    RpcError, RpcLimits, block_id,
+    convert::LogPlace,
     doc::{Method, Schema, required},
     node::Node,
     workers::Stop,
@@ -95,32 +96,65 @@ pub(super) fn search(
             limits.log_blocks
         )));
     }
+    let pattern = LogPattern::new(
+        filter.address.iter(),
+        filter.topics.each_ref().map(|t| t.iter()),
+    );
     let mut found = Vec::new();
-    for number in from..=to {
+    for numbers in reader.log_blocks(&pattern, from..=to)? {
+        for number in numbers? {
+            stop.check()?;
+            search_block(reader, filter, number, limits.log_results, &mut found)?;
+            if found.len() > limits.log_results {
+                return Err(RpcError::LimitExceeded(format!(
+                    "query returned more than {} results: narrow the range of blocks (up to \
+                     {number} is too much from {from}) or filter by address or topics",
+                    limits.log_results
+                )));
+            }
+        }
         stop.check()?;
-        let Some(header) = reader.header(number)? else {
-            return Err(RpcError::UnknownBlock);
-        };
-        if header.logs_bloom().is_zero() || !filter.matches_bloom(header.logs_bloom()) {
-            continue;
-        }
-        let Some(block) = reader.block_with_receipts(number)? else {
-            return Err(RpcError::UnknownBlock);
-        };
-        let logs = convert::logs(&block.block, &block.receipts, false, |log| {
-            filter.matches(log)
-        });
-        // One more than the limit tells that there are more, without collecting them all.
-        found.extend(logs.take(limits.log_results + 1 - found.len()));
-        if found.len() > limits.log_results {
-            return Err(RpcError::LimitExceeded(format!(
-                "query returned more than {} results: narrow the range of blocks (up to {number} \
-                 is too much from {from}) or filter by address or topics",
-                limits.log_results
-            )));
-        }
     }
     Ok(found)
+}
+
+/// Adds what the filter matches in a block, but no more than makes one above the limit: that tells
+/// that there are more, without collecting them all.
+fn search_block(
+    reader: &Reader,
+    filter: &Filter,
+    number: BlockNumber,
+    limit: usize,
+    found: &mut Vec<Log>,
+) -> Result<(), RpcError> {
+    let header = reader.header(number)?.ok_or(RpcError::UnknownBlock)?;
+    if !filter.matches_bloom(header.logs_bloom()) {
+        return Ok(());
+    }
+    let receipts = reader.receipts(number)?.ok_or(RpcError::UnknownBlock)?;
+    let place = LogPlace::of(&header);
+    let mut log_index = 0;
+    for (tx_index, receipt) in (0..).zip(receipts) {
+        // Of the transactions only those with matching logs are read.
+        let mut tx_hash = None;
+        for log in receipt.logs {
+            if found.len() > limit {
+                return Ok(());
+            }
+            if filter.matches(&log) {
+                let hash = match tx_hash {
+                    Some(hash) => hash,
+                    None => reader
+                        .transaction_hash(number, tx_index)?
+                        .ok_or(RpcError::UnknownBlock)?,
+                };
+                tx_hash = Some(hash);
+                found.push(place.log(log, hash, tx_index, log_index));
+            }
+            log_index += 1;
+        }
+    }
+    Ok(())
 }
 
 /// The canonical blocks that a filter asks for, from and to inclusive; `None` if all of them are

@@ -5,6 +5,7 @@ mod call;
 mod fees;
 mod filters;
 mod logs;
+mod proof;
 mod pubsub;
 mod state;
 mod submit;
@@ -20,6 +21,7 @@ pub(crate) const DOCS: &[&[Method]] = &[
     call::DOCS,
     logs::DOCS,
     filters::DOCS,
+    proof::DOCS,
     fees::DOCS,
     submit::DOCS,
     pubsub::DOCS,
@@ -33,6 +35,7 @@ pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError>
     module.merge(call::methods(node.clone()))?;
     module.merge(logs::methods(node.clone()))?;
     module.merge(filters::methods(node.clone()))?;
+    module.merge(proof::methods(node.clone()))?;
     module.merge(fees::methods(node.clone()))?;
     module.merge(submit::methods(node.clone()))?;
     module.merge(pubsub::methods(node.clone()))?;

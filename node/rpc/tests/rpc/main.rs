@@ -12,6 +12,7 @@ mod filters;
 mod hostile;
 mod limits;
 mod logs;
+mod proofs;
 mod pubsub;
 mod reads;
 mod submit;

@@ -1,6 +1,7 @@
 //! Keys: fixed-size parts, big-endian, one after the other, so that MDBX's byte order is the order
 //! of the parts.
 
+use crate::logs::Mark;
 use alloy_primitives::{Address, B256};
 use nybbles::Nibbles;
 
@@ -123,6 +124,7 @@ tuple_keys!(
     (address: Address = ADDRESS, slot: B256 = HASH),
     (address: B256 = HASH, slot: B256 = HASH),
     (address: B256 = HASH, path: Nibbles = REST),
+    (run: u64 = NUMBER, last: Mark = REST),
     (block: u64 = NUMBER, address: Address = ADDRESS),
     (block: u64 = NUMBER, address: Address = ADDRESS, slot: B256 = HASH),
     (address: Address = ADDRESS, block: u64 = NUMBER),

@@ -3,5 +3,5 @@
 mod keys;
 mod values;
 
-pub(crate) use keys::Key;
+pub(crate) use keys::{Key, KeyBytes};
 pub(crate) use values::{BodyIndex, HashedAccount, JournaledSeal, Value};

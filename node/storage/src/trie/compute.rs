@@ -1,6 +1,7 @@
 //! The state root: the roots of all changed storage tries, then that of the state trie.
 
 use super::{
+    Check,
     changes::{AccountChange, HashedChanges},
     source::{AccountSource, StorageCursors},
     updates::{StorageUpdates, TrieUpdates},
@@ -34,9 +35,32 @@ pub(crate) fn compute<K: Kind>(
     let Some(tx) = txs.first() else {
         return Ok(updates);
     };
-    let roots = storage_roots(txs, &changes.0)?;
+    (updates.accounts, updates.storages) = leaves(txs, changes, &|| Ok(()))?;
+    if !updates.accounts.is_empty() {
+        let mut accounts = AccountSource::new(tx)?;
+        (updates.root, updates.nodes) = root_after(&mut accounts, &updates.accounts, &|| Ok(()))?;
+    }
+    Ok(updates)
+}
 
-    let mut accounts = AccountSource::new(tx)?;
+/// Leaves of the state trie that change, and what changes in the storage tries below them; both
+/// by hash of the address.
+type Leaves = (
+    Vec<(B256, Option<HashedAccount>)>,
+    Vec<(B256, StorageUpdates)>,
+);
+
+/// What `changes` lead to in the leaves of the state trie.
+pub(super) fn leaves<K: Kind>(
+    txs: &[Tx<K>],
+    changes: HashedChanges,
+    check: Check<'_>,
+) -> StorageResult<Leaves> {
+    let (mut accounts, mut storages) = (Vec::new(), Vec::new());
+    let Some(tx) = txs.first() else {
+        return Ok((accounts, storages));
+    };
+    let roots = storage_roots(txs, &changes.0, check)?;
     for (change, computed) in changes.0.into_iter().zip(roots) {
         let AccountChange {
             address,
@@ -54,7 +78,7 @@ pub(crate) fn compute<K: Kind>(
             storage_root,
         });
         if after != before {
-            updates.accounts.push((address, after));
+            accounts.push((address, after));
         }
         if !storage.is_empty() {
             let nodes = computed.map(|(_, nodes)| nodes).unwrap_or_default();
@@ -63,13 +87,10 @@ pub(crate) fn compute<K: Kind>(
                 slots: storage.slots,
                 nodes,
             };
-            updates.storages.push((address, storage));
+            storages.push((address, storage));
         }
     }
-    if !updates.accounts.is_empty() {
-        (updates.root, updates.nodes) = root_after(&mut accounts, &updates.accounts)?;
-    }
-    Ok(updates)
+    Ok((accounts, storages))
 }
 
 type StorageRoot = Option<(B256, NodeUpdates)>;
@@ -78,6 +99,7 @@ type StorageRoot = Option<(B256, NodeUpdates)>;
 fn storage_roots<K: Kind>(
     txs: &[Tx<K>],
     changes: &[AccountChange],
+    check: Check<'_>,
 ) -> StorageResult<Vec<StorageRoot>> {
     // Storage tries differ in size by orders of magnitude, so whoever is free takes the next.
     let next = AtomicUsize::new(0);
@@ -89,7 +111,7 @@ fn storage_roots<K: Kind>(
             let Some(change) = changes.get(index) else {
                 return Ok(done);
             };
-            if let Some(root) = storage_root(&mut cursors, change)? {
+            if let Some(root) = storage_root(&mut cursors, change, check)? {
                 done.push((index, Some(root)));
             }
         }
@@ -110,11 +132,18 @@ fn storage_root<K: Kind>(
     AccountChange {
         address, storage, ..
     }: &AccountChange,
+    check: Check<'_>,
 ) -> StorageResult<StorageRoot> {
     if storage.slots.is_empty() {
         return Ok(None);
     }
+    let slots = slot_leaves(&storage.slots);
+    let mut source = cursors.account(*address, storage.wiped);
+    root_after(&mut source, &slots, check).map(Some)
+}
+
+/// Slots as leaves of a storage trie, which has none for zero.
+pub(super) fn slot_leaves(slots: &[(B256, U256)]) -> Vec<(B256, Option<U256>)> {
     let leaf = |(slot, value): &(B256, U256)| (*slot, (!value.is_zero()).then_some(*value));
-    let slots: Vec<_> = storage.slots.iter().map(leaf).collect();
-    root_after(&mut cursors.account(*address, storage.wiped), &slots).map(Some)
+    slots.iter().map(leaf).collect()
 }

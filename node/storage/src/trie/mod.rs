@@ -8,10 +8,17 @@
 
 mod changes;
 mod compute;
+mod proof;
 mod source;
 mod updates;
 mod walk;
 
+use crate::StorageResult;
+
+/// Asked now and then in long work: an error ends it.
+pub(crate) type Check<'a> = &'a (dyn Fn() -> StorageResult<()> + Sync);
+
 pub(crate) use changes::{HashedChanges, genesis_account};
 pub(crate) use compute::compute;
+pub(crate) use proof::prove;
 pub use updates::TrieUpdates;

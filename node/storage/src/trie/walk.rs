@@ -4,10 +4,13 @@
 //! their paths. The walk gives it exactly that: the stored hash of every subtree without a changed
 //! key, and single leaves where there is nothing stored to use.
 
-use super::source::TrieSource;
+use super::{Check, source::TrieSource};
 use crate::{StorageError, StorageResult};
 use alloy_primitives::{B256, map::HashMap};
-use alloy_trie::{BranchNodeCompact, HashBuilder};
+use alloy_trie::{
+    BranchNodeCompact, HashBuilder,
+    proof::{ProofNodes, ProofRetainer},
+};
 use nybbles::Nibbles;
 
 /// Branch nodes to store, or to remove where there is None, sorted by path.
@@ -21,12 +24,15 @@ const KEY_NIBBLES: usize = 64;
 pub(crate) fn root_after<S: TrieSource>(
     source: &mut S,
     changes: &[(B256, Option<S::Leaf>)],
+    check: Check<'_>,
 ) -> StorageResult<(B256, NodeUpdates)> {
     let mut walk = Walk {
         source,
         builder: HashBuilder::default().with_updates(true),
+        targets: &[],
         visited: HashMap::default(),
         rlp: Vec::new(),
+        check,
     };
     walk.subtree(Nibbles::new(), changes, true)?;
     let Walk {
@@ -50,12 +56,39 @@ pub(crate) fn root_after<S: TrieSource>(
     Ok((root, updates))
 }
 
+/// Computes the root of the trie in `source` after `changes`, and its nodes on the ways to
+/// `targets`. Both are sorted by key.
+pub(crate) fn proof_after<S: TrieSource>(
+    source: &mut S,
+    changes: &[(B256, Option<S::Leaf>)],
+    targets: &[B256],
+    check: Check<'_>,
+) -> StorageResult<(B256, ProofNodes)> {
+    let retainer = ProofRetainer::new(targets.iter().map(Nibbles::unpack).collect());
+    let mut walk = Walk {
+        source,
+        builder: HashBuilder::default().with_proof_retainer(retainer),
+        targets,
+        visited: HashMap::default(),
+        rlp: Vec::new(),
+        check,
+    };
+    walk.subtree(Nibbles::new(), changes, true)?;
+    let mut builder = walk.builder;
+    let root = builder.root();
+    Ok((root, builder.take_proof_nodes()))
+}
+
 struct Walk<'a, S: TrieSource> {
     source: &'a mut S,
     builder: HashBuilder,
+    /// Keys on whose way no stored hash may stand for a node, sorted.
+    targets: &'a [B256],
     /// Stored branches that the walk went through.
     visited: HashMap<Nibbles, BranchNodeCompact>,
     rlp: Vec<u8>,
+    /// Asked at every branch whether to go on.
+    check: Check<'a>,
 }
 
 impl<S: TrieSource> Walk<'_, S> {
@@ -67,6 +100,7 @@ impl<S: TrieSource> Walk<'_, S> {
         changes: &[(B256, Option<S::Leaf>)],
         stored: bool,
     ) -> StorageResult<()> {
+        (self.check)()?;
         let found = if stored {
             self.source.branch_at_or_below(&path)?
         } else {
@@ -113,13 +147,24 @@ impl<S: TrieSource> Walk<'_, S> {
         if !branch.state_mask.is_bit_set(nibble) {
             self.insert(changed);
             Ok(())
-        } else if changed.is_empty() && branch.hash_mask.is_bit_set(nibble) {
+        } else if changed.is_empty()
+            && branch.hash_mask.is_bit_set(nibble)
+            && !self.leads_to_target(&path)
+        {
             self.builder
                 .add_branch(path, branch.hash_for_nibble(nibble), stored);
             Ok(())
         } else {
             self.subtree(path, changed, stored)
         }
+    }
+
+    fn leads_to_target(&self, path: &Nibbles) -> bool {
+        let lowest = lowest_key(path);
+        let first = self.targets.partition_point(|key| *key < lowest);
+        self.targets
+            .get(first)
+            .is_some_and(|key| is_below(key, path))
     }
 
     /// Builds the subtree at `path` from its leaves alone.
@@ -189,9 +234,10 @@ fn nibble_of(key: &B256, depth: usize) -> u8 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
+    use super::{super::proof::way_to, *};
     use alloy_primitives::U256;
     use alloy_rlp::Encodable;
+    use alloy_trie::proof::verify_proof;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -250,7 +296,7 @@ mod tests {
         /// Applies changes incrementally and returns the new root.
         fn change(&mut self, changes: &BTreeMap<B256, Option<U256>>) -> B256 {
             let changes: Vec<_> = changes.iter().map(|(key, value)| (*key, *value)).collect();
-            let (root, nodes) = root_after(self, &changes).unwrap();
+            let (root, nodes) = root_after(self, &changes, &|| Ok(())).unwrap();
             for (path, node) in nodes {
                 match node {
                     Some(node) => self.branches.insert(path.to_vec(), node),
@@ -281,6 +327,29 @@ mod tests {
                     .map(|(path, node)| (path.to_vec(), node))
                     .collect(),
             )
+        }
+    }
+
+    /// Proofs of all of `keys` after `changes` verify, those of keys without a leaf too.
+    fn assert_proofs(trie: &mut Trie, changes: &BTreeMap<B256, Option<U256>>, keys: &[B256]) {
+        let mut after = trie.leaves.clone();
+        for (key, value) in changes {
+            match value {
+                Some(value) => after.insert(*key, *value),
+                None => after.remove(key),
+            };
+        }
+        let changes: Vec<_> = changes.iter().map(|(key, value)| (*key, *value)).collect();
+        let (root, _) = root_after(trie, &changes, &|| Ok(())).unwrap();
+        let mut targets = keys.to_vec();
+        targets.sort_unstable();
+        targets.dedup();
+        let (proven, nodes) = proof_after(trie, &changes, &targets, &|| Ok(())).unwrap();
+        assert_eq!(proven, root);
+        for key in targets {
+            let leaf = after.get(&key).map(alloy_rlp::encode);
+            let way = way_to(&nodes, key);
+            verify_proof(root, Nibbles::unpack(key), leaf, &way).unwrap();
         }
     }
 
@@ -327,6 +396,20 @@ mod tests {
                 prop_assert_eq!(root, expected);
                 prop_assert_eq!(&trie.branches, &branches);
             }
+        }
+
+        #[test]
+        fn proofs_verify_also_where_nodes_are_part_of_their_parents(
+            base in changes(key(), 40),
+            change in changes(key(), 12),
+            keys in prop::collection::vec(key(), 1..12),
+        ) {
+            let mut trie = Trie::default();
+            trie.change(&base);
+            let present = base.keys().take(4).copied();
+            let keys: Vec<_> = keys.into_iter().chain(present).collect();
+            assert_proofs(&mut trie, &BTreeMap::new(), &keys);
+            assert_proofs(&mut trie, &change, &keys);
         }
 
         #[test]
