@@ -17,6 +17,7 @@ mod history;
 mod logs;
 mod proof;
 mod reader;
+mod seals;
 mod state;
 mod storage;
 mod tables;

@@ -190,8 +190,7 @@ impl Storage {
     /// that may be open.
     ///
     /// # Errors
-    /// [`StorageError::AlreadySealed`] if it sealed another block on that parent before. The same
-    /// one again is fine.
+    /// Those of [`Writer::journal_seal`].
     pub fn journal_seal(
         &self,
         number: BlockNumber,

@@ -103,6 +103,8 @@ tables! {
     Snapshots: B256 => Vec<u8>;
     /// What this node's signer sealed on each parent, by hash of the parent.
     SealJournal: B256 => JournaledSeal;
+    /// The parents in the seal journal by number of the block that was sealed on them.
+    SealedNumbers: (u64, B256) => ();
     /// Facts about the database itself, by the keys in [`meta`].
     Meta: u64 => Vec<u8>;
 }

@@ -2,10 +2,9 @@
 
 use crate::{
     StorageError, StorageResult, TrieUpdates, WriterState, blocks,
-    codec::JournaledSeal,
     env::{Env, Turn},
-    history, logs,
-    tables::{Headers, SealJournal, Snapshots, TotalDifficulties},
+    history, logs, seals,
+    tables::{Headers, Snapshots, TotalDifficulties},
     trie::{self, HashedChanges},
     tx::RwTx,
 };
@@ -170,29 +169,20 @@ impl Writer {
     /// this transaction: a crash leaves the entry and the sealed block, or neither.
     ///
     /// # Errors
-    /// [`StorageError::AlreadySealed`] if it sealed another block on that parent before. The same
-    /// one again is fine.
+    /// - [`StorageError::AlreadySealed`] if it sealed another block on that parent before. The same
+    ///   one again is fine.
+    /// - [`StorageError::SealForgotten`] if it sealed blocks so far ahead of this one that it cannot
+    ///   know.
     pub fn journal_seal(
         &mut self,
         number: BlockNumber,
         parent: B256,
         seal_hash: B256,
     ) -> StorageResult<()> {
-        if let Some(JournaledSeal {
-            seal_hash: sealed, ..
-        }) = self.tx.get::<SealJournal>(&parent)?
-        {
-            if sealed == seal_hash {
-                return Ok(());
-            }
-            return Err(StorageError::AlreadySealed {
-                parent,
-                sealed,
-                requested: seal_hash,
-            });
+        if seals::check(&self.tx, number, parent, seal_hash)? {
+            return Ok(());
         }
-        let seal = JournaledSeal { number, seal_hash };
-        self.change(|tx| tx.put::<SealJournal>(&parent, &seal))
+        self.change(|tx| seals::record(tx, number, parent, seal_hash))
     }
 
     /// Remembers the consensus snapshot after a block.

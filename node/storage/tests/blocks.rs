@@ -455,6 +455,44 @@ fn a_signer_never_journals_two_seals_on_one_parent() {
 }
 
 #[test]
+fn seals_far_behind_are_forgotten_and_their_places_stay_closed() {
+    const REMEMBERED: u64 = 65_536;
+    let (_dir, chain) = chain_of(0);
+    let storage = &chain.storage;
+    let parent = |number: u64| B256::from(U256::from(number - 1));
+    let mut writer = storage.writer().unwrap();
+    for number in 1..=REMEMBERED + 3 {
+        writer
+            .journal_seal(number, parent(number), B256::repeat_byte(1))
+            .unwrap();
+    }
+    writer.commit().unwrap();
+    let reader = storage.reader().unwrap();
+    assert_eq!(reader.sealed_on(parent(3)).unwrap(), None);
+    assert!(reader.sealed_on(parent(4)).unwrap().is_some());
+    let stats = storage.stats().unwrap();
+    for name in ["SealJournal", "SealedNumbers"] {
+        let table = stats.iter().find(|table| table.name == name);
+        assert_eq!(table.unwrap().entries, REMEMBERED);
+    }
+    let seal = |number: u64, parent| storage.journal_seal(number, parent, B256::repeat_byte(2));
+    // Whatever was sealed there, and on any parent, since it is not known any more.
+    for parent in [parent(3), B256::repeat_byte(9)] {
+        let error = seal(3, parent).unwrap_err();
+        assert!(matches!(
+            error,
+            StorageError::SealForgotten {
+                number: 3,
+                oldest: 4
+            }
+        ));
+    }
+    let error = seal(4, parent(4)).unwrap_err();
+    assert!(matches!(error, StorageError::AlreadySealed { .. }));
+    seal(4, B256::repeat_byte(9)).unwrap();
+}
+
+#[test]
 fn statistics_count_every_table() {
     let (_dir, chain) = chain_of(4);
     let stats = chain.storage.stats().unwrap();
@@ -473,7 +511,7 @@ fn statistics_count_every_table() {
         .map(|b| b.block.body().transactions.len() as u64)
         .sum();
     assert_eq!(entries("Transactions"), transactions);
-    assert_eq!(stats.len(), 26);
+    assert_eq!(stats.len(), 27);
     assert!(
         stats
             .iter()
