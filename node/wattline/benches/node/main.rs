@@ -1,0 +1,107 @@
+//! This node against anvil, on the same machine in the same run: throughput, latency, reads and
+//! memory. Each peer is measured alone, one after the other, with the same accounts, the same
+//! genesis state, blocks of one second and the same block gas limit.
+//!
+//! `cargo bench -p wattline --bench node`; see `--help` after `--`.
+#![allow(missing_docs)]
+
+mod connection;
+mod load;
+mod peer;
+mod reads;
+mod report;
+mod senders;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+use eyre::WrapErr;
+
+use crate::{
+    peer::{Kind, Peer},
+    report::{Figures, Report},
+    senders::Senders,
+};
+
+/// Accounts that send.
+const SENDERS: usize = 50;
+/// Gas limit of a block.
+const GAS_LIMIT: u64 = 300_000_000;
+
+/// Compares this node with anvil and prints ratios, ours to theirs.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Part of the work to do, for a quick look; goals hold for 1
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+
+    /// Measure one peer only: wattline or anvil
+    #[arg(long)]
+    only: Option<Kind>,
+
+    /// The anvil executable
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/node_modules/.bin/anvil"))]
+    anvil: PathBuf,
+
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Options {
+    fn scaled(&self, count: usize) -> usize {
+        let scaled = count as f64 * self.scale / SENDERS as f64;
+        (scaled.round() as usize).max(1) * SENDERS
+    }
+}
+
+#[tokio::main]
+async fn main() -> eyre::Result<()> {
+    let options = Options::parse();
+    let kinds = match options.only {
+        Some(kind) => vec![kind],
+        None => vec![Kind::Wattline, Kind::Anvil],
+    };
+    let mut report = Report::default();
+    for kind in kinds {
+        let figures = measure(kind, &options)
+            .await
+            .wrap_err_with(|| format!("cannot measure {kind}"))?;
+        report.add(kind, figures);
+    }
+    print!("{report}");
+    Ok(())
+}
+
+/// Does all the work on one freshly started peer.
+async fn measure(kind: Kind, options: &Options) -> eyre::Result<Figures> {
+    let mut senders = Senders::new(SENDERS);
+    let peer = Peer::start(kind, options, &senders).await?;
+    let mut figures = Figures {
+        memory_at_start: peer.memory()?,
+        ..Figures::default()
+    };
+    load::give_tokens(&peer, &senders).await?;
+
+    let transfers = senders.transfers(options.scaled(50_000));
+    eprintln!("{kind}: {} plain transfers", transfers.len());
+    figures.transfers = load::until_included(&peer, &transfers, &senders).await?;
+
+    let tokens = senders.token_transfers(options.scaled(20_000));
+    eprintln!("{kind}: {} ERC-20 transfers", tokens.len());
+    figures.tokens = load::until_included(&peer, &tokens, &senders).await?;
+
+    let paced = senders.transfers(options.scaled(10_000));
+    eprintln!("{kind}: {} transfers at 1,000 per second", paced.len());
+    figures.latency = load::send_to_inclusion(&peer, &paced, 1_000).await?;
+
+    figures.reads = reads::all(&peer, &mut senders, options.scale).await?;
+
+    let rest = options.scaled(100_000).saturating_sub(senders.sent());
+    let rest = senders.transfers(rest / SENDERS * SENDERS);
+    eprintln!("{kind}: {} more transfers", rest.len());
+    load::until_included(&peer, &rest, &senders).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    figures.memory_at_end = peer.memory()?;
+    Ok(figures)
+}

@@ -1,0 +1,145 @@
+//! Reading: requests per second over connections that each ask again as soon as they are
+//! answered.
+
+use std::time::{Duration, Instant};
+
+use alloy::{
+    primitives::{Address, U256, address, hex},
+    sol,
+    sol_types::SolCall,
+};
+use bytes::Bytes;
+use eyre::{bail, eyre};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    connection::{self, Connection, quantity},
+    load,
+    peer::Peer,
+    senders::{Senders, TOKEN},
+};
+
+const CONNECTIONS: usize = 16;
+const MARKET: Address = address!("0xE1EC000000000000000000000000000000000005");
+const REGISTRY: Address = address!("0xE1EC000000000000000000000000000000000003");
+const VAULT: Address = address!("0xE1EC000000000000000000000000000000000004");
+/// Transactions in the block that is read.
+const IN_BLOCK: usize = 200;
+
+sol! {
+    function balanceOf(address account) external view;
+    function orderCount(uint256 product) external view;
+    function accountInfo(uint256 product, address account) external view;
+    function zones() external view;
+    function participant(address account) external view;
+}
+
+/// Requests per second by what is read.
+pub(crate) async fn all(
+    peer: &Peer,
+    senders: &mut Senders,
+    scale: f64,
+) -> eyre::Result<Vec<(&'static str, f64)>> {
+    let block = full_block(peer, senders).await?;
+    let account = senders.addresses()[0];
+    let mut calls = Vec::new();
+    for (to, data) in views(account) {
+        let call = json!([{"to": to, "data": hex::encode_prefixed(data)}, "latest"]);
+        calls.push(("eth_call", call));
+    }
+    let balances = senders.addresses();
+    let balances = balances.iter().map(|address| ("eth_getBalance", json!([address, "latest"])));
+    let block = format!("{block:#x}");
+    let logs = json!([{"fromBlock": block, "toBlock": block, "address": TOKEN}]);
+    let work: [(&'static str, Vec<(&str, Value)>); 4] = [
+        ("eth_call, views of the market", calls),
+        ("eth_getBalance", balances.collect()),
+        (
+            "eth_getBlockByNumber, 200 transactions",
+            vec![("eth_getBlockByNumber", json!([block, true]))],
+        ),
+        ("eth_getLogs, 200 logs", vec![("eth_getLogs", logs)]),
+    ];
+    let span = Duration::from_secs_f64((4.0 * scale).clamp(0.5, 4.0));
+    let mut rates = Vec::new();
+    for (name, requests) in work {
+        eprintln!("{name}");
+        rates.push((name, rate(peer, requests, span).await?));
+    }
+    Ok(rates)
+}
+
+/// Views that both peers answer: none needs the precompile, which anvil has not.
+fn views(account: Address) -> Vec<(Address, Vec<u8>)> {
+    let product = U256::from(1_u128 << 64 | 1_800_000_000);
+    vec![
+        (TOKEN, balanceOfCall { account }.abi_encode()),
+        (VAULT, balanceOfCall { account }.abi_encode()),
+        (MARKET, orderCountCall { product }.abi_encode()),
+        (MARKET, accountInfoCall { product, account }.abi_encode()),
+        (REGISTRY, zonesCall {}.abi_encode()),
+        (REGISTRY, participantCall { account }.abi_encode()),
+    ]
+}
+
+/// Sends ERC-20 transfers until one block holds all of one batch, and returns that block.
+async fn full_block(peer: &Peer, senders: &mut Senders) -> eyre::Result<u64> {
+    let mut connection = Connection::open(peer.addr).await?;
+    for _ in 0..10 {
+        let before = quantity(&connection.call("eth_blockNumber", json!([])).await?)?;
+        let transfers = senders.token_transfers(IN_BLOCK);
+        load::until_included(peer, &transfers, senders).await?;
+        let after = quantity(&connection.call("eth_blockNumber", json!([])).await?)?;
+        for number in before..=after {
+            let block = connection
+                .call("eth_getBlockByNumber", json!([format!("{number:#x}"), false]))
+                .await?;
+            let transactions = block["transactions"].as_array();
+            let transactions = transactions.ok_or_else(|| eyre!("no block {number}"))?;
+            if transactions.len() == IN_BLOCK {
+                return Ok(number);
+            }
+        }
+    }
+    bail!("no block took {IN_BLOCK} transfers at once")
+}
+
+/// Asks in turn from all connections for `span`.
+async fn rate(
+    peer: &Peer,
+    requests: Vec<(&str, Value)>,
+    span: Duration,
+) -> eyre::Result<f64> {
+    let bodies: Vec<Bytes> = requests
+        .into_iter()
+        .map(|(method, params)| connection::request(1, method, &params))
+        .collect();
+    let mut tasks = JoinSet::new();
+    for first in 0..CONNECTIONS {
+        let mut connection = Connection::open(peer.addr).await?;
+        let bodies = bodies.clone();
+        // Each kind of answer is right before it is counted.
+        for body in &bodies {
+            let result = connection::result(&connection.post(body.clone()).await?)?;
+            if result.is_null() {
+                bail!("an empty answer to {}", String::from_utf8_lossy(body));
+            }
+        }
+        tasks.spawn(async move {
+            let started = Instant::now();
+            let mut count = 0_usize;
+            while started.elapsed() < span {
+                let body = bodies[(first + count) % bodies.len()].clone();
+                connection.post(body).await?;
+                count += 1;
+            }
+            eyre::Ok(count)
+        });
+    }
+    let mut total = 0;
+    while let Some(count) = tasks.join_next().await {
+        total += count??;
+    }
+    Ok(total as f64 / span.as_secs_f64())
+}
