@@ -26,6 +26,42 @@ pub struct BestTransactions {
     senders: HashMap<Address, Rest>,
 }
 
+/// How far a block has come with each sender.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(HashMap<Address, Taken>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    next_nonce: u64,
+    count: u64,
+}
+
+impl Progress {
+    /// Notes that the block has taken a transaction.
+    pub fn took(&mut self, transaction: &PooledTransaction) {
+        let taken = self.0.entry(transaction.sender()).or_default();
+        taken.next_nonce = transaction.nonce().saturating_add(1);
+        taken.count += 1;
+    }
+
+    /// The next nonce of a sender, and how many of its transactions were taken.
+    pub(crate) fn of(&self, sender: &Address) -> (u64, u64) {
+        let taken = self.0.get(sender).copied().unwrap_or_default();
+        (taken.next_nonce, taken.count)
+    }
+}
+
+/// What a sender offers.
+pub(crate) struct Candidate {
+    pub(crate) sender: Address,
+    /// The number of the last block that held one of its transactions.
+    pub(crate) last_served: u64,
+    /// How many of its transactions the block has taken already.
+    pub(crate) taken: u64,
+    /// By nonce, without a gap.
+    pub(crate) transactions: Vec<Arc<PooledTransaction>>,
+}
+
 /// What a sender has left behind the transaction that is in the heap.
 #[derive(Debug)]
 struct Rest {
@@ -75,23 +111,20 @@ impl Ord for Head {
 }
 
 impl BestTransactions {
-    /// From each sender's executable transactions, by nonce, and the number of the last block
-    /// that held one of its transactions.
-    pub(crate) fn new(
-        senders: impl Iterator<Item = (Address, u64, Vec<Arc<PooledTransaction>>)>,
-    ) -> Self {
+    /// From what each sender offers.
+    pub(crate) fn new(candidates: impl Iterator<Item = Candidate>) -> Self {
         let mut best = Self {
             heads: BinaryHeap::new(),
             senders: HashMap::new(),
         };
-        for (sender, last_served, transactions) in senders {
+        for candidate in candidates {
             let rest = Rest {
-                transactions: transactions.into_iter(),
-                last_served,
-                taken: 0,
+                transactions: candidate.transactions.into_iter(),
+                last_served: candidate.last_served,
+                taken: candidate.taken,
             };
-            best.senders.insert(sender, rest);
-            best.advance(sender);
+            best.senders.insert(candidate.sender, rest);
+            best.advance(candidate.sender);
         }
         best
     }

@@ -32,7 +32,7 @@ impl Worth {
     fn of(sender: Address, queue: &SenderQueue) -> Option<Self> {
         Some(Self {
             executable: queue.executable_len() == queue.len(),
-            lowest_tip: queue.iter().map(|transaction| transaction.tip).min()?,
+            lowest_tip: queue.lowest_tip()?,
             count: Reverse(queue.len()),
             arrival: Reverse(queue.tail()?.arrival),
             sender,

@@ -37,7 +37,7 @@ pub mod transaction;
 mod validate;
 mod waiting;
 
-pub use best::BestTransactions;
+pub use best::{BestTransactions, Progress};
 pub use config::PoolConfig;
 pub use error::PoolError;
 pub use pool::{Clock, Pool, PoolContent, PoolStatus, ReplayReport};

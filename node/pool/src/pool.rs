@@ -33,7 +33,7 @@ use wattline_storage::Storage;
 pub use replay::ReplayReport;
 
 use crate::{
-    best::BestTransactions,
+    best::{BestTransactions, Progress},
     config::PoolConfig,
     error::PoolError,
     journal::Journal,
@@ -182,7 +182,13 @@ impl Pool {
     /// The executable transactions at this moment, in the order in which a block should take
     /// them.
     pub fn best(&self) -> BestTransactions {
-        self.0.waiting.read().best()
+        self.best_after(&Progress::default())
+    }
+
+    /// Like [`Pool::best`], without what a block has taken already: the turns go on where they
+    /// stood, and looking again costs what is new, not what is in the block.
+    pub fn best_after(&self, progress: &Progress) -> BestTransactions {
+        self.0.waiting.read().best(progress)
     }
 
     /// A waiting transaction.

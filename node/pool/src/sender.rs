@@ -1,6 +1,7 @@
 //! The transactions of one sender, by nonce.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, btree_map},
     sync::Arc,
     time::Duration,
@@ -36,6 +37,8 @@ pub(crate) struct SenderStanding {
 pub(crate) struct SenderQueue {
     pub(crate) standing: SenderStanding,
     transactions: BTreeMap<u64, Arc<PooledTransaction>>,
+    /// How many of the transactions offer each tip.
+    tips: BTreeMap<u128, usize>,
     executable: usize,
     executable_cost: U256,
     bytes: usize,
@@ -77,6 +80,15 @@ impl SenderQueue {
         self.iter().take(self.executable)
     }
 
+    /// The executable transactions from a nonce on.
+    pub(crate) fn executable_from(
+        &self,
+        nonce: u64,
+    ) -> impl Iterator<Item = &Arc<PooledTransaction>> {
+        let end = self.next_nonce().max(nonce);
+        self.transactions.range(nonce..end).map(|(_, found)| found)
+    }
+
     pub(crate) fn queued(&self) -> impl Iterator<Item = &Arc<PooledTransaction>> {
         self.iter().skip(self.executable)
     }
@@ -86,6 +98,11 @@ impl SenderQueue {
         self.transactions
             .last_key_value()
             .map(|(_, transaction)| transaction)
+    }
+
+    /// The lowest tip that any of them offers.
+    pub(crate) fn lowest_tip(&self) -> Option<u128> {
+        self.tips.first_key_value().map(|(tip, _)| *tip)
     }
 
     /// The first nonce that no executable transaction has.
@@ -113,41 +130,70 @@ impl SenderQueue {
         transaction: Arc<PooledTransaction>,
     ) -> Option<Arc<PooledTransaction>> {
         self.bytes += transaction.size;
-        let replaced = self.transactions.insert(transaction.nonce(), transaction);
+        *self.tips.entry(transaction.tip).or_default() += 1;
+        let (nonce, frontier) = (transaction.nonce(), self.next_nonce());
+        let replaced = self.transactions.insert(nonce, transaction);
         if let Some(replaced) = &replaced {
-            self.bytes -= replaced.size;
+            self.gone(replaced);
         }
-        self.recount();
+        match nonce.cmp(&frontier) {
+            Ordering::Less => self.recount(),
+            Ordering::Equal => self.extend(),
+            Ordering::Greater => {}
+        }
         replaced
     }
 
     pub(crate) fn remove(&mut self, nonce: u64) -> Option<Arc<PooledTransaction>> {
+        let frontier = self.next_nonce();
         let removed = self.transactions.remove(&nonce)?;
-        self.bytes -= removed.size;
-        self.recount();
+        self.gone(&removed);
+        if nonce < frontier {
+            self.recount();
+        }
         Some(removed)
     }
 
     /// Takes over what the state says and drops the transactions whose nonce is used up.
     pub(crate) fn set_account(&mut self, account: SenderAccount) -> Vec<Arc<PooledTransaction>> {
+        if account == self.standing.account {
+            return Vec::new();
+        }
         self.standing.account = account;
         let rest = self.transactions.split_off(&account.nonce);
         let stale = std::mem::replace(&mut self.transactions, rest);
-        self.bytes -= stale
-            .values()
-            .map(|transaction| transaction.size)
-            .sum::<usize>();
+        for transaction in stale.values() {
+            self.gone(transaction);
+        }
         self.recount();
         stale.into_values().collect()
+    }
+
+    /// Counts a transaction no longer.
+    fn gone(&mut self, transaction: &PooledTransaction) {
+        self.bytes -= transaction.size;
+        if let btree_map::Entry::Occupied(mut count) = self.tips.entry(transaction.tip) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     /// Finds the executable prefix anew. Linear in the sender's transactions, which are few by
     /// limit.
     fn recount(&mut self) {
-        let mut nonce = self.standing.account.nonce;
-        let mut cost = U256::ZERO;
-        let mut executable = 0;
-        for (found, transaction) in &self.transactions {
+        self.executable = 0;
+        self.executable_cost = U256::ZERO;
+        self.extend();
+    }
+
+    /// Adds to the executable prefix what follows it. Linear in what it adds, so that a sender's
+    /// transactions cost the same however many of them wait.
+    fn extend(&mut self) {
+        let mut nonce = self.next_nonce();
+        let (mut executable, mut cost) = (self.executable, self.executable_cost);
+        for (found, transaction) in self.transactions.range(nonce..) {
             let Some(total) = cost.checked_add(transaction.cost) else {
                 break;
             };

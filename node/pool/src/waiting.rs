@@ -12,7 +12,7 @@ use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, BlockNumber, U256};
 
 use crate::{
-    best::BestTransactions,
+    best::{BestTransactions, Candidate, Progress},
     config::PoolConfig,
     error::PoolError,
     evict::EvictionOrder,
@@ -107,17 +107,19 @@ impl Waiting {
         self.by_hash.values()
     }
 
-    pub(crate) fn best(&self) -> BestTransactions {
+    pub(crate) fn best(&self, progress: &Progress) -> BestTransactions {
         BestTransactions::new(
             self.senders
                 .iter()
                 .filter(|(_, queue)| queue.executable_len() > 0)
                 .map(|(sender, queue)| {
-                    (
-                        *sender,
-                        queue.standing.last_served,
-                        queue.executable().cloned().collect(),
-                    )
+                    let (from, taken) = progress.of(sender);
+                    Candidate {
+                        sender: *sender,
+                        last_served: queue.standing.last_served,
+                        taken,
+                        transactions: queue.executable_from(from).cloned().collect(),
+                    }
                 }),
         )
     }
@@ -422,8 +424,8 @@ impl Waiting {
         let result = change(queue);
         self.executable += queue.executable_len();
         if queue.next_nonce() > frontier {
-            let newly = queue.executable().filter(|found| found.nonce() >= frontier);
-            self.newly_executable.extend(newly.cloned());
+            self.newly_executable
+                .extend(queue.executable_from(frontier).cloned());
         }
         self.eviction.update(sender, Some(queue));
         if queue.is_empty() {

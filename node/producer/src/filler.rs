@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use wattline_chain::Clock;
 use wattline_evm::{BlockBuilder, BuildError, FatalError, TransactionError};
-use wattline_pool::{Pool, PooledTransaction};
+use wattline_pool::{Pool, PooledTransaction, Progress};
 
 use crate::{metrics, pace::Pace};
 
@@ -60,8 +60,8 @@ pub(crate) struct Filler<'a> {
     /// Until when transactions that wait already are executed even if the block is late for that:
     /// without it a node that is behind its slots would only ever seal empty blocks.
     pub(crate) at_least_until: Duration,
-    /// In the block already.
-    pub(crate) included: HashSet<B256>,
+    /// What is in the block already.
+    pub(crate) progress: Progress,
     /// Senders of which a transaction did not apply: those behind it cannot either.
     pub(crate) refused: HashSet<Address>,
     /// Transactions that can never apply once this block is in the chain. Not before: on another
@@ -112,12 +112,9 @@ impl Filler<'_> {
         let mut gas_used = builder.gas_used();
         let mut empty = builder.is_empty();
         let mut session = builder.resume();
-        let mut best = self.pool.best();
+        let mut best = self.pool.best_after(&self.progress);
         while let Some(transaction) = best.next() {
             let sender = transaction.sender();
-            if self.included.contains(&transaction.hash()) {
-                continue;
-            }
             if self.refused.contains(&sender) {
                 best.skip_sender(sender);
                 continue;
@@ -151,7 +148,7 @@ impl Filler<'_> {
                 Ok(used) => {
                     gas_used += used;
                     empty = false;
-                    self.included.insert(transaction.hash());
+                    self.progress.took(&transaction);
                 }
                 Err(BuildError::Full { .. }) => best.skip_sender(sender),
                 Err(BuildError::Invalid(error)) => {

@@ -14,7 +14,7 @@ use tracing::{debug, error};
 use wattline_chain::{Chain, ChainError};
 use wattline_clique::{NONCE_ADD, NONCE_DROP, seal};
 use wattline_evm::{BlockBuilder, BuiltBlock, ExecutionError, NextBlock, TransactionError};
-use wattline_pool::Pool;
+use wattline_pool::{Pool, Progress};
 use wattline_primitives::{Block, RecoveredBlock, SealedBlock};
 use wattline_storage::{ExecutedBlock, StateReader, StorageError};
 
@@ -172,7 +172,7 @@ impl Job {
             pace: self.pace,
             release_at: self.plan.release_at,
             at_least_until: clock.now() + period / LATE_START_PART,
-            included: HashSet::new(),
+            progress: Progress::default(),
             refused: HashSet::new(),
             hopeless: Vec::new(),
             executing: Duration::ZERO,

@@ -61,6 +61,8 @@ pub struct RpcLimits {
     pub subscription_buffer: u32,
     /// How long a client may leave data unread before its subscriptions and its connection end.
     pub write_timeout: Duration,
+    /// Bytes of decoded blocks that are kept for readers.
+    pub block_cache_bytes: u64,
     /// Requests that read the database at the same time.
     pub concurrent_reads: usize,
     /// Calls, gas estimates and submissions that execute at the same time.
@@ -116,6 +118,7 @@ impl Default for RpcLimits {
             max_batch: 1000,
             subscription_buffer: 1024,
             write_timeout: Duration::from_secs(20),
+            block_cache_bytes: 32 << 20,
             concurrent_reads: 32,
             concurrent_calls: cores.max(2),
             call_gas: 100_000_000,

@@ -9,7 +9,9 @@
 //! | [`error`] | every error a client can get, with geth's codes and words |
 //! | `node` | what all methods share: chain, pool, producer, workers |
 //! | `block_id` | from a block parameter to a canonical block |
+//! | `cache` | what readers ask for again and again |
 //! | `convert` | from the chain's types to Ethereum's JSON |
+//! | `intake` | the way of transactions into the pool |
 //! | `workers` | bounded threads for reading and executing |
 //! | `filters` | what clients poll, and how long it lives |
 //! | `simulation` | executing on the state of a block without leaving a trace |
@@ -30,6 +32,7 @@
 mod answer;
 mod backpressure;
 mod block_id;
+mod cache;
 mod clique;
 pub mod config;
 mod convert;
@@ -39,6 +42,7 @@ pub mod error;
 mod eth;
 mod filters;
 mod gate;
+mod intake;
 mod metrics;
 mod middleware;
 mod namespace;

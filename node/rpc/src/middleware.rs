@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
 use jsonrpsee::{
     BatchResponseBuilder, MethodResponse,
     core::middleware::{Batch, BatchEntry, Notification, RpcServiceT},
@@ -23,6 +24,10 @@ use crate::{
     error::LIMIT_EXCEEDED_CODE,
     gate::OverHttp,
 };
+
+/// The method whose requests, where they follow each other in a batch, are answered at once: the
+/// pool takes transactions in together.
+const SUBMIT: &str = "eth_sendRawTransaction";
 
 /// Wraps the methods of one connection.
 #[derive(Clone, Debug)]
@@ -64,27 +69,39 @@ where
     ) -> impl Future<Output = Self::MethodResponse> + Send + 'a {
         let this = self.clone();
         async move {
-            let started = Instant::now();
-            let known = doc::of(&request.method);
-            let response = this.answer(request, known).await;
-            record(
-                known.map_or("unknown", |method| method.name),
-                started.elapsed(),
-                &response,
-            );
-            response
+            let Ok(_permit) = this.in_flight.try_acquire() else {
+                return this.too_many(request.id.into_owned());
+            };
+            this.one_of_batch(request).await
         }
     }
 
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
         let this = self.clone();
         async move {
+            let Ok(_permit) = this.in_flight.try_acquire() else {
+                return this.too_many(Id::Null);
+            };
             let limit = this.limits.max_response_bytes as usize;
             let mut responses = BatchResponseBuilder::new_with_limit(limit);
             let mut notified = false;
-            for entry in batch {
+            let mut entries = batch.into_iter().peekable();
+            while let Some(entry) = entries.next() {
                 let response = match entry {
-                    Ok(BatchEntry::Call(request)) => this.call(request).await,
+                    Ok(BatchEntry::Call(request)) if request.method == SUBMIT => {
+                        let mut run = vec![this.one_of_batch(request)];
+                        while let Some(Ok(BatchEntry::Call(next))) = entries.next_if(is_submission)
+                        {
+                            run.push(this.one_of_batch(next));
+                        }
+                        for response in join_all(run).await {
+                            if let Err(too_large) = responses.append(response) {
+                                return too_large;
+                            }
+                        }
+                        continue;
+                    }
+                    Ok(BatchEntry::Call(request)) => this.one_of_batch(request).await,
                     Ok(BatchEntry::Notification(notification)) => {
                         notified = true;
                         this.notification(notification).await;
@@ -118,6 +135,27 @@ impl<S> Calls<S>
 where
     S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
 {
+    /// Answers a request that has its place among those in flight.
+    async fn one_of_batch(&self, request: Request<'_>) -> MethodResponse {
+        let started = Instant::now();
+        let known = doc::of(&request.method);
+        let response = self.answer(request, known).await;
+        record(
+            known.map_or("unknown", |method| method.name),
+            started.elapsed(),
+            &response,
+        );
+        response
+    }
+
+    fn too_many(&self, id: Id<'_>) -> MethodResponse {
+        let message = format!(
+            "too many requests at once on this connection, limit {}: wait for answers",
+            self.limits.max_requests_in_flight
+        );
+        error(id, LIMIT_EXCEEDED_CODE, message)
+    }
+
     async fn answer(
         &self,
         mut request: Request<'_>,
@@ -136,13 +174,6 @@ where
                            the same address";
             return error(id, METHOD_NOT_FOUND_CODE, message.to_owned());
         }
-        let Ok(_permit) = self.in_flight.try_acquire() else {
-            let message = format!(
-                "too many requests at once on this connection, limit {}: wait for answers",
-                self.limits.max_requests_in_flight
-            );
-            return error(id, LIMIT_EXCEEDED_CODE, message);
-        };
         request.extensions.insert(Namespaces::ALL);
         let response = self.service.call(request).await;
         if response.as_error_code() == Some(INVALID_PARAMS_CODE) && !response.is_subscription() {
@@ -150,6 +181,10 @@ where
         }
         response
     }
+}
+
+fn is_submission<E>(entry: &Result<BatchEntry<'_>, E>) -> bool {
+    matches!(entry, Ok(BatchEntry::Call(request)) if request.method == SUBMIT)
 }
 
 fn error(id: Id<'_>, code: i32, message: String) -> MethodResponse {

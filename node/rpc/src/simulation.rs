@@ -21,7 +21,6 @@ use revm::{
     primitives::KECCAK_EMPTY,
     state::{AccountInfo, Bytecode, EvmState},
 };
-use wattline_clique::recover_signer;
 use wattline_evm::EvmConfig;
 use wattline_storage::{Reader, StateReader, StorageError};
 
@@ -125,8 +124,7 @@ impl Simulation {
         stop: Stop,
     ) -> Result<Self, RpcError> {
         let mut db = CacheDB::new(base);
-        // The genesis block has no seal.
-        let signer = recover_signer(header).unwrap_or(header.beneficiary());
+        let signer = node.caches().signer(header);
         let evm = node.chain().evm().clone();
         let mut env = evm.call_env(header, signer);
         env.cfg_env.disable_balance_check = false;

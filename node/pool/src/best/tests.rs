@@ -18,7 +18,12 @@ fn best(senders: Vec<Sender>) -> BestTransactions {
                     arrival += 1;
                     Arc::new(transaction(sender, nonce, tip, arrival))
                 });
-                (address(sender), served, transactions.collect::<Vec<_>>())
+                Candidate {
+                    sender: address(sender),
+                    last_served: served,
+                    taken: 0,
+                    transactions: transactions.collect(),
+                }
             })
             .collect::<Vec<_>>()
             .into_iter(),
@@ -126,4 +131,31 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn looking_again_goes_on_where_the_block_stands() {
+    let first = [
+        transaction(1, 0, 0, 1),
+        transaction(1, 1, 0, 2),
+        transaction(2, 0, 0, 3),
+    ];
+    let mut progress = Progress::default();
+    for transaction in &first {
+        progress.took(transaction);
+    }
+    assert_eq!(progress.of(&address(1)), (2, 2));
+    assert_eq!(progress.of(&address(2)), (1, 1));
+    assert_eq!(progress.of(&address(3)), (0, 0));
+
+    let candidate = |sender: u8, nonce, arrival| Candidate {
+        sender: address(sender),
+        last_served: 0,
+        taken: progress.of(&address(sender)).1,
+        transactions: vec![Arc::new(transaction(sender, nonce, 0, arrival))],
+    };
+    let best = BestTransactions::new(
+        [candidate(1, 2, 4), candidate(2, 1, 5), candidate(3, 0, 6)].into_iter(),
+    );
+    assert_eq!(order(best), [(3, 0), (2, 1), (1, 2)]);
 }

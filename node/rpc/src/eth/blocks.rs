@@ -129,33 +129,35 @@ impl BlocksServer for Handler {
         number: BlockNumberOrTag,
         full: bool,
     ) -> RpcResult<Option<RpcBlock>> {
-        let block = self.0.read(move |_, reader| {
+        let block = self.0.read(move |node, reader| {
             let number = block_id::number(reader, number)?;
-            let block = reader.block(number)?;
+            let block = node.caches().block(reader, number)?;
             block
-                .map(|block| rpc_block(reader, &block, full))
+                .map(|block| rpc_block(reader, &block.block, full))
                 .transpose()
         });
         Ok(block.await?)
     }
 
     async fn block_by_hash(&self, hash: B256, full: bool) -> RpcResult<Option<RpcBlock>> {
-        let block = self.0.read(move |_, reader| {
-            let block = match reader.block_number(hash)? {
-                Some(number) => reader.block(number)?,
-                None => side_block(reader, hash)?,
+        let block = self.0.read(move |node, reader| {
+            let Some(number) = reader.block_number(hash)? else {
+                return side_block(reader, hash)?
+                    .map(|block| rpc_block(reader, &block, full))
+                    .transpose();
             };
+            let block = node.caches().block(reader, number)?;
             block
-                .map(|block| rpc_block(reader, &block, full))
+                .map(|block| rpc_block(reader, &block.block, full))
                 .transpose()
         });
         Ok(block.await?)
     }
 
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>> {
-        let receipts = self.0.read(move |_, reader| {
+        let receipts = self.0.read(move |node, reader| {
             let block = match block_id::find(reader, block)? {
-                Some(number) => reader.block_with_receipts(number)?,
+                Some(number) => node.caches().block(reader, number)?,
                 None => None,
             };
             Ok(block.map(|block| convert::receipts(&block)))
@@ -177,11 +179,11 @@ impl BlocksServer for Handler {
     }
 
     async fn transaction_receipt(&self, hash: B256) -> RpcResult<Option<TransactionReceipt>> {
-        let receipt = self.0.read(move |_, reader| {
+        let receipt = self.0.read(move |node, reader| {
             let Some(found) = reader.transaction(hash)? else {
                 return Ok(None);
             };
-            let block = reader.block_with_receipts(found.block_number)?;
+            let block = node.caches().block(reader, found.block_number)?;
             let index = usize::try_from(found.index).unwrap_or(usize::MAX);
             Ok(block.and_then(|block| convert::receipt(&block, index)))
         });

@@ -142,7 +142,7 @@ impl FiltersServer for Handler {
         let node = self.0.clone();
         let logs = self.0.workers().call(move |stop| {
             let reader = node.chain().storage().reader()?;
-            search(&reader, &wanted.filter, node.limits(), &stop)
+            search(&node, &reader, &wanted.filter, &stop)
         });
         Ok(logs.await?)
     }
@@ -369,7 +369,7 @@ impl WantedLogs {
                 to_block: Some(last.into()),
             };
             let reached = if last == wanted_last { new.1 } else { last };
-            match search(reader, &part, node.limits(), stop) {
+            match search(node, reader, &part, stop) {
                 Ok(logs) => return Ok((logs, reached)),
                 Err(RpcError::LimitExceeded(_)) if first < last => {
                     last = first + (last - first) / 2;

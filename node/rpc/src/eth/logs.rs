@@ -8,7 +8,7 @@ use wattline_storage::{LogPattern, Reader};
 
 use crate::{
     RpcError, RpcLimits, block_id,
-    convert::LogPlace,
+    convert::{self, LogPlace},
     doc::{Method, Schema, required},
     node::Node,
     workers::Stop,
@@ -45,7 +45,7 @@ impl LogsServer for Handler {
         let node = self.0.clone();
         let logs = self.0.workers().call(move |stop| {
             let reader = node.chain().storage().reader()?;
-            search(&reader, &filter, node.limits(), &stop)
+            search(&node, &reader, &filter, &stop)
         });
         Ok(logs.await?)
     }
@@ -81,14 +81,15 @@ pub(super) fn check_alternatives(filter: &Filter, limits: &RpcLimits) -> Result<
 /// [`RpcError::LimitExceeded`] if it spans or finds more than one answer may, and where the
 /// filter's blocks are not known.
 pub(super) fn search(
+    node: &Node,
     reader: &Reader,
     filter: &Filter,
-    limits: &RpcLimits,
     stop: &Stop,
 ) -> Result<Vec<Log>, RpcError> {
     let Some((from, to)) = range(reader, filter)? else {
         return Ok(Vec::new());
     };
+    let limits = node.limits();
     let blocks = to - from + 1;
     if blocks > limits.log_blocks {
         return Err(RpcError::LimitExceeded(format!(
@@ -104,7 +105,7 @@ pub(super) fn search(
     for numbers in reader.log_blocks(&pattern, from..=to)? {
         for number in numbers? {
             stop.check()?;
-            search_block(reader, filter, number, limits.log_results, &mut found)?;
+            search_block(node, reader, filter, number, &mut found)?;
             if found.len() > limits.log_results {
                 return Err(RpcError::LimitExceeded(format!(
                     "query returned more than {} results: narrow the range of blocks (up to \
@@ -121,12 +122,20 @@ pub(super) fn search(
 /// Adds what the filter matches in a block, but no more than makes one above the limit: that tells
 /// that there are more, without collecting them all.
 fn search_block(
+    node: &Node,
     reader: &Reader,
     filter: &Filter,
     number: BlockNumber,
-    limit: usize,
     found: &mut Vec<Log>,
 ) -> Result<(), RpcError> {
+    let limit = node.limits().log_results;
+    if let Some(block) = node.caches().known_block(reader, number)? {
+        let logs = convert::logs(&block.block, &block.receipts, false, |log| {
+            filter.matches(log)
+        });
+        found.extend(logs.take((limit + 1).saturating_sub(found.len())));
+        return Ok(());
+    }
     let header = reader.header(number)?.ok_or(RpcError::UnknownBlock)?;
     if !filter.matches_bloom(header.logs_bloom()) {
         return Ok(());

@@ -95,15 +95,15 @@ impl StateServer for Handler {
     }
 
     async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256> {
-        let balance = self.0.read(move |_, reader| {
+        let balance = self.0.look_up(|reader| {
             let account = block_id::state(reader, block)?.account(&address)?;
             Ok(account.map(|account| account.balance).unwrap_or_default())
         });
-        Ok(balance.await?)
+        Ok(balance?)
     }
 
     async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes> {
-        let code = self.0.read(move |_, reader| {
+        let code = self.0.look_up(|reader| {
             let state = block_id::state(reader, block)?;
             let hash = state
                 .account(&address)?
@@ -116,7 +116,7 @@ impl StateServer for Handler {
                 .map(|code| code.original_bytes())
                 .unwrap_or_default())
         });
-        Ok(code.await?)
+        Ok(code?)
     }
 
     async fn storage_at(
@@ -125,19 +125,20 @@ impl StateServer for Handler {
         slot: JsonStorageKey,
         block: Option<BlockId>,
     ) -> RpcResult<B256> {
-        let value = self.0.read(move |_, reader| {
+        let value = self.0.look_up(|reader| {
             let state = block_id::state(reader, block)?;
             Ok(B256::from(state.storage_at(&address, slot.as_b256())?))
         });
-        Ok(value.await?)
+        Ok(value?)
     }
 
     async fn transaction_count(&self, address: Address, block: Option<BlockId>) -> RpcResult<U64> {
-        let nonce = self.0.read(move |node, reader| {
+        let nonce = self.0.look_up(|reader| {
             let account = block_id::state(reader, block)?.account(&address)?;
             let mined = account.map(|account| account.nonce).unwrap_or_default();
             let nonce = match block {
-                Some(BlockId::Number(BlockNumberOrTag::Pending)) => node
+                Some(BlockId::Number(BlockNumberOrTag::Pending)) => self
+                    .0
                     .pool()
                     .pending_nonce(&address)
                     .map_or(mined, |nonce| nonce.max(mined)),
@@ -145,6 +146,6 @@ impl StateServer for Handler {
             };
             Ok(U64::from(nonce))
         });
-        Ok(nonce.await?)
+        Ok(nonce?)
     }
 }

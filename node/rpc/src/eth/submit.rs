@@ -37,12 +37,7 @@ struct Handler(Node);
 impl SubmitServer for Handler {
     async fn send_raw_transaction(&self, transaction: Bytes) -> RpcResult<B256> {
         let transaction = decode(&transaction)?;
-        let node = self.0.clone();
-        let hash = self
-            .0
-            .workers()
-            .read(move || Ok(node.pool().add(transaction)?));
-        Ok(hash.await?)
+        Ok(self.0.intake().add(transaction).await?)
     }
 }
 

@@ -126,9 +126,15 @@ async fn send(connection: &mut Connection, batch: Bytes) -> eyre::Result<()> {
             .iter()
             .filter_map(|answer| answer["error"]["message"].as_str())
             .find(|message| {
-                !["full", "limit reached", "known", "imported", "nonce too low"]
-                    .iter()
-                    .any(|passing| message.contains(passing))
+                ![
+                    "full",
+                    "limit reached",
+                    "known",
+                    "imported",
+                    "nonce too low",
+                ]
+                .iter()
+                .any(|passing| message.contains(passing))
             });
         if let Some(message) = refused {
             bail!("a transaction was refused: {message}");

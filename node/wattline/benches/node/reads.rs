@@ -49,7 +49,9 @@ pub(crate) async fn all(
         calls.push(("eth_call", call));
     }
     let balances = senders.addresses();
-    let balances = balances.iter().map(|address| ("eth_getBalance", json!([address, "latest"])));
+    let balances = balances
+        .iter()
+        .map(|address| ("eth_getBalance", json!([address, "latest"])));
     let block = format!("{block:#x}");
     let logs = json!([{"fromBlock": block, "toBlock": block, "address": TOKEN}]);
     let work: [(&'static str, Vec<(&str, Value)>); 4] = [
@@ -93,7 +95,10 @@ async fn full_block(peer: &Peer, senders: &mut Senders) -> eyre::Result<u64> {
         let after = quantity(&connection.call("eth_blockNumber", json!([])).await?)?;
         for number in before..=after {
             let block = connection
-                .call("eth_getBlockByNumber", json!([format!("{number:#x}"), false]))
+                .call(
+                    "eth_getBlockByNumber",
+                    json!([format!("{number:#x}"), false]),
+                )
                 .await?;
             let transactions = block["transactions"].as_array();
             let transactions = transactions.ok_or_else(|| eyre!("no block {number}"))?;
@@ -106,11 +111,7 @@ async fn full_block(peer: &Peer, senders: &mut Senders) -> eyre::Result<u64> {
 }
 
 /// Asks in turn from all connections for `span`.
-async fn rate(
-    peer: &Peer,
-    requests: Vec<(&str, Value)>,
-    span: Duration,
-) -> eyre::Result<f64> {
+async fn rate(peer: &Peer, requests: Vec<(&str, Value)>, span: Duration) -> eyre::Result<f64> {
     let bodies: Vec<Bytes> = requests
         .into_iter()
         .map(|(method, params)| connection::request(1, method, &params))

@@ -81,7 +81,13 @@ impl Figures {
                 .iter()
                 .map(|(name, rate)| row(name, "req/s", *rate, Some(1.5), false)),
         );
-        rows.push(row("memory at start", "MiB", self.memory_at_start, None, true));
+        rows.push(row(
+            "memory at start",
+            "MiB",
+            self.memory_at_start,
+            None,
+            true,
+        ));
         rows.push(row(
             "memory at the end",
             "MiB",
@@ -121,10 +127,18 @@ impl fmt::Display for Report {
             write!(f, " {:<6}", row.unit)?;
             if let [ours, theirs] = &columns[..] {
                 let (ours, theirs) = (ours[index].value, theirs[index].value);
-                let ratio = if row.inverse { theirs / ours } else { ours / theirs };
+                let ratio = if row.inverse {
+                    theirs / ours
+                } else {
+                    ours / theirs
+                };
                 write!(f, " {ratio:>7.2}")?;
                 if let Some(goal) = row.goal {
-                    let reached = if ratio >= goal { "reached" } else { "not reached" };
+                    let reached = if ratio >= goal {
+                        "reached"
+                    } else {
+                        "not reached"
+                    };
                     write!(f, " {goal:>5.1} {reached}")?;
                 }
             }

@@ -83,7 +83,13 @@ impl Senders {
         let signed = (0..count).into_par_iter().map(|index| {
             let nonce = first + (index / self.keys.len()) as u64;
             let key = &self.keys[index % self.keys.len()];
-            sign(TxEip1559 { nonce, ..make(index) }, key)
+            sign(
+                TxEip1559 {
+                    nonce,
+                    ..make(index)
+                },
+                key,
+            )
         });
         let signed = signed.collect();
         self.nonce += (count / self.keys.len()) as u64;
