@@ -48,7 +48,7 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
-            max_transactions: 32_768,
+            max_transactions: 131_072,
             max_bytes: 128 * 1024 * 1024,
             max_sender_transactions: 1_024,
             max_sender_bytes: 8 * 1024 * 1024,
