@@ -49,6 +49,10 @@ bench: contracts ## Run the benchmarks and print their ratios
 	cargo bench -p wattline-storage --bench logs
 	cargo bench -p wattline-producer --bench slots
 
+.PHONY: bench-node
+bench-node: tools ## Compare the node with anvil on this machine and print ratios
+	cargo bench -p wattline --bench node
+
 .PHONY: fuzz
 fuzz: ## Fuzz the precompile's calldata for a minute (needs a nightly toolchain and cargo-fuzz)
 	cd precompiles && cargo +nightly fuzz run calldata fuzz/corpus/calldata fuzz/seeds -- -max_total_time=60
