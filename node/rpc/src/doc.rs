@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::LazyLock};
 
-use crate::{clique, debug, eth, net, rpc, web3};
+use crate::{clique, debug, eth, net, rpc, trace, web3};
 
 /// One method.
 #[derive(Debug)]
@@ -92,12 +92,18 @@ pub(crate) enum Schema {
     Object,
     /// A list of objects or of lists of them; the summary says which.
     Objects,
+    /// The same, or null.
+    ObjectsOrNull,
+    /// Any object, or null.
+    ObjectOrNull,
     /// An OpenRPC document.
     OpenRpc,
     /// Percentiles, ascending.
     Percentiles,
     /// An account and slots, with the trie nodes that prove them.
     Proof,
+    /// Numbers in hexadecimal.
+    Quantities,
     /// A number in hexadecimal.
     Quantity,
     /// A receipt; null if unknown.
@@ -120,6 +126,8 @@ pub(crate) enum Schema {
     Syncing,
     /// A word or a sentence.
     Text,
+    /// What to trace.
+    TraceTypes,
     /// A transaction that need not be signed or complete.
     TransactionRequest,
     /// A transaction; null if unknown.
@@ -149,6 +157,7 @@ static METHODS: LazyLock<Vec<&'static Method>> = LazyLock::new(|| {
         &[clique::DOCS],
         &[rpc::DOCS],
         debug::DOCS,
+        trace::DOCS,
     ]
     .into_iter()
     .flatten()

@@ -47,6 +47,9 @@ pub enum RpcError {
     /// No transaction of the chain has this hash.
     #[error("transaction not found")]
     TransactionNotFound,
+    /// The state has no such account.
+    #[error("account {0} doesn't exist")]
+    AccountNotFound(Address),
     /// The genesis block executes nothing.
     #[error("genesis is not traceable")]
     GenesisNotTraceable,

@@ -53,6 +53,7 @@ mod replay;
 mod rpc;
 pub mod server;
 mod simulation;
+mod trace;
 mod tracer;
 mod web3;
 mod workers;

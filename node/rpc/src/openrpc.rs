@@ -107,6 +107,8 @@ impl Schemas {
             Schema::Null => ("Null", |_| json!({"type": "null"})),
             Schema::Object => ("Object", |_| json!({"type": "object"})),
             Schema::Objects => ("Objects", |_| json!({"type": "array"})),
+            Schema::ObjectsOrNull => ("ObjectsOrNull", |all| all.or_null(Schema::Objects)),
+            Schema::ObjectOrNull => ("ObjectOrNull", |all| all.or_null(Schema::Object)),
             Schema::OpenRpc => ("OpenRpc", |_| {
                 let fields = ["openrpc", "info", "methods"];
                 json!({"type": "object", "required": fields})
@@ -115,6 +117,7 @@ impl Schemas {
                 list(json!({"type": "number", "minimum": 0, "maximum": 100}))
             }),
             Schema::Proof => ("Proof", proof),
+            Schema::Quantities => ("Quantities", |all| list(all.at(Schema::Quantity))),
             Schema::Quantity => (
                 "Quantity",
                 |_| json!({"type": "string", "pattern": "^0x(0|[1-9a-f][0-9a-f]{0,63})$"}),
@@ -145,6 +148,9 @@ impl Schemas {
             ),
             Schema::Syncing => ("Syncing", syncing),
             Schema::Text => ("Text", |_| json!({"type": "string"})),
+            Schema::TraceTypes => ("TraceTypes", |_| {
+                list(json!({"type": "string", "enum": ["trace", "vmTrace", "stateDiff"]}))
+            }),
             Schema::TransactionOrNull => ("TransactionOrNull", |all| {
                 or_null(all.named("Transaction", transaction))
             }),

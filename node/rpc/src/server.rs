@@ -24,7 +24,7 @@ use crate::{
     backpressure::{Backpressure, Place},
     clique, debug, eth, gate, middleware, net,
     node::Node,
-    rpc, web3,
+    rpc, trace, web3,
 };
 
 /// How often an idle WebSocket client is asked whether it is still there.
@@ -193,6 +193,7 @@ fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
     module.merge(web3::methods(node.clone()))?;
     module.merge(clique::methods(node.clone()))?;
     module.merge(debug::methods(node)?)?;
+    module.merge(trace::methods(node)?)?;
     module.merge(rpc::methods())?;
     Ok(module)
 }

@@ -1,6 +1,6 @@
 //! Executing a call on the state of a block, without leaving a trace.
 
-use alloy_consensus::{BlockHeader as _, Header};
+use alloy_consensus::{BlockHeader as _, Header, Transaction as _};
 use alloy_eips::BlockId;
 use alloy_evm::{
     Evm as _, EvmEnv,
@@ -22,6 +22,7 @@ use revm::{
     state::{AccountInfo, Bytecode, EvmState},
 };
 use wattline_evm::EvmConfig;
+use wattline_primitives::TransactionSigned;
 use wattline_storage::{Reader, StateReader, StorageError};
 
 use crate::{
@@ -31,6 +32,9 @@ use crate::{
     replay::{BlockState, storage_error},
     workers::Stop,
 };
+
+/// Why a blob transaction is not executed.
+const NO_BLOBS: &str = "blob transactions (EIP-4844) are refused on this chain";
 
 /// What a call may pretend to be different from the block it runs on.
 #[derive(Debug, Default)]
@@ -178,9 +182,7 @@ impl Simulation {
             )));
         }
         if request.has_eip4844_fields() {
-            return Err(RpcError::InvalidParams(
-                "blob transactions (EIP-4844) are refused on this chain".to_owned(),
-            ));
+            return Err(RpcError::InvalidParams(NO_BLOBS.to_owned()));
         }
         request.gas = Some(gas);
         let mut tx = request
@@ -271,6 +273,37 @@ impl Simulation {
     /// Takes the block back to what it was.
     pub(crate) fn restore_block(&mut self, block: BlockEnv) {
         self.env.block_env = block;
+    }
+
+    /// Applies the rules of a block to what comes, a transaction of `sender`, as far as a call is
+    /// free of them.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError::InvalidParams`] for transactions that the chain does not take,
+    /// [`RpcError::InvalidCall`] for senders that it does not let send this one.
+    pub(crate) fn apply_rules(
+        &mut self,
+        tx: &TransactionSigned,
+        sender: Address,
+    ) -> Result<(), RpcError> {
+        if tx.is_eip4844() {
+            return Err(RpcError::InvalidParams(NO_BLOBS.to_owned()));
+        }
+        let allowed = self.evm.check_permission(&self.db, sender, tx.is_create());
+        allowed.map_err(|error| RpcError::InvalidCall {
+            message: error.to_string(),
+            gas: tx.gas_limit(),
+        })?;
+        let cap = self.transaction_gas_limit();
+        let cfg = &mut self.env.cfg_env;
+        cfg.disable_nonce_check = false;
+        cfg.disable_balance_check = false;
+        cfg.disable_base_fee = false;
+        cfg.disable_block_gas_limit = false;
+        cfg.disable_eip3607 = false;
+        cfg.tx_gas_limit_cap = Some(cap);
+        Ok(())
     }
 
     /// Lets the calls to come see what a call changed.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use alloy_primitives::{Address, Log, U256};
 use revm::{
     Inspector,
-    bytecode::opcode,
+    bytecode::opcode::{self, OpCode},
     context::ContextTr,
     inspector::JournalExt,
     interpreter::{
@@ -37,11 +37,23 @@ pub(crate) struct Records {
     pub(crate) call_tree: bool,
 }
 
+/// What a tracer answers of the memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// Nothing.
+    #[default]
+    No,
+    /// What a step changed. Memory is recorded once per change then.
+    Changes,
+    /// All of it at every step.
+    All,
+}
+
 /// What a tracer records of a step.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Steps {
     pub(crate) stack: bool,
-    pub(crate) memory: bool,
+    pub(crate) memory: Memory,
     pub(crate) return_data: bool,
     pub(crate) storage: bool,
     /// How many steps, if not all.
@@ -121,13 +133,14 @@ impl Watch {
         if keeps.stack {
             bytes += interpreter.stack.len() * WORD_BYTES;
         }
-        if keeps.memory {
+        let op = interpreter.bytecode.opcode();
+        let changes = OpCode::new(op).is_some_and(|op| op.modifies_memory());
+        if keeps.memory == Memory::All || (keeps.memory == Memory::Changes && changes) {
             bytes += interpreter.memory.size() * 3;
         }
         if keeps.return_data {
             bytes += interpreter.return_data.buffer().len() * 2;
         }
-        let op = interpreter.bytecode.opcode();
         if keeps.storage && matches!(op, opcode::SLOAD | opcode::SSTORE) {
             let slots = self
                 .slots

@@ -18,6 +18,7 @@ mod logs;
 mod proof;
 mod reader;
 mod seals;
+mod slots;
 mod state;
 mod storage;
 mod tables;

@@ -1,7 +1,7 @@
 //! Reading state: that of the head, or that of any block before it.
 
 use crate::{
-    StorageError, StorageResult, history,
+    StorageError, StorageResult, history, slots,
     tables::{Bytecodes, CanonicalHashes, PlainAccounts, PlainStorage},
     tx::{Kind, RoTx, RwTx, Tx},
 };
@@ -11,7 +11,7 @@ use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
 };
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 /// The state after one block, as it was or is. Cheap to clone; clones see the same snapshot for as
 /// long as they live, which keeps the database from reusing its pages: do not hold one for long.
@@ -45,6 +45,25 @@ impl StateReader {
                 is_head: block == head,
             },
         }
+    }
+}
+
+impl StateReader {
+    /// Visits every slot of `address` that has a value in this state, in no order, until `visit`
+    /// has seen enough. It may also visit slots that have none, and a slot twice.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn visit_slots(
+        &self,
+        address: &Address,
+        mut visit: impl FnMut(B256) -> ControlFlow<()>,
+    ) -> StorageResult<()> {
+        let flow = slots::visit_present(&self.tx, address, &mut visit)?;
+        if flow.is_continue() && !self.at.is_head {
+            let _ = slots::visit_changed(&self.tx, address, &mut visit)?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 mod options;
 mod raw;
+mod storage;
 mod transactions;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
@@ -10,7 +11,7 @@ use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use crate::{doc::Method, node::Node};
 
 /// The methods of the namespace, described, by file.
-pub(crate) const DOCS: &[&[Method]] = &[transactions::DOCS, calls::DOCS, raw::DOCS];
+pub(crate) const DOCS: &[&[Method]] = &[transactions::DOCS, calls::DOCS, raw::DOCS, storage::DOCS];
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
@@ -18,5 +19,6 @@ pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError>
     module.merge(transactions::methods(node.clone()))?;
     module.merge(calls::methods(node.clone()))?;
     module.merge(raw::methods(node.clone()))?;
+    module.merge(storage::methods(node.clone()))?;
     Ok(module)
 }

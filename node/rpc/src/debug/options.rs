@@ -15,7 +15,7 @@ use wattline_storage::StorageError;
 
 use crate::{
     RpcError, RpcLimits,
-    tracer::{Bounded, Records, Steps},
+    tracer::{Bounded, Memory, Records, Steps},
     workers::Stop,
 };
 
@@ -145,7 +145,11 @@ fn steps(options: &GethDefaultTracingOptions) -> Records {
     Records {
         steps: Some(Steps {
             stack: options.is_stack_enabled(),
-            memory: options.is_memory_enabled(),
+            memory: if options.is_memory_enabled() {
+                Memory::All
+            } else {
+                Memory::No
+            },
             return_data: options.is_return_data_enabled(),
             storage: options.is_storage_enabled(),
             limit: options.limit.filter(|limit| *limit > 0),

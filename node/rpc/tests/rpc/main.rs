@@ -15,5 +15,7 @@ mod logs;
 mod proofs;
 mod pubsub;
 mod reads;
+mod storage_range;
 mod submit;
+mod trace;
 mod traced;
