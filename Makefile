@@ -1,7 +1,11 @@
 # Wattline: one target per habit. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-FORGE := npx --prefix contracts forge
+SOLIDITY := contracts/node_modules/.package-lock.json
+TOOLS := node/wattline/tests/tools
+JAVASCRIPT := $(TOOLS)/js/node_modules/.package-lock.json
+PYTHON := $(TOOLS)/python/.venv/installed
+FORGE := $(CURDIR)/contracts/node_modules/.bin/forge
 
 .PHONY: help
 help: ## List the targets
@@ -12,30 +16,47 @@ dev: ## Run the chain, the meters and the neighbourhood on this machine
 	cargo run --release -- dev
 
 .PHONY: tools
-tools: contracts/node_modules/.package-lock.json ## Install the Solidity tools from the lock file
+tools: $(SOLIDITY) $(JAVASCRIPT) $(PYTHON) ## Install the Solidity tools and what the tests of tools use, from lock files
 
-contracts/node_modules/.package-lock.json: contracts/package-lock.json
+$(SOLIDITY): contracts/package-lock.json
 	cd contracts && npm ci --no-audit --no-fund
 
+# Without install scripts: nothing is compiled, all of these packages do without.
+$(JAVASCRIPT): $(TOOLS)/js/package-lock.json
+	cd $(TOOLS)/js && npm ci --ignore-scripts --no-audit --no-fund
+
+# Nobody needs Python for Wattline: where there is none, web3.py is left out and its test says so.
+$(PYTHON): $(TOOLS)/python/requirements.txt
+	@if python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+		set -e; cd $(TOOLS)/python; \
+		python3 -m venv --clear .venv; \
+		.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt; \
+		touch .venv/installed; \
+	else \
+		echo "web3.py is left out: there is no Python 3.10 or newer with venv"; \
+	fi
+
 .PHONY: contracts
-contracts: tools ## Compile the contracts
+contracts: $(SOLIDITY) ## Compile the contracts
 	cd contracts && npm run --silent build
 
 .PHONY: test
-test: contracts ## Run every test: Solidity, Rust, end to end
+test: tools contracts ## Run every test: Solidity, Rust, end to end
 	cd contracts && npm run --silent test
 	cargo test --workspace --no-fail-fast
 
 .PHONY: lint
-lint: tools ## Check formatting and lints of Rust and Solidity
+lint: $(SOLIDITY) ## Check formatting and lints of Rust and Solidity
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cd contracts && npm run --silent lint
+	cd $(TOOLS)/forge && $(FORGE) fmt --check && $(FORGE) lint
 
 .PHONY: fmt
-fmt: tools ## Format Rust and Solidity
+fmt: $(SOLIDITY) ## Format Rust and Solidity
 	cargo fmt --all
-	cd contracts && npx forge fmt
+	cd contracts && $(FORGE) fmt
+	cd $(TOOLS)/forge && $(FORGE) fmt
 
 .PHONY: genesis
 genesis: contracts ## Rebuild the committed genesis files from the contracts
@@ -50,7 +71,7 @@ bench: contracts ## Run the benchmarks and print their ratios
 	cargo bench -p wattline-producer --bench slots
 
 .PHONY: bench-node
-bench-node: tools ## Compare the node with anvil on this machine and print ratios
+bench-node: $(SOLIDITY) ## Compare the node with anvil on this machine and print ratios
 	cargo bench -p wattline --bench node
 
 .PHONY: fuzz
