@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::Address;
+use rayon::ThreadPoolBuildError;
 use wattline_chain::Chain;
 use wattline_pool::Pool;
 use wattline_producer::ProducerHandle;
@@ -44,17 +45,23 @@ struct Inner {
 }
 
 impl Node {
-    pub(crate) fn new(context: RpcContext, config: &RpcConfig) -> Self {
-        Self(Arc::new(Inner {
+    /// # Errors
+    ///
+    /// If the system gives no threads.
+    pub(crate) fn new(
+        context: RpcContext,
+        config: &RpcConfig,
+    ) -> Result<Self, ThreadPoolBuildError> {
+        Ok(Self(Arc::new(Inner {
             caches: Caches::new(&config.limits),
             intake: Intake::new(context.pool.clone()),
             context,
             client_version: config.client_version.clone(),
             voting: config.voting,
             limits: config.limits,
-            workers: Workers::new(&config.limits),
+            workers: Workers::new(&config.limits)?,
             filters: Filters::new(&config.limits),
-        }))
+        })))
     }
 
     pub(crate) fn chain(&self) -> &Chain {

@@ -13,6 +13,7 @@ use jsonrpsee::{
     },
     types::SubscriptionId,
 };
+use rayon::ThreadPoolBuildError;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -61,6 +62,9 @@ pub enum RpcServerError {
     /// An allowed origin that no browser can send.
     #[error("invalid origin in --http.corsdomain: expected for example https://market.example")]
     Origin(#[from] InvalidHeaderValue),
+    /// The system gives no threads.
+    #[error("cannot start the threads of JSON-RPC: {0}; free some, or raise the limit of processes")]
+    Threads(#[from] ThreadPoolBuildError),
     /// Two methods of one name: a fault of this program.
     #[error("cannot register the JSON-RPC methods: {0}")]
     Methods(#[from] RegisterMethodError),
@@ -102,7 +106,7 @@ pub async fn serve(
     context: RpcContext,
 ) -> Result<RpcServerHandle, RpcServerError> {
     crate::metrics::describe();
-    let node = Node::new(context, &config);
+    let node = Node::new(context, &config)?;
     let methods = methods(&node)?;
     let cors = gate::cors(&config)?;
     let limits = config.limits;
@@ -247,7 +251,8 @@ mod tests {
             producer: None,
             dev_accounts: Vec::new(),
         };
-        let node = Node::new(context, &RpcConfig::new(([127, 0, 0, 1], 0).into()));
+        let node = Node::new(context, &RpcConfig::new(([127, 0, 0, 1], 0).into()))
+            .expect("the system gives threads");
         let methods = methods(&node).expect("each name is registered once");
         let registered: BTreeSet<_> = methods.method_names().collect();
         let described: BTreeSet<_> = doc::all().map(|method| method.name).collect();

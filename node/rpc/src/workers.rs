@@ -1,11 +1,12 @@
 //! Bounded threads for reading and executing.
 //!
 //! Reading the database can wait for the disk and executing takes the processor, so neither runs
-//! on the threads that serve connections. Semaphores bound how many do so at the same time, one
-//! for reading, one for calls and one for traces, which take so long that calls must not wait for
-//! them; what comes beyond waits its turn, and what nobody waits for any more is stopped.
+//! on the threads that serve connections. Calls have threads of their own, which go from one call
+//! to the next without a pause, and so have traces, which take so long that calls must not wait
+//! for them. What comes beyond waits its turn, and what nobody waits for any more is stopped.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{RpcError, RpcLimits};
 
@@ -21,21 +23,24 @@ use crate::{RpcError, RpcLimits};
 #[derive(Debug)]
 pub(crate) struct Workers {
     reads: Arc<Semaphore>,
-    calls: Arc<Semaphore>,
-    traces: Arc<Semaphore>,
+    calls: Lane,
+    traces: Lane,
     call_timeout: Duration,
     trace_timeout: Duration,
 }
 
 impl Workers {
-    pub(crate) fn new(limits: &RpcLimits) -> Self {
-        Self {
+    /// # Errors
+    ///
+    /// If the system gives no threads.
+    pub(crate) fn new(limits: &RpcLimits) -> Result<Self, ThreadPoolBuildError> {
+        Ok(Self {
             reads: Arc::new(Semaphore::new(limits.concurrent_reads.max(1))),
-            calls: Arc::new(Semaphore::new(limits.concurrent_calls.max(1))),
-            traces: Arc::new(Semaphore::new(limits.concurrent_traces.max(1))),
+            calls: Lane::new("calls", limits.concurrent_calls)?,
+            traces: Lane::new("traces", limits.concurrent_traces)?,
             call_timeout: limits.call_timeout,
             trace_timeout: limits.trace_timeout,
-        }
+        })
     }
 
     /// Short work that waits for the disk at most. Once begun it runs to its end, whether or not
@@ -48,7 +53,7 @@ impl Workers {
         &self,
         work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        run(turn(&self.reads).await?, work).await
+        blocking(turn(&self.reads).await?, work).await
     }
 
     /// Work that takes the processor and ends when `Stop` tells it to: after the time limit of a
@@ -74,7 +79,7 @@ impl Workers {
         timeout: Duration,
         work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        limited(&self.calls, timeout, "calls", work).await
+        self.calls.run(timeout, work).await
     }
 
     /// As [`Self::call`], for work that may take much longer: within the limit for traces, or
@@ -90,35 +95,65 @@ impl Workers {
     ) -> Result<T, RpcError> {
         let limit = self.trace_timeout;
         let timeout = timeout.map_or(limit, |timeout| timeout.min(limit));
-        limited(&self.traces, timeout, "traces", work).await
+        self.traces.run(timeout, work).await
     }
 }
 
-/// Work with a time limit, and as long to wait for its turn.
-async fn limited<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
-    timeout: Duration,
-    what: &str,
-    work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
-) -> Result<T, RpcError> {
-    let turn = tokio::time::timeout(timeout, turn(turns))
-        .await
-        .map_err(|_| {
-            RpcError::LimitExceeded(format!(
-                "the node is busy with other {what}: try again later"
-            ))
-        })??;
-    let abandoned = Arc::new(AtomicBool::new(false));
-    let _guard = SetOnDrop(Arc::clone(&abandoned));
-    let deadline = Instant::now() + timeout;
-    run(turn, move || {
-        work(Stop {
-            abandoned,
-            deadline,
-            timeout,
-        })
-    })
-    .await
+/// Threads for one kind of work.
+#[derive(Debug)]
+struct Lane {
+    kind: &'static str,
+    threads: ThreadPool,
+}
+
+impl Lane {
+    fn new(kind: &'static str, threads: usize) -> Result<Self, ThreadPoolBuildError> {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .thread_name(move |index| format!("rpc-{kind}-{index}"))
+            .build()?;
+        Ok(Self { kind, threads })
+    }
+
+    /// Work with a time limit, and as long to wait for its turn.
+    async fn run<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let begun = Arc::new(AtomicBool::new(false));
+        let (answer, mut answered) = oneshot::channel();
+        let _guard = SetOnDrop(Arc::clone(&abandoned));
+        let begins = Arc::clone(&begun);
+        self.threads.spawn_fifo(move || {
+            begins.store(true, Ordering::Relaxed);
+            if abandoned.load(Ordering::Relaxed) {
+                return;
+            }
+            let stop = Stop {
+                abandoned,
+                deadline: Instant::now() + timeout,
+                timeout,
+            };
+            // A fault in one request must not take its thread from the others.
+            let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(stop)));
+            let _ = answer.send(outcome.unwrap_or_else(|_| {
+                Err(RpcError::Internal("the request's work failed".to_owned()))
+            }));
+        });
+        let outcome = match tokio::time::timeout(timeout, &mut answered).await {
+            Ok(outcome) => outcome,
+            Err(_) if begun.load(Ordering::Relaxed) => answered.await,
+            Err(_) => {
+                return Err(RpcError::LimitExceeded(format!(
+                    "the node is busy with other {}: try again later",
+                    self.kind
+                )));
+            }
+        };
+        outcome.map_err(|_| RpcError::Internal("the request's work was dropped".to_owned()))?
+    }
 }
 
 async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RpcError> {
@@ -127,7 +162,7 @@ async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RpcError> 
 }
 
 /// The turn stays taken until the work ends, which may be after the client has gone.
-async fn run<T: Send + 'static>(
+async fn blocking<T: Send + 'static>(
     turn: OwnedSemaphorePermit,
     work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
 ) -> Result<T, RpcError> {
@@ -180,8 +215,9 @@ impl Drop for SetOnDrop {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
-    use tokio::sync::oneshot;
 
     fn workers(timeout: Duration) -> Workers {
         let limits = RpcLimits {
@@ -189,7 +225,16 @@ mod tests {
             call_timeout: timeout,
             ..RpcLimits::default()
         };
-        Workers::new(&limits)
+        Workers::new(&limits).expect("the system gives threads")
+    }
+
+    /// Keeps the only thread of a lane until the answer is dropped.
+    fn hold(lane: &Lane) -> mpsc::Sender<()> {
+        let (held, released) = mpsc::channel();
+        lane.threads.spawn_fifo(move || {
+            let _ = released.recv();
+        });
+        held
     }
 
     #[tokio::test]
@@ -228,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn calls_wait_their_turn_but_not_forever() {
         let workers = workers(Duration::from_millis(20));
-        let held = turn(&workers.calls).await.expect("nobody has it");
+        let held = hold(&workers.calls);
         let result = workers.call(|_| Ok(())).await;
         assert!(matches!(result, Err(RpcError::LimitExceeded(_))));
         drop(held);
@@ -242,8 +287,8 @@ mod tests {
             trace_timeout: Duration::from_millis(20),
             ..RpcLimits::default()
         };
-        let workers = Workers::new(&limits);
-        let _held = turn(&workers.traces).await.expect("nobody has it");
+        let workers = Workers::new(&limits).expect("the system gives threads");
+        let _held = hold(&workers.traces);
         let result = workers.trace(None, |_| Ok(())).await;
         assert_eq!(
             result.expect_err("another trace runs").to_string(),
@@ -258,7 +303,7 @@ mod tests {
             trace_timeout: Duration::from_secs(7),
             ..RpcLimits::default()
         };
-        let workers = Workers::new(&limits);
+        let workers = Workers::new(&limits).expect("the system gives threads");
         for (asked, given) in [(None, 7), (Some(3), 3), (Some(100), 7)] {
             let asked = asked.map(Duration::from_secs);
             let stop = workers.trace(asked, Ok).await.expect("its turn");
@@ -271,5 +316,8 @@ mod tests {
         let workers = workers(Duration::from_secs(1));
         let result: Result<(), _> = workers.read(|| panic!("a fault")).await;
         assert!(matches!(result, Err(RpcError::Internal(_))));
+        let result: Result<(), _> = workers.call(|_| panic!("a fault")).await;
+        assert!(matches!(result, Err(RpcError::Internal(_))));
+        workers.call(|_| Ok(())).await.expect("the thread goes on");
     }
 }

@@ -39,6 +39,14 @@ struct Options {
     #[arg(long)]
     only: Option<Kind>,
 
+    /// Measure reads only
+    #[arg(long)]
+    reads: bool,
+
+    /// What wattline logs, for finding out where time goes: wattline_producer=debug, say
+    #[arg(long, default_value = "warn")]
+    log: String,
+
     /// The anvil executable
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/node_modules/.bin/anvil"))]
     anvil: PathBuf,
@@ -83,6 +91,10 @@ async fn measure(kind: Kind, options: &Options) -> eyre::Result<Figures> {
     };
     load::give_tokens(&peer, &senders).await?;
 
+    if options.reads {
+        figures.reads = reads::all(&peer, &mut senders, options.scale).await?;
+        return Ok(figures);
+    }
     let transfers = senders.transfers(options.scaled(50_000));
     eprintln!("{kind}: {} plain transfers", transfers.len());
     figures.transfers = load::until_included(&peer, &transfers, &senders).await?;

@@ -81,7 +81,7 @@ impl Peer {
                     .arg("--password-file")
                     .arg(path.join("password"))
                     .args(["--http.port", &port, "--metrics.port", "0"])
-                    .args(["--log.filter", "warn"]);
+                    .args(["--log.filter", &options.log]);
                 command
             }
             Kind::Anvil => {
