@@ -5,8 +5,8 @@ use crate::estimate::Estimate;
 /// Careful guesses for the first blocks, before anything was measured. A guess that is too high
 /// costs the first block a few transactions, one that is too low makes it late.
 const FIRST_EXECUTE: Estimate = Estimate::new(Duration::ZERO, 10.0);
-const FIRST_FINISH: Estimate = Estimate::new(Duration::from_millis(20), 3.0);
-const FIRST_COMMIT: Estimate = Estimate::new(Duration::from_millis(10), 1.5);
+const FIRST_FINISH: Estimate = Estimate::new(Duration::from_millis(20), 1.0);
+const FIRST_COMMIT: Estimate = Estimate::new(Duration::from_millis(10), 0.5);
 
 /// How fast this machine builds blocks, as measured on those before.
 #[derive(Clone, Copy, Debug)]

@@ -63,7 +63,9 @@ pub enum RpcServerError {
     #[error("invalid origin in --http.corsdomain: expected for example https://market.example")]
     Origin(#[from] InvalidHeaderValue),
     /// The system gives no threads.
-    #[error("cannot start the threads of JSON-RPC: {0}; free some, or raise the limit of processes")]
+    #[error(
+        "cannot start the threads of JSON-RPC: {0}; free some, or raise the limit of processes"
+    )]
     Threads(#[from] ThreadPoolBuildError),
     /// Two methods of one name: a fault of this program.
     #[error("cannot register the JSON-RPC methods: {0}")]
