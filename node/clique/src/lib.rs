@@ -4,6 +4,7 @@
 //! a pure function of its arguments: no clock, no disk, no network.
 
 mod delay;
+mod depth;
 mod error;
 pub mod fork_choice;
 mod header;
@@ -14,6 +15,7 @@ mod snapshot;
 mod time;
 
 pub use delay::out_of_turn_delay;
+pub use depth::{safe_number, settled_number};
 pub use error::CliqueError;
 pub use header::validate_header;
 pub use layout::{ExtraData, NONCE_ADD, NONCE_DROP};

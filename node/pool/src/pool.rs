@@ -196,6 +196,11 @@ impl Pool {
         self.0.waiting.read().get(hash).cloned()
     }
 
+    /// The waiting transaction that has a sender's nonce.
+    pub fn get_by_nonce(&self, sender: &Address, nonce: u64) -> Option<Arc<PooledTransaction>> {
+        self.0.waiting.read().sender(sender)?.get(nonce).cloned()
+    }
+
     /// Whether a transaction waits here.
     pub fn contains(&self, hash: &B256) -> bool {
         self.0.waiting.read().get(hash).is_some()

@@ -1,25 +1,43 @@
 //! From a block parameter (EIP-1898) to a canonical block.
 
+use alloy_consensus::BlockHeader as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::BlockNumber;
+use wattline_clique::{safe_number, settled_number};
 use wattline_primitives::SealedHeader;
 use wattline_storage::{Reader, StateReader};
 
-use crate::RpcError;
+use crate::{RpcError, node::Node};
 
 /// The number that a tag or number stands for; the block need not exist. `pending` is the head:
-/// this node shows no block before it is sealed.
+/// this node shows no block before it is sealed. `safe` and `finalized` follow from how much of
+/// the signers' work is on top of a block.
 ///
 /// # Errors
 ///
-/// [`RpcError::SafeNotFound`] and [`RpcError::FinalizedNotFound`], as the chain has no finality.
-pub(crate) fn number(reader: &Reader, id: BlockNumberOrTag) -> Result<BlockNumber, RpcError> {
+/// [`RpcError::Chain`] and [`RpcError::Storage`].
+pub(crate) fn number(
+    node: &Node,
+    reader: &Reader,
+    id: BlockNumberOrTag,
+) -> Result<BlockNumber, RpcError> {
     match id {
         BlockNumberOrTag::Number(number) => Ok(number),
         BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => Ok(reader.head()?.number),
         BlockNumberOrTag::Earliest => Ok(0),
-        BlockNumberOrTag::Safe => Err(RpcError::SafeNotFound),
-        BlockNumberOrTag::Finalized => Err(RpcError::FinalizedNotFound),
+        BlockNumberOrTag::Safe => {
+            let head = reader.head()?;
+            let signers = node.chain().snapshot(head.hash)?.signers.len();
+            Ok(safe_number(head.number, signers))
+        }
+        BlockNumberOrTag::Finalized => {
+            let head = reader.head()?;
+            let signers = node.chain().snapshot(head.hash)?.signers.len();
+            settled_number(head.number, signers, |number| {
+                let header = reader.header(number)?.ok_or(RpcError::HeaderNotFound)?;
+                Ok(header.difficulty().saturating_to())
+            })
+        }
     }
 }
 
@@ -28,10 +46,14 @@ pub(crate) fn number(reader: &Reader, id: BlockNumberOrTag) -> Result<BlockNumbe
 /// # Errors
 ///
 /// Those of [`number`], and [`RpcError::NotCanonical`] for a known block off the chain.
-pub(crate) fn find(reader: &Reader, id: BlockId) -> Result<Option<BlockNumber>, RpcError> {
+pub(crate) fn find(
+    node: &Node,
+    reader: &Reader,
+    id: BlockId,
+) -> Result<Option<BlockNumber>, RpcError> {
     match id {
         BlockId::Number(id) => {
-            let number = number(reader, id)?;
+            let number = number(node, reader, id)?;
             Ok((number <= reader.head()?.number).then_some(number))
         }
         BlockId::Hash(id) => match reader.block_number(id.block_hash)? {
@@ -49,12 +71,12 @@ pub(crate) fn find(reader: &Reader, id: BlockId) -> Result<Option<BlockNumber>, 
 /// # Errors
 ///
 /// Those of [`find`], and [`RpcError::HeaderNotFound`] or [`RpcError::HeaderForHashNotFound`].
-pub(crate) fn header(reader: &Reader, id: BlockId) -> Result<SealedHeader, RpcError> {
+pub(crate) fn header(node: &Node, reader: &Reader, id: BlockId) -> Result<SealedHeader, RpcError> {
     let missing = || match id {
         BlockId::Number(_) => RpcError::HeaderNotFound,
         BlockId::Hash(_) => RpcError::HeaderForHashNotFound,
     };
-    let number = find(reader, id)?.ok_or_else(missing)?;
+    let number = find(node, reader, id)?.ok_or_else(missing)?;
     reader.header(number)?.ok_or_else(missing)
 }
 
@@ -63,7 +85,11 @@ pub(crate) fn header(reader: &Reader, id: BlockId) -> Result<SealedHeader, RpcEr
 /// # Errors
 ///
 /// Those of [`header`].
-pub(crate) fn state(reader: &Reader, id: Option<BlockId>) -> Result<StateReader, RpcError> {
-    let header = header(reader, id.unwrap_or_default())?;
+pub(crate) fn state(
+    node: &Node,
+    reader: &Reader,
+    id: Option<BlockId>,
+) -> Result<StateReader, RpcError> {
+    let header = header(node, reader, id.unwrap_or_default())?;
     Ok(reader.state_at(header.number)?)
 }

@@ -69,6 +69,8 @@ pub struct RpcLimits {
     pub concurrent_calls: usize,
     /// Gas of one `eth_call` or one run of `eth_estimateGas`.
     pub call_gas: u64,
+    /// Calls in one `eth_callMany` or `eth_simulateV1`.
+    pub simulated_calls: usize,
     /// Time of one `eth_call`, `eth_estimateGas`, `eth_getLogs` or `eth_getProof`.
     pub call_timeout: Duration,
     /// Traces that execute at the same time.
@@ -85,6 +87,10 @@ pub struct RpcLimits {
     pub trace_requests: usize,
     /// Slots in one answer of `debug_storageRangeAt`.
     pub storage_range: usize,
+    /// How long `eth_sendRawTransactionSync` waits unless the client says otherwise.
+    pub inclusion_wait: Duration,
+    /// The longest wait that a client may ask for.
+    pub max_inclusion_wait: Duration,
     /// Blocks that one `eth_getLogs` may span.
     pub log_blocks: u64,
     /// Logs in one answer of `eth_getLogs`.
@@ -122,6 +128,7 @@ impl Default for RpcLimits {
             concurrent_reads: 32,
             concurrent_calls: cores.max(2),
             call_gas: 100_000_000,
+            simulated_calls: 1_000,
             call_timeout: Duration::from_secs(5),
             concurrent_traces: (cores / 2).max(1),
             trace_timeout: Duration::from_secs(30),
@@ -130,6 +137,8 @@ impl Default for RpcLimits {
             trace_blocks: 100,
             trace_requests: 1_000,
             storage_range: 1_024,
+            inclusion_wait: Duration::from_secs(20),
+            max_inclusion_wait: Duration::from_secs(60),
             log_blocks: 100_000,
             log_results: 20_000,
             log_alternatives: 1_000,

@@ -54,6 +54,14 @@ pub(crate) fn block(
     }
 }
 
+/// The transaction at `index` of a block; `None` if there is none.
+pub(crate) fn transaction_at(block: &RecoveredBlock, index: usize) -> Option<RpcTransaction> {
+    let tx = block.body().transactions.get(index)?.clone();
+    let sender = *block.senders().get(index)?;
+    let tx = RecoveredTransaction::new_unchecked(tx, sender);
+    Some(transaction(tx, block_info(block, index)))
+}
+
 /// A header as `newHeads` sends it.
 pub(crate) fn header(header: SealedHeader) -> Header {
     Header::from_consensus(header.into(), None, None)

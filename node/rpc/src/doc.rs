@@ -52,6 +52,8 @@ pub(crate) const fn optional(name: &'static str, schema: Schema) -> Param {
 /// The shape of a parameter or an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schema {
+    /// An access list, the gas used with it, and why the transaction failed if it did.
+    AccessListResult,
     /// 20 bytes.
     Address,
     /// Addresses.
@@ -66,12 +68,18 @@ pub(crate) enum Schema {
     BlockOrNull,
     /// `true` or `false`.
     Bool,
+    /// Calls to make one after another, in groups that share a block.
+    Bundles,
     /// Bytes of any number.
     Bytes,
     /// Several of them.
     BytesList,
+    /// Bytes of any number; null if unknown.
+    BytesOrNull,
     /// A block parameter or the RLP of a header.
     BlockOrHeader,
+    /// What calls returned or why they failed, by bundle.
+    CallResults,
     /// Fees of past blocks.
     FeeHistory,
     /// Which logs are wanted.
@@ -80,8 +88,12 @@ pub(crate) enum Schema {
     FilterChanges,
     /// A filter's id.
     FilterId,
+    /// The rules in force, those planned and the last ones known.
+    ForkConfig,
     /// 32 bytes.
     Hash,
+    /// A header; null if unknown.
+    HeaderOrNull,
     /// Logs.
     Logs,
     /// Versions of namespaces by name.
@@ -106,10 +118,20 @@ pub(crate) enum Schema {
     Quantities,
     /// A number in hexadecimal.
     Quantity,
+    /// A number in hexadecimal; null if unknown.
+    QuantityOrNull,
+    /// A receipt.
+    Receipt,
     /// A receipt; null if unknown.
     ReceiptOrNull,
     /// The receipts of a block; null if the block is unknown.
     ReceiptsOrNull,
+    /// Blocks to simulate, and how.
+    SimulatePayload,
+    /// Blocks as they would be, with the results of their calls.
+    SimulatedBlocks,
+    /// The block, and the transaction in it, after which calls are made.
+    StateContext,
     /// Accounts that a call sees differently.
     StateOverrides,
     /// A slot of up to 32 bytes.

@@ -20,6 +20,10 @@ use wattline_storage::StorageError;
 
 /// The code of a reverted execution; `data` holds what the contract returned.
 pub const EXECUTION_REVERTED_CODE: i32 = 3;
+/// The code of a transaction that was taken in but not included in time (EIP-7966).
+pub const NOT_INCLUDED_CODE: i32 = 4;
+/// The code of a transaction that was taken in but cannot execute yet (EIP-7966).
+pub const NOT_READY_CODE: i32 = 5;
 /// The code of a request beyond one of the node's limits (EIP-1474).
 pub const LIMIT_EXCEEDED_CODE: i32 = -32005;
 
@@ -35,12 +39,6 @@ pub enum RpcError {
     /// The block is known, but the chain has gone another way.
     #[error("hash is not currently canonical")]
     NotCanonical,
-    /// No block is safe before there is finality.
-    #[error("safe block not found")]
-    SafeNotFound,
-    /// No block is finalized before there is finality.
-    #[error("finalized block not found")]
-    FinalizedNotFound,
     /// As `HeaderNotFound`, in the words of the `clique` namespace and of `eth_getLogs`.
     #[error("unknown block")]
     UnknownBlock,
@@ -100,6 +98,14 @@ pub enum RpcError {
         /// The gas it needs.
         want: u64,
     },
+    /// Blocks that cannot be simulated, with a code that says why.
+    #[error("{message}")]
+    Simulation {
+        /// One of the codes that `eth_simulateV1` has for itself.
+        code: i32,
+        /// What is wrong.
+        message: String,
+    },
     /// The transaction does not succeed with all the gas that it may use.
     #[error("gas required exceeds allowance ({0})")]
     GasRequiredExceedsAllowance(u64),
@@ -109,6 +115,31 @@ pub enum RpcError {
     /// More than this node gives to one request.
     #[error("{0}")]
     LimitExceeded(String),
+    /// The transaction waits in the pool for longer than the client wants to (EIP-7966).
+    #[error(
+        "the transaction was taken in but is not in a block after {}s: ask for its receipt later",
+        .after.as_secs_f32()
+    )]
+    NotIncluded {
+        /// The transaction.
+        hash: B256,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The transaction waits for others before it, or for funds (EIP-7966).
+    #[error(
+        "the transaction was taken in but cannot execute yet: send those with the nonces before it, \
+         or fund its sender"
+    )]
+    NotReady(B256),
+    /// The node has no key of this account.
+    #[error("unknown account {address}: {}", no_key(*.development))]
+    UnknownAccount {
+        /// The account.
+        address: Address,
+        /// Whether the node has keys of others.
+        development: bool,
+    },
     /// The pool refused the transaction.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -142,6 +173,9 @@ impl RpcError {
             Self::InvalidParams(_) | Self::DecodeTransaction(_) => INVALID_PARAMS_CODE,
             Self::Reverted(_) => EXECUTION_REVERTED_CODE,
             Self::LimitExceeded(_) => LIMIT_EXCEEDED_CODE,
+            Self::Simulation { code, .. } => *code,
+            Self::NotIncluded { .. } => NOT_INCLUDED_CODE,
+            Self::NotReady(_) => NOT_READY_CODE,
             Self::VotingOff => METHOD_NOT_FOUND_CODE,
             Self::Storage(_) | Self::Internal(_) => INTERNAL_ERROR_CODE,
             Self::Pool(error) if error.is_internal() => INTERNAL_ERROR_CODE,
@@ -185,6 +219,15 @@ impl RpcError {
     }
 }
 
+/// What to do where the node does not sign.
+const fn no_key(development: bool) -> &'static str {
+    if development {
+        "this node signs for the accounts of eth_accounts only"
+    } else {
+        "this node holds no keys; sign in a wallet and send with eth_sendRawTransaction"
+    }
+}
+
 /// geth's message for a sender who cannot pay.
 pub(crate) fn insufficient_funds(from: Address, have: U256, want: U256) -> String {
     format!("insufficient funds for gas * price + value: address {from} have {have} want {want}")
@@ -199,6 +242,9 @@ impl From<RpcError> for ErrorObjectOwned {
         let message = error.to_string();
         match error {
             RpcError::Reverted(data) => Self::owned(code, message, Some(data)),
+            RpcError::NotIncluded { hash, .. } | RpcError::NotReady(hash) => {
+                Self::owned(code, message, Some(hash))
+            }
             _ => Self::owned(code, message, None::<()>),
         }
     }

@@ -19,6 +19,7 @@
 //! | `tracer` | tracers that end in time and stay small |
 //! | `answer` | large answers within a limit |
 //! | `debug`, `trace` | looking into the execution of transactions, as geth and as Parity show it |
+//! | `simulated` | blocks that are only imagined, on top of the chain |
 //! | `eth`, `net`, `web3`, `clique`, `rpc` | the methods, by namespace |
 //! | `middleware` | what happens around every call: metrics, limits, helpful errors |
 //! | `doc` | what each method is, for error messages and `rpc_discover` |
@@ -52,6 +53,7 @@ mod openrpc;
 mod replay;
 mod rpc;
 pub mod server;
+mod simulated;
 mod simulation;
 mod trace;
 mod tracer;

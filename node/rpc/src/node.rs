@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::Address;
+use alloy_signer_local::PrivateKeySigner;
 use rayon::ThreadPoolBuildError;
 use wattline_chain::Chain;
 use wattline_pool::Pool;
@@ -23,9 +23,9 @@ pub struct RpcContext {
     pub pool: Pool,
     /// Votes of this node's signer; `None` on a node that seals no blocks.
     pub producer: Option<ProducerHandle>,
-    /// What `eth_accounts` answers: accounts whose keys are public on a development chain. The
-    /// node holds no keys and signs nothing for clients.
-    pub dev_accounts: Vec<Address>,
+    /// Accounts that every client may use, for their keys are public: what `eth_accounts` answers.
+    /// Empty everywhere but on a development chain.
+    pub dev_accounts: Vec<PrivateKeySigner>,
 }
 
 /// The context as the methods hold it.
@@ -92,7 +92,7 @@ impl Node {
         }
     }
 
-    pub(crate) fn dev_accounts(&self) -> &[Address] {
+    pub(crate) fn dev_accounts(&self) -> &[PrivateKeySigner] {
         &self.0.context.dev_accounts
     }
 

@@ -66,6 +66,7 @@ impl Schemas {
     /// A reference to a schema, which is defined if it was not.
     fn at(&mut self, schema: Schema) -> Value {
         let (name, define): (_, Define) = match schema {
+            Schema::AccessListResult => ("AccessListResult", access_list_result),
             Schema::Address => ("Address", |_| bytes(20)),
             Schema::Addresses => ("Addresses", |all| list(all.at(Schema::Address))),
             Schema::Block => ("Block", block_id),
@@ -98,7 +99,17 @@ impl Schemas {
                 "FilterId",
                 |_| json!({"type": "string", "pattern": "^0x[0-9a-f]{1,32}$"}),
             ),
+            Schema::Bundles => ("Bundles", bundles),
+            Schema::BytesOrNull => ("BytesOrNull", |all| all.or_null(Schema::Bytes)),
+            Schema::CallResults => ("CallResults", call_results),
+            Schema::ForkConfig => ("ForkConfig", |_| {
+                object(
+                    &["current", "next", "last"],
+                    json!({"current": {"type": "object"}}),
+                )
+            }),
             Schema::Hash => ("Hash", |_| bytes(32)),
+            Schema::HeaderOrNull => ("HeaderOrNull", |all| or_null(all.named("Header", header))),
             Schema::Logs => ("Logs", |all| list(all.named("Log", log))),
             Schema::Modules => (
                 "Modules",
@@ -122,12 +133,17 @@ impl Schemas {
                 "Quantity",
                 |_| json!({"type": "string", "pattern": "^0x(0|[1-9a-f][0-9a-f]{0,63})$"}),
             ),
+            Schema::QuantityOrNull => ("QuantityOrNull", |all| all.or_null(Schema::Quantity)),
+            Schema::Receipt => ("Receipt", receipt),
             Schema::ReceiptOrNull => ("ReceiptOrNull", |all| {
                 or_null(all.named("Receipt", receipt))
             }),
             Schema::ReceiptsOrNull => ("ReceiptsOrNull", |all| {
                 or_null(list(all.named("Receipt", receipt)))
             }),
+            Schema::SimulatePayload => ("SimulatePayload", simulate_payload),
+            Schema::SimulatedBlocks => ("SimulatedBlocks", simulated_blocks),
+            Schema::StateContext => ("StateContext", state_context),
             Schema::StateOverrides => ("StateOverrides", state_overrides),
             Schema::Slot => (
                 "Slot",
@@ -372,31 +388,30 @@ fn receipt(all: &mut Schemas) -> Value {
     )
 }
 
-fn block(all: &mut Schemas) -> Value {
+/// The fields of a header that every block shows.
+const HEADER_FIELDS: &[&str] = &[
+    "number",
+    "hash",
+    "parentHash",
+    "sha3Uncles",
+    "logsBloom",
+    "transactionsRoot",
+    "stateRoot",
+    "receiptsRoot",
+    "miner",
+    "difficulty",
+    "extraData",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "mixHash",
+    "nonce",
+];
+
+fn header(all: &mut Schemas) -> Value {
     let (quantity, hash) = (all.at(Schema::Quantity), all.at(Schema::Hash));
-    let transaction = all.named("Transaction", transaction);
     object(
-        &[
-            "number",
-            "hash",
-            "parentHash",
-            "sha3Uncles",
-            "logsBloom",
-            "transactionsRoot",
-            "stateRoot",
-            "receiptsRoot",
-            "miner",
-            "difficulty",
-            "extraData",
-            "gasLimit",
-            "gasUsed",
-            "timestamp",
-            "mixHash",
-            "nonce",
-            "size",
-            "transactions",
-            "uncles",
-        ],
+        HEADER_FIELDS,
         json!({
             "number": quantity,
             "hash": hash,
@@ -420,12 +435,106 @@ fn block(all: &mut Schemas) -> Value {
             "timestamp": quantity,
             "mixHash": hash,
             "nonce": bytes(8),
+        }),
+    )
+}
+
+fn block(all: &mut Schemas) -> Value {
+    let (quantity, hash) = (all.at(Schema::Quantity), all.at(Schema::Hash));
+    let header = all.named("Header", header);
+    let transaction = all.named("Transaction", transaction);
+    let body = object(
+        &["size", "transactions", "uncles"],
+        json!({
             "size": quantity,
             "transactions": {"anyOf": [list(hash.clone()), list(transaction)]},
             "uncles": list(hash),
             "withdrawals": {"type": "array"},
         }),
+    );
+    json!({"allOf": [header, body]})
+}
+
+fn access_list_result(all: &mut Schemas) -> Value {
+    object(
+        &["accessList", "gasUsed"],
+        json!({
+            "accessList": all.named("AccessList", access_list),
+            "gasUsed": all.at(Schema::Quantity),
+            "error": all.at(Schema::Text),
+        }),
     )
+}
+
+fn bundles(all: &mut Schemas) -> Value {
+    list(object(
+        &["transactions"],
+        json!({
+            "transactions": list(all.at(Schema::TransactionRequest)),
+            "blockOverride": all.or_null(Schema::BlockOverrides),
+        }),
+    ))
+}
+
+fn call_results(all: &mut Schemas) -> Value {
+    let fields = json!({"value": all.at(Schema::Bytes), "error": all.at(Schema::Text)});
+    list(list(object(&[], fields)))
+}
+
+fn state_context(all: &mut Schemas) -> Value {
+    object(
+        &[],
+        json!({
+            "blockNumber": all.or_null(Schema::Block),
+            "transactionIndex": {"type": "integer", "minimum": -1},
+        }),
+    )
+}
+
+fn simulate_payload(all: &mut Schemas) -> Value {
+    let flag = all.at(Schema::Bool);
+    let block = object(
+        &[],
+        json!({
+            "blockOverrides": all.at(Schema::BlockOverrides),
+            "stateOverrides": all.at(Schema::StateOverrides),
+            "calls": list(all.at(Schema::TransactionRequest)),
+        }),
+    );
+    object(
+        &["blockStateCalls"],
+        json!({
+            "blockStateCalls": list(block),
+            "traceTransfers": flag,
+            "validation": flag,
+            "returnFullTransactions": flag,
+        }),
+    )
+}
+
+fn simulated_blocks(all: &mut Schemas) -> Value {
+    let quantity = all.at(Schema::Quantity);
+    let error = object(
+        &["code", "message"],
+        json!({
+            "code": {"type": "integer"},
+            "message": all.at(Schema::Text),
+            "data": all.at(Schema::Bytes),
+        }),
+    );
+    let call = object(
+        &["returnData", "logs", "gasUsed", "status"],
+        json!({
+            "returnData": all.at(Schema::Bytes),
+            "logs": all.at(Schema::Logs),
+            "gasUsed": quantity,
+            "maxUsedGas": quantity,
+            "status": quantity,
+            "error": error,
+        }),
+    );
+    let calls = object(&["calls"], json!({"calls": list(call)}));
+    list(json!({"allOf": [all.named("BlockObject", block), calls]}))
 }
 
 fn fee_history(all: &mut Schemas) -> Value {

@@ -17,6 +17,7 @@ use revm::{
         result::{EVMError, ExecutionResult, ResultAndState},
     },
     database::CacheDB,
+    inspector::NoOpInspector,
     interpreter::{CallInputs, CallOutcome, Interpreter, interpreter::EthInterpreter},
     primitives::KECCAK_EMPTY,
     state::{AccountInfo, Bytecode, EvmState},
@@ -110,7 +111,7 @@ impl Simulation {
         overrides: Overrides,
         stop: Stop,
     ) -> Result<Self, RpcError> {
-        let header = block_id::header(reader, block.unwrap_or_default())?;
+        let header = block_id::header(node, reader, block.unwrap_or_default())?;
         let base = Base::After(reader.state_at(header.number())?);
         Self::on(node, &header, base, overrides, stop)
     }
@@ -226,16 +227,24 @@ impl Simulation {
     ///
     /// [`RpcError::InvalidCall`] if it cannot start, [`RpcError::Timeout`] if it was stopped.
     pub(crate) fn run(&mut self, tx: TxEnv) -> Result<ExecutionResult, RpcError> {
-        let mut watchdog = Watchdog {
-            stop: self.stop.clone(),
-            steps: 0,
-            stopped: false,
-        };
-        let outcome = self.inspect(tx, &mut watchdog);
-        if watchdog.stopped {
+        Ok(self.watch(tx, NoOpInspector)?.result)
+    }
+
+    /// As [`Self::inspect`], for inspectors that do not end by themselves when time is up.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError::InvalidCall`] if it cannot start, [`RpcError::Timeout`] if it was stopped.
+    pub(crate) fn watch<I>(&mut self, tx: TxEnv, inspector: I) -> Result<ResultAndState, RpcError>
+    where
+        I: for<'a> Inspector<CallContext<'a>>,
+    {
+        let mut watchdog = Watchdog::new(self.stop.clone());
+        let outcome = self.inspect(tx, (&mut watchdog, inspector));
+        if watchdog.stopped() {
             return Err(self.stop.error());
         }
-        Ok(outcome?.result)
+        outcome
     }
 
     /// Executes a call while `inspector` watches. What it changes is in the outcome only.
@@ -324,7 +333,7 @@ impl Simulation {
 
 /// Ends an execution whose time is up.
 #[derive(Debug)]
-struct Watchdog {
+pub(crate) struct Watchdog {
     stop: Stop,
     steps: u32,
     stopped: bool,
@@ -333,6 +342,19 @@ struct Watchdog {
 impl Watchdog {
     /// Steps between two looks at the clock, some tens of microseconds apart.
     const INTERVAL: u32 = 4096;
+
+    pub(crate) const fn new(stop: Stop) -> Self {
+        Self {
+            stop,
+            steps: 0,
+            stopped: false,
+        }
+    }
+
+    /// Whether it has ended an execution.
+    pub(crate) const fn stopped(&self) -> bool {
+        self.stopped
+    }
 
     fn look(&mut self) {
         self.stopped = self.stopped || self.stop.requested();

@@ -4,7 +4,8 @@ use crate::{
     AccountProof, LogBlocks, LogPattern, ProofBudget, StateReader, StorageError, StorageResult,
     TransactionLookup, blocks, proof,
     tables::{
-        CanonicalHashes, HeaderNumbers, SealJournal, SideBlocks, Snapshots, TotalDifficulties,
+        BlockBodies, CanonicalHashes, HeaderNumbers, SealJournal, SideBlocks, Snapshots,
+        TotalDifficulties,
     },
     tx::RoTx,
     verify,
@@ -62,6 +63,14 @@ impl Reader {
     /// A canonical block with the senders of its transactions.
     pub fn block(&self, number: BlockNumber) -> StorageResult<Option<RecoveredBlock>> {
         blocks::block(&self.tx, number)
+    }
+
+    /// How many transactions a canonical block has.
+    pub fn transaction_count(&self, number: BlockNumber) -> StorageResult<Option<u64>> {
+        Ok(self
+            .tx
+            .get::<BlockBodies>(&number)?
+            .map(|index| index.count))
     }
 
     /// Receipts of a canonical block.

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::Address;
 use alloy_signer_local::PrivateKeySigner;
 use eyre::WrapErr;
 use tokio::task::JoinSet;
@@ -38,8 +37,8 @@ pub(crate) struct NodeConfig {
     pub(crate) rpc: RpcConfig,
     /// Metrics and health; none: not served.
     pub(crate) metrics: Option<SocketAddr>,
-    /// Accounts that `eth_accounts` lists, for development.
-    pub(crate) accounts: Vec<Address>,
+    /// Accounts that clients may send and sign with, for development.
+    pub(crate) accounts: Vec<PrivateKeySigner>,
 }
 
 /// A running node.

@@ -170,7 +170,7 @@ fn simulation(
     let Some(index) = index else {
         return Simulation::new(node, reader, Some(block), overrides, stop.clone());
     };
-    let header = block_id::header(reader, block)?;
+    let header = block_id::header(node, reader, block)?;
     let block = reader
         .block(header.number)?
         .ok_or(RpcError::HeaderNotFound)?;

@@ -77,23 +77,24 @@ struct Handler(Node);
 #[async_trait]
 impl RawServer for Handler {
     async fn raw_header(&self, block: BlockId) -> RpcResult<Bytes> {
-        let header = self.0.read(move |_, reader| {
-            Ok(alloy_rlp::encode(block_id::header(reader, block)?.header()))
+        let header = self.0.read(move |node, reader| {
+            let header = block_id::header(node, reader, block)?;
+            Ok(alloy_rlp::encode(header.header()))
         });
         Ok(header.await?.into())
     }
 
     async fn raw_block(&self, block: BlockId) -> RpcResult<Bytes> {
-        let block = self.0.read(move |_, reader| {
-            let block = block_at(reader, block)?;
+        let block = self.0.read(move |node, reader| {
+            let block = block_at(node, reader, block)?;
             Ok(alloy_rlp::encode(block.sealed_block()))
         });
         Ok(block.await?.into())
     }
 
     async fn raw_receipts(&self, block: BlockId) -> RpcResult<Vec<Bytes>> {
-        let receipts = self.0.read(move |_, reader| {
-            let header = block_id::header(reader, block)?;
+        let receipts = self.0.read(move |node, reader| {
+            let header = block_id::header(node, reader, block)?;
             let receipts = reader.receipts(header.number)?.unwrap_or_default();
             let encoded = receipts
                 .into_iter()
@@ -128,7 +129,7 @@ impl RawServer for Handler {
     }
 }
 
-fn block_at(reader: &Reader, block: BlockId) -> Result<RecoveredBlock, RpcError> {
-    let header = block_id::header(reader, block)?;
+fn block_at(node: &Node, reader: &Reader, block: BlockId) -> Result<RecoveredBlock, RpcError> {
+    let header = block_id::header(node, reader, block)?;
     reader.block(header.number)?.ok_or(RpcError::HeaderNotFound)
 }

@@ -122,8 +122,8 @@ impl TransactionsServer for Handler {
         number: BlockNumberOrTag,
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Vec<TraceResult>> {
-        let traces = self.trace_block_of(options, move |reader| {
-            let header = block_id::header(reader, BlockId::Number(number))?;
+        let traces = self.trace_block_of(options, move |node, reader| {
+            let header = block_id::header(node, reader, BlockId::Number(number))?;
             reader.block(header.number)?.ok_or(RpcError::HeaderNotFound)
         });
         Ok(traces.await?)
@@ -134,7 +134,7 @@ impl TransactionsServer for Handler {
         hash: B256,
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Vec<TraceResult>> {
-        let traces = self.trace_block_of(options, move |reader| {
+        let traces = self.trace_block_of(options, move |_, reader| {
             let block = match reader.block_number(hash)? {
                 Some(number) => reader.block(number)?,
                 None => reader.side_block(hash)?.map(recover).transpose()?,
@@ -149,7 +149,7 @@ impl TransactionsServer for Handler {
         block: Bytes,
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Vec<TraceResult>> {
-        let traces = self.trace_block_of(options, move |_| {
+        let traces = self.trace_block_of(options, move |_, _| {
             let block = Block::decode(&mut block.as_ref())
                 .map_err(|error| RpcError::InvalidParams(format!("invalid block: {error}")))?;
             recover(SealedBlock::seal_slow(block))
@@ -162,13 +162,13 @@ impl Handler {
     async fn trace_block_of(
         &self,
         options: Option<GethDebugTracingOptions>,
-        block: impl FnOnce(&Reader) -> Result<RecoveredBlock, RpcError> + Send + 'static,
+        block: impl FnOnce(&Node, &Reader) -> Result<RecoveredBlock, RpcError> + Send + 'static,
     ) -> Result<Vec<TraceResult>, RpcError> {
         let tracing = Tracing::new(options)?;
         let node = self.0.clone();
         let traces = self.0.workers().trace(tracing.timeout(), move |stop| {
             let reader = node.chain().storage().reader()?;
-            let block = block(&reader)?;
+            let block = block(&node, &reader)?;
             trace_block(&node, &reader, block, &tracing, &stop)
         });
         traces.await

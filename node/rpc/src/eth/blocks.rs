@@ -1,15 +1,15 @@
-//! Blocks, transactions and receipts.
+//! The chain and its blocks.
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, U64, U256};
-use alloy_rpc_types_eth::{SyncStatus, TransactionReceipt};
+use alloy_rpc_types_eth::{Header, Index, SyncStatus, TransactionReceipt};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_primitives::RecoveredBlock;
 use wattline_storage::Reader;
 
 use crate::{
     RpcError, block_id,
-    convert::{self, RpcBlock, RpcTransaction},
+    convert::{self, RpcBlock},
     doc::{Method, Schema, required},
     node::Node,
 };
@@ -38,11 +38,34 @@ trait Blocks {
     #[method(name = "getBlockReceipts")]
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>>;
 
-    #[method(name = "getTransactionByHash")]
-    async fn transaction_by_hash(&self, hash: B256) -> RpcResult<Option<RpcTransaction>>;
+    #[method(name = "getHeaderByNumber")]
+    async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<Header>>;
 
-    #[method(name = "getTransactionReceipt")]
-    async fn transaction_receipt(&self, hash: B256) -> RpcResult<Option<TransactionReceipt>>;
+    #[method(name = "getHeaderByHash")]
+    async fn header_by_hash(&self, hash: B256) -> RpcResult<Option<Header>>;
+
+    #[method(name = "getBlockTransactionCountByNumber")]
+    async fn transaction_count_by_number(&self, number: BlockNumberOrTag)
+    -> RpcResult<Option<U64>>;
+
+    #[method(name = "getBlockTransactionCountByHash")]
+    async fn transaction_count_by_hash(&self, hash: B256) -> RpcResult<Option<U64>>;
+
+    #[method(name = "getUncleCountByBlockNumber")]
+    async fn uncle_count_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<U64>>;
+
+    #[method(name = "getUncleCountByBlockHash")]
+    async fn uncle_count_by_hash(&self, hash: B256) -> RpcResult<Option<U64>>;
+
+    #[method(name = "getUncleByBlockNumberAndIndex")]
+    async fn uncle_by_number(
+        &self,
+        number: BlockNumberOrTag,
+        index: Index,
+    ) -> RpcResult<Option<RpcBlock>>;
+
+    #[method(name = "getUncleByBlockHashAndIndex")]
+    async fn uncle_by_hash(&self, hash: B256, index: Index) -> RpcResult<Option<RpcBlock>>;
 }
 
 /// The methods of this file, described.
@@ -90,16 +113,58 @@ pub(super) const DOCS: &[Method] = &[
         result: Schema::ReceiptsOrNull,
     },
     Method {
-        name: "eth_getTransactionByHash",
-        summary: "A transaction of the chain or of the pool.",
-        params: &[required("transaction hash", Schema::Hash)],
-        result: Schema::TransactionOrNull,
+        name: "eth_getHeaderByNumber",
+        summary: "The header of a block of the chain.",
+        params: &[required("block number or tag", Schema::BlockNumber)],
+        result: Schema::HeaderOrNull,
     },
     Method {
-        name: "eth_getTransactionReceipt",
-        summary: "The receipt of a transaction of the chain.",
-        params: &[required("transaction hash", Schema::Hash)],
-        result: Schema::ReceiptOrNull,
+        name: "eth_getHeaderByHash",
+        summary: "The header of a block, also of one that is not on the chain.",
+        params: &[required("block hash", Schema::Hash)],
+        result: Schema::HeaderOrNull,
+    },
+    Method {
+        name: "eth_getBlockTransactionCountByNumber",
+        summary: "How many transactions a block has.",
+        params: &[required("block number or tag", Schema::BlockNumber)],
+        result: Schema::QuantityOrNull,
+    },
+    Method {
+        name: "eth_getBlockTransactionCountByHash",
+        summary: "How many transactions a block has.",
+        params: &[required("block hash", Schema::Hash)],
+        result: Schema::QuantityOrNull,
+    },
+    Method {
+        name: "eth_getUncleCountByBlockNumber",
+        summary: "How many uncles a block has: none.",
+        params: &[required("block number or tag", Schema::BlockNumber)],
+        result: Schema::QuantityOrNull,
+    },
+    Method {
+        name: "eth_getUncleCountByBlockHash",
+        summary: "How many uncles a block has: none.",
+        params: &[required("block hash", Schema::Hash)],
+        result: Schema::QuantityOrNull,
+    },
+    Method {
+        name: "eth_getUncleByBlockNumberAndIndex",
+        summary: "An uncle of a block: null, for no block has any.",
+        params: &[
+            required("block number or tag", Schema::BlockNumber),
+            required("index", Schema::Quantity),
+        ],
+        result: Schema::BlockOrNull,
+    },
+    Method {
+        name: "eth_getUncleByBlockHashAndIndex",
+        summary: "An uncle of a block: null, for no block has any.",
+        params: &[
+            required("block hash", Schema::Hash),
+            required("index", Schema::Quantity),
+        ],
+        result: Schema::BlockOrNull,
     },
 ];
 
@@ -130,7 +195,7 @@ impl BlocksServer for Handler {
         full: bool,
     ) -> RpcResult<Option<RpcBlock>> {
         let block = self.0.read(move |node, reader| {
-            let number = block_id::number(reader, number)?;
+            let number = block_id::number(node, reader, number)?;
             let block = node.caches().block(reader, number)?;
             block
                 .map(|block| rpc_block(reader, &block.block, full))
@@ -156,7 +221,7 @@ impl BlocksServer for Handler {
 
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>> {
         let receipts = self.0.read(move |node, reader| {
-            let block = match block_id::find(reader, block)? {
+            let block = match block_id::find(node, reader, block)? {
                 Some(number) => node.caches().block(reader, number)?,
                 None => None,
             };
@@ -165,29 +230,70 @@ impl BlocksServer for Handler {
         Ok(receipts.await?)
     }
 
-    async fn transaction_by_hash(&self, hash: B256) -> RpcResult<Option<RpcTransaction>> {
-        let transaction = self.0.read(move |node, reader| {
-            if let Some(found) = reader.transaction(hash)? {
-                return Ok(Some(convert::mined_transaction(found)));
-            }
-            Ok(node
-                .pool()
-                .get(&hash)
-                .map(|found| convert::pooled_transaction(&found)))
+    async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<Header>> {
+        let header = self.0.read(move |node, reader| {
+            let number = block_id::number(node, reader, number)?;
+            Ok(reader.header(number)?.map(convert::header))
         });
-        Ok(transaction.await?)
+        Ok(header.await?)
     }
 
-    async fn transaction_receipt(&self, hash: B256) -> RpcResult<Option<TransactionReceipt>> {
-        let receipt = self.0.read(move |node, reader| {
-            let Some(found) = reader.transaction(hash)? else {
-                return Ok(None);
-            };
-            let block = node.caches().block(reader, found.block_number)?;
-            let index = usize::try_from(found.index).unwrap_or(usize::MAX);
-            Ok(block.and_then(|block| convert::receipt(&block, index)))
+    async fn header_by_hash(&self, hash: B256) -> RpcResult<Option<Header>> {
+        let header = self
+            .0
+            .read(move |_, reader| Ok(reader.header_by_hash(hash)?.map(convert::header)));
+        Ok(header.await?)
+    }
+
+    async fn transaction_count_by_number(
+        &self,
+        number: BlockNumberOrTag,
+    ) -> RpcResult<Option<U64>> {
+        let count = self.0.read(move |node, reader| {
+            let number = block_id::number(node, reader, number)?;
+            Ok(reader.transaction_count(number)?.map(U64::from))
         });
-        Ok(receipt.await?)
+        Ok(count.await?)
+    }
+
+    async fn transaction_count_by_hash(&self, hash: B256) -> RpcResult<Option<U64>> {
+        let count = self.0.read(move |_, reader| {
+            let count = match reader.block_number(hash)? {
+                Some(number) => reader.transaction_count(number)?,
+                None => reader
+                    .side_block(hash)?
+                    .map(|block| block.body().transactions.len() as u64),
+            };
+            Ok(count.map(U64::from))
+        });
+        Ok(count.await?)
+    }
+
+    async fn uncle_count_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<U64>> {
+        let count = self.0.read(move |node, reader| {
+            let number = block_id::number(node, reader, number)?;
+            Ok(reader.header(number)?.map(|_| U64::ZERO))
+        });
+        Ok(count.await?)
+    }
+
+    async fn uncle_count_by_hash(&self, hash: B256) -> RpcResult<Option<U64>> {
+        let count = self
+            .0
+            .read(move |_, reader| Ok(reader.header_by_hash(hash)?.map(|_| U64::ZERO)));
+        Ok(count.await?)
+    }
+
+    async fn uncle_by_number(
+        &self,
+        _number: BlockNumberOrTag,
+        _index: Index,
+    ) -> RpcResult<Option<RpcBlock>> {
+        Ok(None)
+    }
+
+    async fn uncle_by_hash(&self, _hash: B256, _index: Index) -> RpcResult<Option<RpcBlock>> {
+        Ok(None)
     }
 }
 
@@ -197,7 +303,7 @@ fn rpc_block(reader: &Reader, block: &RecoveredBlock, full: bool) -> Result<RpcB
 }
 
 /// A block that is known, but not on the chain. Its senders are not stored.
-fn side_block(reader: &Reader, hash: B256) -> Result<Option<RecoveredBlock>, RpcError> {
+pub(super) fn side_block(reader: &Reader, hash: B256) -> Result<Option<RecoveredBlock>, RpcError> {
     let Some(block) = reader.side_block(hash)? else {
         return Ok(None);
     };

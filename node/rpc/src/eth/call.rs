@@ -138,7 +138,12 @@ fn call(
     succeeded(simulation.run(tx)?)
 }
 
-fn succeeded(result: ExecutionResult) -> Result<Bytes, RpcError> {
+/// What a call that succeeded returned.
+///
+/// # Errors
+///
+/// [`RpcError::Reverted`] and [`RpcError::Halted`].
+pub(super) fn succeeded(result: ExecutionResult) -> Result<Bytes, RpcError> {
     match result {
         ExecutionResult::Success { output, .. } => Ok(output.into_data()),
         ExecutionResult::Revert { output, .. } => Err(RpcError::Reverted(output)),
@@ -149,7 +154,11 @@ fn succeeded(result: ExecutionResult) -> Result<Bytes, RpcError> {
 /// The gas limit with which the transaction succeeds, found by halving the range between what it
 /// used with all the gas it may have, and that. (A transaction can need more than it uses: only
 /// 63/64 of the gas reaches an inner call, and refunds come at the end.)
-fn estimate(
+///
+/// # Errors
+///
+/// [`RpcError::GasRequiredExceedsAllowance`], and why it fails with any gas.
+pub(super) fn estimate(
     mut simulation: Simulation,
     request: TransactionRequest,
     cap: u64,

@@ -32,6 +32,9 @@ trait Fees {
     #[method(name = "maxPriorityFeePerGas")]
     async fn max_priority_fee_per_gas(&self) -> RpcResult<U256>;
 
+    #[method(name = "blobBaseFee")]
+    async fn blob_base_fee(&self) -> RpcResult<U256>;
+
     #[method(name = "feeHistory")]
     async fn fee_history(
         &self,
@@ -52,6 +55,12 @@ pub(super) const DOCS: &[Method] = &[
     Method {
         name: "eth_maxPriorityFeePerGas",
         summary: "A tip per gas, in wei, with which a transaction is likely to be in the next blocks.",
+        params: &[],
+        result: Schema::Quantity,
+    },
+    Method {
+        name: "eth_blobBaseFee",
+        summary: "The price of blob gas, in wei. It never moves, for no block has blobs.",
         params: &[],
         result: Schema::Quantity,
     },
@@ -104,6 +113,10 @@ impl FeesServer for Handler {
         Ok(U256::from(self.suggested_tip().await?))
     }
 
+    async fn blob_base_fee(&self) -> RpcResult<U256> {
+        Ok(U256::from(blob_fee(&self.node.chain().head())))
+    }
+
     async fn fee_history(
         &self,
         block_count: U64,
@@ -116,15 +129,18 @@ impl FeesServer for Handler {
             let count = block_count
                 .to::<u64>()
                 .min(node.limits().fee_history_blocks);
-            let next_base_fee = node.chain().spec().base_fee_per_gas();
-            fee_history(reader, count, newest_block, &percentiles, next_base_fee)
+            fee_history(node, reader, count, newest_block, &percentiles)
         });
         Ok(history.await?)
     }
 }
 
 /// Looks for the lowest tips that got into full blocks; while blocks have room there are none.
-fn suggest_tip(reader: &Reader) -> Result<u128, RpcError> {
+///
+/// # Errors
+///
+/// [`RpcError::Storage`].
+pub(super) fn suggest_tip(reader: &Reader) -> Result<u128, RpcError> {
     let head = reader.head()?.number;
     let mut lowest = Vec::new();
     for number in head.saturating_sub(SAMPLE_BLOCKS - 1)..=head {
@@ -176,14 +192,14 @@ fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
 }
 
 fn fee_history(
+    node: &Node,
     reader: &Reader,
     count: u64,
     newest: BlockNumberOrTag,
     percentiles: &[f64],
-    next_base_fee: u64,
 ) -> Result<FeeHistory, RpcError> {
     let head = reader.head()?.number;
-    let newest = block_id::number(reader, newest)?;
+    let newest = block_id::number(node, reader, newest)?;
     if newest > head {
         return Err(RpcError::InvalidParams(format!(
             "request beyond head block: requested {newest}, head {head}"
@@ -215,7 +231,8 @@ fn fee_history(
             rewards.push(block_rewards(&block, percentiles));
         }
         if number == newest {
-            history.base_fee_per_gas.push(next_base_fee.into());
+            let next = node.chain().spec().base_fee_per_gas();
+            history.base_fee_per_gas.push(next.into());
             history.base_fee_per_blob_gas.push(blob_fee(&header));
         }
     }

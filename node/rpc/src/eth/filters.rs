@@ -103,7 +103,7 @@ impl FiltersServer for Handler {
         check_alternatives(&filter, self.0.limits())?;
         let wanted = self
             .0
-            .read(move |_, reader| bounded(reader, filter))
+            .read(move |node, reader| bounded(node, reader, filter))
             .await?;
         Ok(self.0.filters().install_logs(self.0.chain(), wanted)?)
     }
@@ -308,10 +308,10 @@ impl Path {
 }
 
 /// Looks up which blocks a filter asks for.
-fn bounded(reader: &Reader, filter: Filter) -> Result<WantedLogs, RpcError> {
+fn bounded(node: &Node, reader: &Reader, filter: Filter) -> Result<WantedLogs, RpcError> {
     let bound = |tag: Option<BlockNumberOrTag>| match tag {
         None | Some(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => Ok(None),
-        Some(tag) => block_id::number(reader, tag).map(Some),
+        Some(tag) => block_id::number(node, reader, tag).map(Some),
     };
     let (from, to) = match filter.block_option {
         FilterBlockOption::AtBlockHash(_) => (None, None),

@@ -86,7 +86,7 @@ pub(super) fn search(
     filter: &Filter,
     stop: &Stop,
 ) -> Result<Vec<Log>, RpcError> {
-    let Some((from, to)) = range(reader, filter)? else {
+    let Some((from, to)) = range(node, reader, filter)? else {
         return Ok(Vec::new());
     };
     let limits = node.limits();
@@ -168,10 +168,15 @@ fn search_block(
 
 /// The canonical blocks that a filter asks for, from and to inclusive; `None` if all of them are
 /// yet to come.
-fn range(reader: &Reader, filter: &Filter) -> Result<Option<(BlockNumber, BlockNumber)>, RpcError> {
+fn range(
+    node: &Node,
+    reader: &Reader,
+    filter: &Filter,
+) -> Result<Option<(BlockNumber, BlockNumber)>, RpcError> {
     match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {
-            let number = block_id::find(reader, hash.into())?.ok_or(RpcError::UnknownBlock)?;
+            let number =
+                block_id::find(node, reader, hash.into())?.ok_or(RpcError::UnknownBlock)?;
             Ok(Some((number, number)))
         }
         FilterBlockOption::Range {
@@ -179,7 +184,7 @@ fn range(reader: &Reader, filter: &Filter) -> Result<Option<(BlockNumber, BlockN
             to_block,
         } => {
             let number = |tag: Option<BlockNumberOrTag>| {
-                block_id::number(reader, tag.unwrap_or(BlockNumberOrTag::Latest))
+                block_id::number(node, reader, tag.unwrap_or(BlockNumberOrTag::Latest))
             };
             let (from, to) = (number(from_block)?, number(to_block)?);
             let head = reader.head()?.number;

@@ -1,14 +1,20 @@
 //! The `eth` namespace, one file per kind of question.
 
+mod access_list;
+mod accounts;
 mod blocks;
 mod call;
+mod call_many;
+mod config;
 mod fees;
 mod filters;
 mod logs;
 mod proof;
 mod pubsub;
+mod simulate;
 mod state;
 mod submit;
+mod transactions;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
@@ -17,12 +23,18 @@ use crate::{doc::Method, node::Node};
 /// The methods of the namespace, described, by file.
 pub(crate) const DOCS: &[&[Method]] = &[
     blocks::DOCS,
+    transactions::DOCS,
     state::DOCS,
     call::DOCS,
+    call_many::DOCS,
+    access_list::DOCS,
+    simulate::DOCS,
     logs::DOCS,
     filters::DOCS,
     proof::DOCS,
     fees::DOCS,
+    config::DOCS,
+    accounts::DOCS,
     submit::DOCS,
     pubsub::DOCS,
 ];
@@ -31,12 +43,18 @@ pub(crate) const DOCS: &[&[Method]] = &[
 pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
     let mut module = RpcModule::new(());
     module.merge(blocks::methods(node.clone()))?;
+    module.merge(transactions::methods(node.clone()))?;
     module.merge(state::methods(node.clone()))?;
     module.merge(call::methods(node.clone()))?;
+    module.merge(call_many::methods(node.clone()))?;
+    module.merge(access_list::methods(node.clone()))?;
+    module.merge(simulate::methods(node.clone()))?;
     module.merge(logs::methods(node.clone()))?;
     module.merge(filters::methods(node.clone()))?;
     module.merge(proof::methods(node.clone()))?;
     module.merge(fees::methods(node.clone()))?;
+    module.merge(config::methods(node.clone()))?;
+    module.merge(accounts::methods(node.clone()))?;
     module.merge(submit::methods(node.clone()))?;
     module.merge(pubsub::methods(node.clone()))?;
     Ok(module)

@@ -8,7 +8,7 @@ use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_storage::{AccountProof, ProofBudget, Reader, StorageError};
 
 use crate::{
-    RpcError, RpcLimits, block_id,
+    RpcError, block_id,
     doc::{Method, Schema, optional, required},
     node::Node,
     workers::Stop,
@@ -63,7 +63,7 @@ impl ProofsServer for Handler {
         let node = self.0.clone();
         let proof = self.0.workers().call(move |stop| {
             let reader = node.chain().storage().reader()?;
-            let proof = prove(&reader, address, &slots, block, node.limits(), &stop)?;
+            let proof = prove(&node, &reader, address, &slots, block, &stop)?;
             Ok(answer(address, slots, proof))
         });
         Ok(proof.await?)
@@ -71,17 +71,17 @@ impl ProofsServer for Handler {
 }
 
 fn prove(
+    node: &Node,
     reader: &Reader,
     address: Address,
     slots: &[JsonStorageKey],
     block: Option<BlockId>,
-    limits: &RpcLimits,
     stop: &Stop,
 ) -> Result<AccountProof, RpcError> {
-    let number = block_id::header(reader, block.unwrap_or_default())?.number;
+    let number = block_id::header(node, reader, block.unwrap_or_default())?.number;
     let slots: Vec<B256> = slots.iter().map(JsonStorageKey::as_b256).collect();
     let budget = ProofBudget {
-        changes: limits.proof_changes,
+        changes: node.limits().proof_changes,
         stop: &|| stop.requested(),
     };
     match reader.proof(number, address, &slots, budget) {

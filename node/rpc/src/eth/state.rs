@@ -4,18 +4,16 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+use wattline_storage::Reader;
 
 use crate::{
-    block_id,
+    RpcError, block_id,
     doc::{Method, Schema, optional, required},
     node::Node,
 };
 
 #[rpc(server, namespace = "eth")]
 trait State {
-    #[method(name = "accounts")]
-    async fn accounts(&self) -> RpcResult<Vec<Address>>;
-
     #[method(name = "getBalance")]
     async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256>;
 
@@ -36,12 +34,6 @@ trait State {
 
 /// The methods of this file, described.
 pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_accounts",
-        summary: "Accounts whose keys are public on a development chain.",
-        params: &[],
-        result: Schema::Addresses,
-    },
     Method {
         name: "eth_getBalance",
         summary: "The balance of an account in wei.",
@@ -90,13 +82,9 @@ struct Handler(Node);
 
 #[async_trait]
 impl StateServer for Handler {
-    async fn accounts(&self) -> RpcResult<Vec<Address>> {
-        Ok(self.0.dev_accounts().to_vec())
-    }
-
     async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256> {
         let balance = self.0.look_up(|reader| {
-            let account = block_id::state(reader, block)?.account(&address)?;
+            let account = block_id::state(&self.0, reader, block)?.account(&address)?;
             Ok(account.map(|account| account.balance).unwrap_or_default())
         });
         Ok(balance?)
@@ -104,7 +92,7 @@ impl StateServer for Handler {
 
     async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes> {
         let code = self.0.look_up(|reader| {
-            let state = block_id::state(reader, block)?;
+            let state = block_id::state(&self.0, reader, block)?;
             let hash = state
                 .account(&address)?
                 .and_then(|account| account.bytecode_hash);
@@ -126,7 +114,7 @@ impl StateServer for Handler {
         block: Option<BlockId>,
     ) -> RpcResult<B256> {
         let value = self.0.look_up(|reader| {
-            let state = block_id::state(reader, block)?;
+            let state = block_id::state(&self.0, reader, block)?;
             Ok(B256::from(state.storage_at(&address, slot.as_b256())?))
         });
         Ok(value?)
@@ -134,18 +122,36 @@ impl StateServer for Handler {
 
     async fn transaction_count(&self, address: Address, block: Option<BlockId>) -> RpcResult<U64> {
         let nonce = self.0.look_up(|reader| {
-            let account = block_id::state(reader, block)?.account(&address)?;
-            let mined = account.map(|account| account.nonce).unwrap_or_default();
             let nonce = match block {
-                Some(BlockId::Number(BlockNumberOrTag::Pending)) => self
-                    .0
-                    .pool()
-                    .pending_nonce(&address)
-                    .map_or(mined, |nonce| nonce.max(mined)),
-                _ => mined,
+                Some(BlockId::Number(BlockNumberOrTag::Pending)) => {
+                    next_nonce(&self.0, reader, address)?
+                }
+                _ => mined_nonce(&self.0, reader, block, address)?,
             };
             Ok(U64::from(nonce))
         });
         Ok(nonce?)
     }
+}
+
+/// The nonce of an account in the state of a block.
+fn mined_nonce(
+    node: &Node,
+    reader: &Reader,
+    block: Option<BlockId>,
+    address: Address,
+) -> Result<u64, RpcError> {
+    let account = block_id::state(node, reader, block)?.account(&address)?;
+    Ok(account.map(|account| account.nonce).unwrap_or_default())
+}
+
+/// The nonce that follows an account's executable transactions.
+///
+/// # Errors
+///
+/// [`RpcError::Storage`].
+pub(super) fn next_nonce(node: &Node, reader: &Reader, address: Address) -> Result<u64, RpcError> {
+    let mined = mined_nonce(node, reader, None, address)?;
+    let waiting = node.pool().pending_nonce(&address);
+    Ok(waiting.map_or(mined, |nonce| nonce.max(mined)))
 }

@@ -1,14 +1,21 @@
 //! Taking in transactions.
 
-use alloy_eips::{Decodable2718, eip2718::EIP4844_TX_TYPE_ID};
-use alloy_primitives::{B256, Bytes};
-use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
-use wattline_pool::PoolError;
-use wattline_primitives::TransactionSigned;
+use std::{sync::Arc, time::Duration};
 
+use alloy_consensus::Transaction as _;
+use alloy_eips::{Decodable2718, eip2718::EIP4844_TX_TYPE_ID};
+use alloy_primitives::{B256, Bytes, U64};
+use alloy_rpc_types_eth::TransactionReceipt;
+use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use wattline_chain::CanonicalUpdate;
+use wattline_pool::PoolError;
+use wattline_primitives::{BlockWithReceipts, TransactionSigned};
+
+use super::transactions::receipt;
 use crate::{
-    RpcError,
-    doc::{Method, Schema, required},
+    RpcError, convert,
+    doc::{Method, Schema, optional, required},
     node::Node,
 };
 
@@ -16,15 +23,33 @@ use crate::{
 trait Submit {
     #[method(name = "sendRawTransaction")]
     async fn send_raw_transaction(&self, transaction: Bytes) -> RpcResult<B256>;
+
+    #[method(name = "sendRawTransactionSync")]
+    async fn send_raw_transaction_sync(
+        &self,
+        transaction: Bytes,
+        timeout: Option<U64>,
+    ) -> RpcResult<TransactionReceipt>;
 }
 
 /// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "eth_sendRawTransaction",
-    summary: "Takes in a signed transaction and answers its hash.",
-    params: &[required("signed transaction bytes", Schema::Bytes)],
-    result: Schema::Hash,
-}];
+pub(super) const DOCS: &[Method] = &[
+    Method {
+        name: "eth_sendRawTransaction",
+        summary: "Takes in a signed transaction and answers its hash.",
+        params: &[required("signed transaction bytes", Schema::Bytes)],
+        result: Schema::Hash,
+    },
+    Method {
+        name: "eth_sendRawTransactionSync",
+        summary: "Takes in a signed transaction and waits until it is in a block (EIP-7966).",
+        params: &[
+            required("signed transaction bytes", Schema::Bytes),
+            optional("longest wait in milliseconds", Schema::Quantity),
+        ],
+        result: Schema::Receipt,
+    },
+];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
@@ -39,6 +64,81 @@ impl SubmitServer for Handler {
         let transaction = decode(&transaction)?;
         Ok(self.0.intake().add(transaction).await?)
     }
+
+    async fn send_raw_transaction_sync(
+        &self,
+        transaction: Bytes,
+        timeout: Option<U64>,
+    ) -> RpcResult<TransactionReceipt> {
+        let transaction = decode(&transaction)?;
+        let patience = self.patience(timeout.map(|timeout| timeout.to()));
+        // Before the pool has it, so that no block is missed.
+        let updates = self.0.chain().subscribe();
+        let nonce = transaction.nonce();
+        let hash = self.0.intake().add(transaction).await?;
+        let pool = self.0.pool();
+        // It may be in a block already, and then no longer in the pool.
+        let ready = pool.get(&hash).is_none_or(|waiting| {
+            let sender = waiting.transaction().signer();
+            pool.pending_nonce(&sender).is_some_and(|next| next > nonce)
+        });
+        if !ready {
+            return Err(RpcError::NotReady(hash).into());
+        }
+        match tokio::time::timeout(patience, self.included(hash, updates)).await {
+            Ok(receipt) => Ok(receipt?),
+            Err(_) => Err(RpcError::NotIncluded {
+                hash,
+                after: patience,
+            }
+            .into()),
+        }
+    }
+}
+
+impl Handler {
+    /// How long to wait; the default also for what EIP-7966 calls an invalid timeout.
+    fn patience(&self, milliseconds: Option<u64>) -> Duration {
+        let limits = self.0.limits();
+        milliseconds
+            .map(Duration::from_millis)
+            .filter(|timeout| !timeout.is_zero() && *timeout <= limits.max_inclusion_wait)
+            .unwrap_or(limits.inclusion_wait)
+    }
+
+    /// The receipt of a transaction, once it is in a block.
+    async fn included(
+        &self,
+        hash: B256,
+        mut updates: Receiver<Arc<CanonicalUpdate>>,
+    ) -> Result<TransactionReceipt, RpcError> {
+        loop {
+            match updates.recv().await {
+                Ok(update) => {
+                    let found = update.committed.iter().find_map(|block| find(block, hash));
+                    if let Some(receipt) = found {
+                        return Ok(receipt);
+                    }
+                }
+                // Those that were missed may have had it.
+                Err(RecvError::Lagged(_)) => {
+                    let found = self.0.read(move |node, reader| receipt(node, reader, hash));
+                    if let Some(receipt) = found.await? {
+                        return Ok(receipt);
+                    }
+                }
+                Err(RecvError::Closed) => {
+                    return Err(RpcError::Internal("the node is stopping".to_owned()));
+                }
+            }
+        }
+    }
+}
+
+fn find(block: &BlockWithReceipts, hash: B256) -> Option<TransactionReceipt> {
+    let transactions = &block.block.body().transactions;
+    let index = transactions.iter().position(|tx| *tx.tx_hash() == hash)?;
+    convert::receipt(block, index)
 }
 
 fn decode(bytes: &[u8]) -> Result<TransactionSigned, RpcError> {

@@ -100,7 +100,7 @@ struct Handler(Node);
 impl ChainServer for Handler {
     async fn block(&self, block: BlockId) -> RpcResult<Option<Vec<Json>>> {
         let traces = self.trace(move |node, reader, stop| {
-            let Some(number) = block_id::find(reader, block)? else {
+            let Some(number) = block_id::find(node, reader, block)? else {
                 return Ok(None);
             };
             let mut found = Found::new(node);
@@ -191,10 +191,11 @@ fn filtered(
 ) -> Result<Vec<Json>, RpcError> {
     let head = reader.head()?.number;
     let first = block_id::number(
+        node,
         reader,
         filter.from_block.unwrap_or(BlockNumberOrTag::Earliest),
     )?;
-    let last = block_id::number(reader, filter.to_block.unwrap_or_default())?;
+    let last = block_id::number(node, reader, filter.to_block.unwrap_or_default())?;
     if first > last {
         return Err(RpcError::InvalidParams(format!(
             "fromBlock {first} is after toBlock {last}"

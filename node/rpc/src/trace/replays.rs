@@ -90,7 +90,7 @@ impl ReplaysServer for Handler {
         let node = self.0.clone();
         let traced = self.0.workers().trace(None, move |stop| {
             let reader = node.chain().storage().reader()?;
-            let Some(number) = block_id::find(&reader, block)? else {
+            let Some(number) = block_id::find(&node, &reader, block)? else {
                 return Ok(None);
             };
             let block = reader.block(number)?.ok_or(RpcError::HeaderNotFound)?;

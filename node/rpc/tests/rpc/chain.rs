@@ -10,6 +10,7 @@ use alloy_eips::{
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, b256, bytes};
 use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{Panic, PanicKind, Revert, SolError};
 use wattline_chain::test_utils::{Forge, Signers, Template, TestGenesis};
 use wattline_primitives::{RecoveredTransaction, TransactionSigned};
@@ -80,6 +81,14 @@ pub(crate) fn accounts() -> Signers {
     Signers::named("account", 4)
 }
 
+/// Accounts that clients may use, with a thousand ether each.
+pub(crate) fn dev_accounts() -> Vec<PrivateKeySigner> {
+    let accounts = Signers::named("dev", 2);
+    (0..accounts.len())
+        .map(|index| accounts.key(index).clone())
+        .collect()
+}
+
 /// A genesis with the accounts and contracts above.
 pub(crate) fn genesis(signers: &Signers) -> TestGenesis {
     let contracts = [
@@ -93,7 +102,9 @@ pub(crate) fn genesis(signers: &Signers) -> TestGenesis {
         (CHATTERER, bytes!("5f355b80600857005b5f5fa060019003600256")),
     ];
     contracts.into_iter().fold(
-        TestGenesis::new(signers.addresses()).fund(accounts().addresses()),
+        TestGenesis::new(signers.addresses())
+            .fund(accounts().addresses())
+            .fund(dev_accounts().iter().map(PrivateKeySigner::address)),
         |genesis, (address, code)| {
             genesis.account(address, GenesisAccount::default().with_code(Some(code)))
         },

@@ -1,6 +1,7 @@
 //! A node that serves JSON-RPC, and a client that shows exactly what it answers.
 
-use alloy_primitives::{Address, Bytes, U256, hex};
+use alloy_primitives::{Bytes, U256, hex};
+use alloy_signer_local::PrivateKeySigner;
 use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
 use serde_json::{Value, json};
 use wattline_chain::Chain;
@@ -47,13 +48,27 @@ impl Served {
         config: RpcConfig,
         producer: Option<ProducerHandle>,
     ) -> Self {
+        Self::start(chain, config, producer, crate::chain::dev_accounts()).await
+    }
+
+    /// A node that signs for nobody.
+    pub(crate) async fn without_accounts(chain: &Chain) -> Self {
+        Self::start(chain, config(RpcLimits::default()), None, Vec::new()).await
+    }
+
+    async fn start(
+        chain: &Chain,
+        config: RpcConfig,
+        producer: Option<ProducerHandle>,
+        dev_accounts: Vec<PrivateKeySigner>,
+    ) -> Self {
         let (storage, evm) = (chain.storage().clone(), chain.evm().clone());
         let pool = Pool::open(PoolConfig::default(), None, storage, evm).expect("a pool opens");
         let context = RpcContext {
             chain: chain.clone(),
             pool: pool.clone(),
             producer,
-            dev_accounts: vec![Address::repeat_byte(0xde)],
+            dev_accounts,
         };
         let handle = serve(config, context).await.expect("a free port is free");
         let url = format!("http://{}", handle.local_addr());

@@ -18,6 +18,44 @@ async fn gas_is_free_while_there_is_room() {
         node.result("eth_maxPriorityFeePerGas", json!([])).await,
         "0x0"
     );
+    assert_eq!(node.result("eth_blobBaseFee", json!([])).await, "0x1");
+}
+
+#[tokio::test]
+async fn the_rules_in_force_can_be_read() {
+    let story = story();
+    let node = Served::new(story.forge.chain()).await;
+    let config = node.result("eth_config", json!([])).await;
+    assert_eq!(config["next"], json!(null));
+    assert_eq!(config["last"], json!(null));
+    let current = &config["current"];
+    assert_eq!(current["activationTime"], 0);
+    assert_eq!(current["chainId"], "0xe1ec");
+    let genesis = story.forge.chain().spec().genesis_hash();
+    let fork = alloy_eips::eip2124::ForkHash::from(genesis);
+    assert_eq!(current["forkId"], crate::client::hex(fork.0));
+    assert_eq!(
+        current["blobSchedule"],
+        json!({"baseFeeUpdateFraction": 5_007_716, "max": 0, "target": 0})
+    );
+    let precompiles = current["precompiles"].as_object().expect("an object");
+    assert_eq!(precompiles.len(), 19);
+    for (name, address) in [
+        ("ECREC", "0x0000000000000000000000000000000000000001"),
+        (
+            "BLS12_MAP_FP2_TO_G2",
+            "0x0000000000000000000000000000000000000011",
+        ),
+        ("P256VERIFY", "0x0000000000000000000000000000000000000100"),
+        (
+            "BATCH_AUCTION",
+            "0x000000000000000000000000000000000000e1ec",
+        ),
+    ] {
+        assert_eq!(precompiles[name], address);
+    }
+    // This genesis has none of the contracts that keep hashes.
+    assert_eq!(current["systemContracts"], json!({}));
 }
 
 #[tokio::test]

@@ -84,6 +84,8 @@ async fn ranges_of_blocks() {
         (json!("0x2"), json!("latest"), 0),
         (json!("earliest"), json!("0x99"), 2),
         (json!("0x90"), json!("0x99"), 0),
+        (json!("earliest"), json!("finalized"), 2),
+        (json!("safe"), json!("latest"), 0),
         (Value::Null, Value::Null, 0),
     ] {
         let filter = json!([{"fromBlock": from, "toBlock": to}]);
@@ -101,10 +103,6 @@ async fn ranges_of_blocks() {
     assert_eq!(
         error(json!({"blockHash": B256::repeat_byte(1)})).await,
         (-32000, "unknown block".to_owned())
-    );
-    assert_eq!(
-        error(json!({"fromBlock": "finalized"})).await,
-        (-32000, "finalized block not found".to_owned())
     );
     let (code, message) = error(json!({"blockHash": B256::ZERO, "fromBlock": "0x1"})).await;
     assert_eq!(code, -32602);

@@ -1,6 +1,8 @@
 //! The server as clients see it: over real HTTP and WebSocket, on a real chain.
 
 mod access;
+mod accounts;
+mod bundles;
 mod calls;
 mod chain;
 mod client;
@@ -15,6 +17,7 @@ mod logs;
 mod proofs;
 mod pubsub;
 mod reads;
+mod simulate;
 mod storage_range;
 mod submit;
 mod trace;

@@ -1,13 +1,16 @@
 //! What the chain holds, as clients read it.
 
 use alloy_consensus::Transaction as _;
+use alloy_eips::Encodable2718;
 use alloy_primitives::{B256, U256, address};
 use alloy_rpc_types_eth::{Block, Transaction, TransactionReceipt};
 use serde_json::{Value, json};
 use wattline_chain::test_utils::{Forge, Signers, Template};
 
 use crate::{
-    chain::{ETHER, GWEI, LOGGER, TOPIC, accounts, genesis, logger_code, story, transfer},
+    chain::{
+        ETHER, GWEI, LOGGER, TOPIC, accounts, dev_accounts, genesis, logger_code, story, transfer,
+    },
     client::{Served, hex, quantity, word, word_bytes},
 };
 
@@ -15,7 +18,7 @@ use crate::{
 async fn says_who_and_where_it_is() {
     let story = story();
     let node = Served::new(story.forge.chain()).await;
-    let dev = json!(["0xdededededededededededededededededededede"]);
+    let dev = json!([dev_accounts()[0].address(), dev_accounts()[1].address()]);
     for (method, params, expected) in [
         ("eth_chainId", json!([]), json!("0xe1ec")),
         ("eth_blockNumber", json!([]), json!("0x3")),
@@ -156,23 +159,217 @@ async fn tags_name_blocks() {
         node.result("eth_getBlockReceipts", json!(["0x4"])).await,
         Value::Null
     );
-    for (tag, message) in [
-        ("safe", "safe block not found"),
-        ("finalized", "finalized block not found"),
+}
+
+#[tokio::test]
+async fn safe_and_finalized_follow_the_signers_work() {
+    let signers = Signers::new(3);
+    let forge = Forge::new(genesis(&signers), signers);
+    forge.extend_in_turn(5);
+    let node = Served::new(forge.chain()).await;
+    let number = async |tag: &str| {
+        node.result("eth_getBlockByNumber", json!([tag, false]))
+            .await["number"]
+            .clone()
+    };
+    assert_eq!(number("latest").await, "0x5");
+    assert_eq!(number("safe").await, "0x4");
+    assert_eq!(number("finalized").await, "0x3");
+    // Signers 0 and 1 go on without 2, one of three blocks out of turn.
+    for signer in [0, 1, 0, 1] {
+        forge.extend(Template::by(signer));
+    }
+    assert_eq!(number("latest").await, "0x9");
+    assert_eq!(number("safe").await, "0x8");
+    let settled = number("finalized").await;
+    assert_eq!(settled, "0x6");
+    // Every method takes the tags.
+    let reader = forge.chain().storage().reader().expect("it reads");
+    let header = reader.header(6).expect("it reads").expect("it is there");
+    let tagged = json!(["finalized", false]);
+    assert_eq!(
+        node.result("eth_getBlockByNumber", tagged).await["hash"],
+        json!(header.hash())
+    );
+    for (method, params) in [
+        ("eth_getBalance", json!([LOGGER, "finalized"])),
+        ("eth_call", json!([{"to": LOGGER}, "safe"])),
+        (
+            "eth_getLogs",
+            json!([{"fromBlock": "safe", "toBlock": "latest"}]),
+        ),
+        ("eth_feeHistory", json!([1, "finalized"])),
+        ("eth_getBlockReceipts", json!(["safe"])),
+        ("clique_getSigners", json!(["finalized"])),
+        ("clique_getSigner", json!(["safe"])),
     ] {
-        let expected = (-32000, message.to_owned());
+        node.result(method, params).await;
+    }
+}
+
+#[tokio::test]
+async fn a_single_signer_settles_its_head() {
+    let story = story();
+    let node = Served::new(story.forge.chain()).await;
+    for tag in ["safe", "finalized"] {
+        let block = node
+            .result("eth_getBlockByNumber", json!([tag, false]))
+            .await;
+        assert_eq!(block["number"], "0x3", "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn parts_of_blocks_are_found() {
+    let story = story();
+    let node = Served::new(story.forge.chain()).await;
+    let hash = story.forge.blocks()[0].hash();
+    let block = node
+        .result("eth_getBlockByNumber", json!(["0x1", true]))
+        .await;
+
+    let header = node.result("eth_getHeaderByNumber", json!(["0x1"])).await;
+    assert_eq!(header["hash"], json!(hash));
+    assert_eq!(header["stateRoot"], block["stateRoot"]);
+    assert_eq!(header.get("transactions"), None);
+    assert_eq!(
+        node.result("eth_getHeaderByHash", json!([hash])).await,
+        header
+    );
+
+    for (name, count) in [("BlockTransactionCount", "0x3"), ("UncleCount", "0x0")] {
+        let (by_number, by_hash) = if name == "UncleCount" {
+            (
+                "eth_getUncleCountByBlockNumber",
+                "eth_getUncleCountByBlockHash",
+            )
+        } else {
+            (
+                "eth_getBlockTransactionCountByNumber",
+                "eth_getBlockTransactionCountByHash",
+            )
+        };
+        assert_eq!(node.result(by_number, json!(["0x1"])).await, count);
+        assert_eq!(node.result(by_hash, json!([hash])).await, count);
+        assert_eq!(node.result(by_number, json!(["earliest"])).await, "0x0");
+    }
+    let tx = &story.eip2930;
+    let bytes = hex(tx.inner().encoded_2718());
+    for index in ["0x0", "0x1", "0x2"] {
+        for (method, id) in [
+            ("eth_getTransactionByBlockNumberAndIndex", json!("0x1")),
+            ("eth_getTransactionByBlockHashAndIndex", json!(hash)),
+        ] {
+            let found = node.result(method, json!([id, index])).await;
+            let position = index[2..].parse::<usize>().expect("a digit");
+            assert_eq!(found, block["transactions"][position]);
+        }
+    }
+    for (method, params) in [
+        ("eth_getRawTransactionByHash", json!([tx.tx_hash()])),
+        (
+            "eth_getRawTransactionByBlockNumberAndIndex",
+            json!(["0x1", "0x1"]),
+        ),
+        (
+            "eth_getRawTransactionByBlockHashAndIndex",
+            json!([hash, "0x1"]),
+        ),
+    ] {
+        assert_eq!(node.result(method, params).await, bytes, "{method}");
+    }
+    let waiting = transfer(0, 2, LOGGER, 0);
+    node.pool.add(waiting.inner().clone()).expect("it may wait");
+    assert_eq!(
+        node.result("eth_getRawTransactionByHash", json!([waiting.tx_hash()]))
+            .await,
+        hex(waiting.inner().encoded_2718())
+    );
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_null() {
+    let story = story();
+    let node = Served::new(story.forge.chain()).await;
+    let unknown = json!(B256::repeat_byte(1));
+    let known = json!(story.forge.blocks()[0].hash());
+    for (method, params) in [
+        ("eth_getHeaderByNumber", json!(["0x4"])),
+        ("eth_getHeaderByHash", json!([unknown])),
+        ("eth_getBlockTransactionCountByNumber", json!(["0x4"])),
+        ("eth_getBlockTransactionCountByHash", json!([unknown])),
+        ("eth_getUncleCountByBlockNumber", json!(["0x4"])),
+        ("eth_getUncleCountByBlockHash", json!([unknown])),
+        ("eth_getUncleByBlockNumberAndIndex", json!(["0x1", "0x0"])),
+        ("eth_getUncleByBlockHashAndIndex", json!([known, "0x0"])),
+        (
+            "eth_getTransactionByBlockNumberAndIndex",
+            json!(["0x1", "0x3"]),
+        ),
+        (
+            "eth_getTransactionByBlockNumberAndIndex",
+            json!(["0x4", "0x0"]),
+        ),
+        (
+            "eth_getTransactionByBlockHashAndIndex",
+            json!([unknown, "0x0"]),
+        ),
+        ("eth_getRawTransactionByHash", json!([unknown])),
+        (
+            "eth_getRawTransactionByBlockNumberAndIndex",
+            json!(["0x1", "0x3"]),
+        ),
+        (
+            "eth_getRawTransactionByBlockHashAndIndex",
+            json!([unknown, "0x0"]),
+        ),
+        ("eth_getTransactionBySenderAndNonce", json!([LOGGER, "0x0"])),
+    ] {
+        assert_eq!(node.result(method, params).await, Value::Null, "{method}");
+    }
+    let (code, message) = node
+        .error(
+            "eth_getTransactionByBlockNumberAndIndex",
+            json!(["0x1", "one"]),
+        )
+        .await;
+    assert_eq!(code, -32602);
+    assert!(
+        message.ends_with(
+            "expected eth_getTransactionByBlockNumberAndIndex(block number or tag, index)"
+        ),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn transactions_are_found_by_sender_and_nonce() {
+    let story = story();
+    let accounts = accounts();
+    let node = Served::new(story.forge.chain()).await;
+    let waiting = transfer(0, 2, LOGGER, 0);
+    node.pool.add(waiting.inner().clone()).expect("it may wait");
+    for (index, nonce, tx) in [
+        (0, "0x0", &story.legacy),
+        (0, "0x1", &story.eip7702),
+        (0, "0x2", &waiting),
+        (1, "0x0", &story.eip2930),
+        (2, "0x0", &story.eip1559),
+        (2, "0x1", &story.create),
+    ] {
+        let params = json!([accounts.address(index), nonce]);
+        let found = node
+            .result("eth_getTransactionBySenderAndNonce", params)
+            .await;
+        assert_eq!(found["hash"], json!(tx.tx_hash()));
+    }
+    // Of the account that delegated, the authorization took the nonce.
+    for nonce in ["0x0", "0x1"] {
+        let params = json!([accounts.address(3), nonce]);
         assert_eq!(
-            node.error("eth_getBlockByNumber", json!([tag, false]))
+            node.result("eth_getTransactionBySenderAndNonce", params)
                 .await,
-            expected
-        );
-        assert_eq!(
-            node.error("eth_getBalance", json!([LOGGER, tag])).await,
-            expected
-        );
-        assert_eq!(
-            node.error("eth_call", json!([{"to": LOGGER}, tag])).await,
-            expected
+            Value::Null
         );
     }
 }

@@ -1,16 +1,19 @@
 //! Sending transactions.
 
+use std::time::Duration;
+
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxLegacy};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Bytes, Signature, TxKind, U256};
 use alloy_signer::SignerSync;
-use serde_json::json;
-use wattline_chain::test_utils::Signers;
+use serde_json::{Value, json};
+use wattline_chain::test_utils::{Signers, Template};
 use wattline_primitives::{RecoveredTransaction, TransactionSigned};
+use wattline_rpc::RpcLimits;
 
 use crate::{
     chain::{CHAIN_ID, ETHER, GWEI, LOGGER, accounts, empty, sign, story, transfer},
-    client::{Served, hex, quantity},
+    client::{Failure, Served, hex, quantity},
 };
 
 fn raw(tx: &RecoveredTransaction) -> serde_json::Value {
@@ -218,4 +221,83 @@ async fn bytes_that_are_no_transaction_are_refused() {
         );
     }
     assert_eq!(node.pool.status().pending, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_can_wait_for_its_receipt() {
+    let forge = empty();
+    let node = Served::new(forge.chain()).await;
+    let tx = transfer(0, 0, accounts().address(1), 5);
+    let mut arrivals = node.pool.subscribe();
+    let params = json!([raw(&tx), 60_000]);
+    let seal = async {
+        arrivals.recv().await.expect("it arrives");
+        tokio::task::block_in_place(|| forge.extend(Template::default().with(vec![tx.clone()])))
+    };
+    let (receipt, block) = tokio::join!(node.result("eth_sendRawTransactionSync", params), seal);
+    assert_eq!(receipt["transactionHash"], json!(tx.tx_hash()));
+    assert_eq!(receipt["blockHash"], json!(block.hash()));
+    assert_eq!(receipt["status"], "0x1");
+    let later = node
+        .result("eth_getTransactionReceipt", json!([tx.tx_hash()]))
+        .await;
+    assert_eq!(receipt, later);
+}
+
+#[tokio::test]
+async fn a_client_waits_no_longer_than_it_wants() {
+    let limits = RpcLimits {
+        inclusion_wait: Duration::from_millis(70),
+        max_inclusion_wait: Duration::from_millis(100),
+        ..RpcLimits::default()
+    };
+    let node = Served::limited(empty().chain(), limits).await;
+    // What is too long or nothing is not what the client meant: the default holds.
+    for (nonce, timeout, seconds) in [
+        (0, json!("0x14"), "0.02"),
+        (1, json!(100), "0.1"),
+        (2, json!(101), "0.07"),
+        (3, json!(0), "0.07"),
+        (4, Value::Null, "0.07"),
+    ] {
+        let tx = transfer(0, nonce, LOGGER, 5);
+        let failure = node
+            .failure("eth_sendRawTransactionSync", json!([raw(&tx), timeout]))
+            .await;
+        let expected = Failure {
+            code: 4,
+            message: format!(
+                "the transaction was taken in but is not in a block after {seconds}s: ask for its \
+                 receipt later"
+            ),
+            data: json!(tx.tx_hash()),
+        };
+        assert_eq!(failure, expected);
+        assert!(node.pool.contains(tx.tx_hash()));
+    }
+    // Nobody waits for what cannot execute.
+    let gapped = transfer(0, 7, LOGGER, 5);
+    let failure = node
+        .failure("eth_sendRawTransactionSync", json!([raw(&gapped)]))
+        .await;
+    assert_eq!(failure.code, 5);
+    assert_eq!(failure.data, json!(gapped.tx_hash()));
+    assert_eq!(
+        failure.message,
+        "the transaction was taken in but cannot execute yet: send those with the nonces before \
+         it, or fund its sender"
+    );
+    assert_eq!(
+        node.error("eth_sendRawTransactionSync", json!([raw(&gapped)]))
+            .await,
+        (-32000, "already known".to_owned())
+    );
+    let (code, message) = node
+        .error("eth_sendRawTransactionSync", json!(["0x02"]))
+        .await;
+    assert_eq!(code, -32602);
+    assert!(
+        message.starts_with("failed to decode signed transaction: "),
+        "{message}"
+    );
 }

@@ -98,7 +98,7 @@ impl Dev {
             signer: Some(development_key(SIGNER)?),
             rpc,
             metrics: self.listen.metrics(None),
-            accounts: accounts.iter().map(PrivateKeySigner::address).collect(),
+            accounts: accounts.clone(),
         })
         .await?;
         greet(

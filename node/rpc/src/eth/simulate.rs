@@ -1,0 +1,72 @@
+//! Whole blocks, simulated.
+
+use alloy_eips::BlockId;
+use alloy_rpc_types_eth::simulate::{SimulatePayload, SimulatedBlock};
+use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+
+use super::call_many::check_calls;
+use crate::{
+    RpcError, block_id,
+    convert::RpcBlock,
+    doc::{Method, Schema, optional, required},
+    node::Node,
+    simulated::{Options, SimulatedChain},
+};
+
+#[rpc(server, namespace = "eth")]
+trait Simulate {
+    #[method(name = "simulateV1")]
+    async fn simulate(
+        &self,
+        payload: SimulatePayload,
+        block: Option<BlockId>,
+    ) -> RpcResult<Vec<SimulatedBlock<RpcBlock>>>;
+}
+
+/// The methods of this file, described.
+pub(super) const DOCS: &[Method] = &[Method {
+    name: "eth_simulateV1",
+    summary: "Blocks of calls on top of a block, with their results and logs.",
+    params: &[
+        required(
+            "object of blockStateCalls, traceTransfers?, validation?, returnFullTransactions?",
+            Schema::SimulatePayload,
+        ),
+        optional("block", Schema::Block),
+    ],
+    result: Schema::SimulatedBlocks,
+}];
+
+/// The methods of this file.
+pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+    SimulateServer::into_rpc(Handler(node))
+}
+
+struct Handler(Node);
+
+#[async_trait]
+impl SimulateServer for Handler {
+    async fn simulate(
+        &self,
+        payload: SimulatePayload,
+        block: Option<BlockId>,
+    ) -> RpcResult<Vec<SimulatedBlock<RpcBlock>>> {
+        let blocks = payload.block_state_calls;
+        if blocks.is_empty() {
+            return Err(RpcError::InvalidParams("empty input".to_owned()).into());
+        }
+        check_calls(&self.0, blocks.iter().map(|block| block.calls.len()).sum())?;
+        let options = Options {
+            trace_transfers: payload.trace_transfers,
+            validation: payload.validation,
+            full: payload.return_full_transactions,
+        };
+        let node = self.0.clone();
+        let simulated = self.0.workers().call(move |stop| {
+            let reader = node.chain().storage().reader()?;
+            let base = block_id::header(&node, &reader, block.unwrap_or_default())?;
+            SimulatedChain::new(&node, &reader, base, options, stop)?.run(blocks)
+        });
+        Ok(simulated.await?)
+    }
+}
