@@ -541,7 +541,8 @@ fn fee_history(all: &mut Schemas) -> Value {
     let quantity = all.at(Schema::Quantity);
     let ratio = json!({"type": "number", "minimum": 0, "maximum": 1});
     object(
-        &["oldestBlock", "baseFeePerGas", "gasUsedRatio"],
+        // Of no blocks there are no fees.
+        &["oldestBlock", "gasUsedRatio"],
         json!({
             "oldestBlock": quantity,
             "baseFeePerGas": list(quantity.clone()),

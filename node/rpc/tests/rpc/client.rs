@@ -104,7 +104,8 @@ impl Served {
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
     }
 
-    async fn answer(&self, method: &str, params: Value) -> Value {
+    /// The whole answer to a call.
+    pub(crate) async fn answer(&self, method: &str, params: Value) -> Value {
         let request = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
         let answer = self.post_json(request.to_string()).await;
         assert_eq!(answer["jsonrpc"], "2.0");

@@ -7,6 +7,7 @@ mod calls;
 mod chain;
 mod client;
 mod clique;
+mod conformance;
 mod debug;
 mod discover;
 mod fees;
