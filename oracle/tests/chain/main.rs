@@ -16,6 +16,9 @@ use wattline_oracle::{Registers, WattHours};
 /// How long anything may take. Nothing takes that long unless something is broken.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// How long a node is away.
+const OUTAGE: Duration = Duration::from_secs(60);
+
 /// Waits for something to become true.
 pub(crate) async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = std::time::Instant::now();
@@ -71,7 +74,7 @@ async fn killed_at_random_it_reports_each_boundary_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_node_down_for_a_while_readings_wait() {
+async fn with_the_node_down_for_a_minute_readings_wait() {
     let mut node = Node::start().await;
     let village = Village::found(&node, 3).await;
     let boundaries = 20;
@@ -87,6 +90,7 @@ async fn with_the_node_down_for_a_while_readings_wait() {
     .await;
 
     node.kill().await;
+    let killed = std::time::Instant::now();
     eventually("meterd sees that the node is away", async || {
         (running.health().await?["chainReachable"] == false).then_some(())
     })
@@ -96,6 +100,12 @@ async fn with_the_node_down_for_a_while_readings_wait() {
     })
     .await;
     assert_eq!(running.health_status().await, Some(503));
+
+    // Long enough that waiting between two tries has grown to its longest.
+    tokio::time::sleep(OUTAGE.saturating_sub(killed.elapsed())).await;
+    let health = running.health().await.expect("it goes on");
+    assert_eq!(health["chainReachable"], false);
+    assert!(health["waiting"].as_u64().expect("a number") >= 9);
 
     node.restart().await;
     assert!(
