@@ -244,6 +244,23 @@ impl Pool {
         content
     }
 
+    /// What waits of one sender: what the next block could take, and what waits for a nonce or for
+    /// funds, each in the order of nonces.
+    pub fn content_from(
+        &self,
+        sender: &Address,
+    ) -> (Vec<Arc<PooledTransaction>>, Vec<Arc<PooledTransaction>>) {
+        let waiting = self.0.waiting.read();
+        waiting
+            .sender(sender)
+            .map_or_else(Default::default, |queue| {
+                (
+                    queue.executable().cloned().collect(),
+                    queue.queued().cloned().collect(),
+                )
+            })
+    }
+
     /// The transactions that become executable from now on. A subscriber that is too slow loses
     /// the oldest and is told how many.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<PooledTransaction>> {

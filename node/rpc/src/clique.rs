@@ -227,7 +227,7 @@ impl CliqueServer for Handler {
     }
 
     async fn propose(&self, address: Address, authorize: bool) -> RpcResult<()> {
-        self.0.voter()?.propose(address, authorize);
+        self.0.producer()?.propose(address, authorize);
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl CliqueServer for Handler {
     }
 
     async fn discard(&self, address: Address) -> RpcResult<()> {
-        self.0.voter()?.discard(address);
+        self.0.producer()?.discard(address);
         Ok(())
     }
 }

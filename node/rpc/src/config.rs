@@ -1,6 +1,10 @@
 //! The operator's choices and limits.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use alloy_rpc_types_engine::JwtSecret;
+
+use crate::Namespaces;
 
 /// Where the server listens, whom it answers and how much it gives to one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,15 +20,21 @@ pub struct RpcConfig {
     /// Origins of web pages that may read answers (CORS) and open WebSockets; `*` allows all.
     /// Clients that are not web pages send no origin and are not concerned.
     pub allowed_origins: Vec<String>,
-    /// Whether clients may change this node's votes (`clique_propose`, `clique_discard`): who may
-    /// do so decides who seals blocks. By default only on a loopback address.
-    pub voting: bool,
-    /// Limits.
+    /// What is served over HTTP.
+    pub http_api: Namespaces,
+    /// What is served over WebSocket.
+    pub ws_api: Namespaces,
+    /// A second port, for those who have a secret; none: there is no such port.
+    pub auth: Option<AuthConfig>,
+    /// Where the Unix socket is; none: there is none.
+    pub ipc_path: Option<PathBuf>,
+    /// Limits. Connections are counted per listener, what is at work at once for all together.
     pub limits: RpcLimits,
 }
 
 impl RpcConfig {
-    /// The defaults at an address: answers to `localhost` and IP addresses, to no web page.
+    /// The defaults at an address: answers to `localhost` and IP addresses, to no web page, what
+    /// anybody may be let use.
     pub fn new(addr: SocketAddr) -> Self {
         Self {
             addr,
@@ -36,8 +46,34 @@ impl RpcConfig {
             ),
             allowed_hosts: vec!["localhost".to_owned()],
             allowed_origins: Vec::new(),
-            voting: addr.ip().is_loopback(),
+            http_api: Namespaces::PUBLIC,
+            ws_api: Namespaces::PUBLIC,
+            auth: None,
+            ipc_path: None,
             limits: RpcLimits::default(),
+        }
+    }
+}
+
+/// A port that serves every namespace, over HTTP and WebSocket, to those who sign a JSON Web Token
+/// with a secret that they share with the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// Address and port. Port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// The secret.
+    pub secret: JwtSecret,
+    /// As [`RpcConfig::allowed_hosts`].
+    pub allowed_hosts: Vec<String>,
+}
+
+impl AuthConfig {
+    /// The defaults at an address: answers to `localhost` and IP addresses.
+    pub fn new(addr: SocketAddr, secret: JwtSecret) -> Self {
+        Self {
+            addr,
+            secret,
+            allowed_hosts: vec!["localhost".to_owned()],
         }
     }
 }

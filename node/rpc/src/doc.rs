@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::LazyLock};
 
-use crate::{clique, debug, eth, net, rpc, trace, web3};
+use crate::{admin, clique, debug, eth, net, rpc, trace, txpool, web3};
 
 /// One method.
 #[derive(Debug)]
@@ -98,6 +98,8 @@ pub(crate) enum Schema {
     Logs,
     /// Versions of namespaces by name.
     Modules,
+    /// The node: version, addresses, chain.
+    NodeInfo,
     /// Nothing.
     Null,
     /// Any object; the summary says which.
@@ -110,8 +112,18 @@ pub(crate) enum Schema {
     ObjectOrNull,
     /// An OpenRPC document.
     OpenRpc,
+    /// Other nodes.
+    Peers,
     /// Percentiles, ascending.
     Percentiles,
+    /// Waiting transactions by sender and nonce.
+    PoolContent,
+    /// Waiting transactions of one sender by nonce.
+    PoolContentFrom,
+    /// Lines about waiting transactions by sender and nonce.
+    PoolInspect,
+    /// How many transactions wait.
+    PoolStatus,
     /// An account and slots, with the trie nodes that prove them.
     Proof,
     /// Numbers in hexadecimal.
@@ -177,6 +189,8 @@ static METHODS: LazyLock<Vec<&'static Method>> = LazyLock::new(|| {
         &[net::DOCS],
         &[web3::DOCS],
         &[clique::DOCS],
+        &[txpool::DOCS],
+        &[admin::DOCS],
         &[rpc::DOCS],
         debug::DOCS,
         trace::DOCS,
@@ -219,6 +233,17 @@ mod tests {
         }
         assert!(of("eth_coinbase").is_none());
         assert!(of("").is_none());
+    }
+
+    #[test]
+    fn every_method_is_in_a_namespace() {
+        for method in METHODS.iter() {
+            assert!(
+                crate::Namespace::of(method.name).is_some(),
+                "{}",
+                method.name
+            );
+        }
     }
 
     #[test]

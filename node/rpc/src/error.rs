@@ -9,9 +9,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{Panic, PanicKind, Revert, SolError};
 use jsonrpsee::types::{
     ErrorObjectOwned,
-    error::{
-        CALL_EXECUTION_FAILED_CODE, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE,
-    },
+    error::{CALL_EXECUTION_FAILED_CODE, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE},
 };
 use revm::context::result::{HaltReason, InvalidTransaction, OutOfGasError};
 use wattline_chain::ChainError;
@@ -146,12 +144,6 @@ pub enum RpcError {
     /// This node has no signer.
     #[error("this node seals no blocks: start it with --signer to vote")]
     NoSigner,
-    /// Clients of this listener may not vote.
-    #[error(
-        "votes cannot be changed on this listener, which others reach too: start the node with \
-         --http.voting, or serve RPC on a loopback address"
-    )]
-    VotingOff,
     /// A seal that recovers to no address.
     #[error("the block has no valid seal: {0}")]
     Seal(String),
@@ -176,7 +168,6 @@ impl RpcError {
             Self::Simulation { code, .. } => *code,
             Self::NotIncluded { .. } => NOT_INCLUDED_CODE,
             Self::NotReady(_) => NOT_READY_CODE,
-            Self::VotingOff => METHOD_NOT_FOUND_CODE,
             Self::Storage(_) | Self::Internal(_) => INTERNAL_ERROR_CODE,
             Self::Pool(error) if error.is_internal() => INTERNAL_ERROR_CODE,
             _ => CALL_EXECUTION_FAILED_CODE,

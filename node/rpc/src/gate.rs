@@ -9,15 +9,16 @@ use std::{
     time::Duration,
 };
 
+use alloy_rpc_types_engine::JwtSecret;
 use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 use jsonrpsee::{
     core::BoxError,
     server::{HttpBody, HttpRequest, HttpResponse, ws},
 };
 use tower::{Layer, Service};
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
-use crate::RpcConfig;
+use crate::token;
 
 /// Longest time from the first byte of an HTTP request to its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
@@ -26,40 +27,54 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OverHttp;
 
-/// Tells browsers which web pages may read answers; `None` if none may.
-pub(crate) fn cors(config: &RpcConfig) -> Result<Option<CorsLayer>, header::InvalidHeaderValue> {
-    if config.allowed_origins.is_empty() {
+/// How long a browser need not ask again which requests a web page may send.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+
+/// Tells browsers which web pages may read answers; `None` if none may. Such a page may send any
+/// header, but the browser adds no cookies or passwords, which no answer depends on.
+pub(crate) fn cors(origins: &[String]) -> Result<Option<CorsLayer>, header::InvalidHeaderValue> {
+    if origins.is_empty() {
         return Ok(None);
     }
     let layer = CorsLayer::new()
         .allow_methods([http::Method::POST, http::Method::GET])
-        .allow_headers([header::CONTENT_TYPE]);
-    if config.allowed_origins.iter().any(|origin| origin == "*") {
+        // Unlike `*`, this covers `Authorization`, too.
+        .allow_headers(AllowHeaders::mirror_request())
+        .max_age(PREFLIGHT_AGE);
+    if origins.iter().any(|origin| origin == "*") {
         return Ok(Some(layer.allow_origin(Any)));
     }
-    let origins: Result<Vec<HeaderValue>, _> = config
-        .allowed_origins
-        .iter()
-        .map(|origin| origin.parse())
-        .collect();
+    let origins: Result<Vec<HeaderValue>, _> =
+        origins.iter().map(|origin| origin.parse()).collect();
     Ok(Some(layer.allow_origin(origins?)))
 }
 
-/// Refuses requests to names and from web pages that are not allowed.
+/// Refuses requests to names, from web pages and without the token that are not allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct GateLayer(Arc<Allowed>);
 
 #[derive(Debug)]
 struct Allowed {
+    /// What the options that allow more begin with, for errors.
+    options: &'static str,
     hosts: Vec<String>,
     origins: Vec<String>,
+    /// What the token of each request has to be signed with.
+    secret: Option<JwtSecret>,
 }
 
 impl GateLayer {
-    pub(crate) fn new(config: &RpcConfig) -> Self {
+    pub(crate) fn new(
+        options: &'static str,
+        hosts: Vec<String>,
+        origins: Vec<String>,
+        secret: Option<JwtSecret>,
+    ) -> Self {
         Self(Arc::new(Allowed {
-            hosts: config.allowed_hosts.clone(),
-            origins: config.allowed_origins.clone(),
+            options,
+            hosts,
+            origins,
+            secret,
         }))
     }
 }
@@ -101,10 +116,17 @@ where
             .or_else(|| text(request.headers(), &header::HOST))
             .unwrap_or_default();
         if !self.allowed.host(host) {
+            let options = self.allowed.options;
             return answer(
                 StatusCode::FORBIDDEN,
-                "invalid host specified: the operator allows other names with --http.vhosts",
+                format!(
+                    "invalid host specified: the operator allows other names with \
+                     --{options}.vhosts"
+                ),
             );
+        }
+        if let Err(reason) = self.allowed.token(request.headers()) {
+            return answer(StatusCode::UNAUTHORIZED, reason);
         }
         let upgrade = ws::is_upgrade_request(&request);
         if upgrade {
@@ -113,7 +135,7 @@ where
             if origin.is_some_and(|origin| !self.allowed.origin(origin)) {
                 return answer(
                     StatusCode::FORBIDDEN,
-                    "origin not allowed: the operator allows others with --http.corsdomain",
+                    "origin not allowed: the operator allows others with --http.corsdomain".into(),
                 );
             }
             return Box::pin(self.inner.call(request));
@@ -123,7 +145,10 @@ where
         Box::pin(async move {
             match response.await {
                 Ok(response) => response,
-                Err(_) => answer(StatusCode::REQUEST_TIMEOUT, "the request took too long").await,
+                Err(_) => {
+                    let reason = "the request took too long".to_owned();
+                    answer(StatusCode::REQUEST_TIMEOUT, reason).await
+                }
             }
         })
     }
@@ -146,6 +171,22 @@ impl Allowed {
                 .any(|allowed| allowed.eq_ignore_ascii_case(name))
     }
 
+    /// Checks the token in the headers, if one is asked for.
+    fn token(&self, headers: &HeaderMap) -> Result<(), String> {
+        let Some(secret) = &self.secret else {
+            return Ok(());
+        };
+        let token = text(headers, &header::AUTHORIZATION)
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .ok_or(
+                "missing token: send `Authorization: Bearer TOKEN` with a JSON Web Token (HS256, \
+                 with iat) signed with the secret in the node's --authrpc.jwtsecret",
+            )?
+            .1;
+        token::validate(token.trim(), secret).map_err(|error| error.to_string())
+    }
+
     fn origin(&self, origin: &str) -> bool {
         self.origins
             .iter()
@@ -159,7 +200,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
 
 fn answer(
     status: StatusCode,
-    message: &'static str,
+    message: String,
 ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, BoxError>> + Send>> {
     let mut response = HttpResponse::new(HttpBody::from(message));
     *response.status_mut() = status;
@@ -176,8 +217,10 @@ mod tests {
     fn allowed(hosts: &[&str], origins: &[&str]) -> Allowed {
         let owned = |list: &[&str]| list.iter().map(|&item| item.to_owned()).collect();
         Allowed {
+            options: "http",
             hosts: owned(hosts),
             origins: owned(origins),
+            secret: None,
         }
     }
 

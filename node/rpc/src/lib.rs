@@ -1,6 +1,7 @@
-//! JSON-RPC over HTTP and WebSocket.
+//! JSON-RPC over HTTP, WebSocket and IPC.
 //!
-//! [`serve`] opens one port that speaks both. Every method is in the file of its namespace, as a
+//! [`serve`] opens a port that speaks both HTTP and WebSocket and, as the operator likes, a second
+//! one for those who have a secret, and a Unix socket. Every method is in the file of its namespace, as a
 //! jsonrpsee trait, so that a namespace grows without touching another:
 //!
 //! | module | idea |
@@ -20,16 +21,20 @@
 //! | `answer` | large answers within a limit |
 //! | `debug`, `trace` | looking into the execution of transactions, as geth and as Parity show it |
 //! | `simulated` | blocks that are only imagined, on top of the chain |
-//! | `eth`, `net`, `web3`, `clique`, `rpc` | the methods, by namespace |
+//! | `eth`, `net`, `web3`, `clique`, `txpool`, `admin`, `rpc` | the methods, by namespace |
 //! | `middleware` | what happens around every call: metrics, limits, helpful errors |
 //! | `doc` | what each method is, for error messages and `rpc_discover` |
 //! | `openrpc` | the document of `rpc_discover` |
 //! | `namespace` | groups of methods that a listener serves or not |
-//! | `gate` | who may talk to the server: hosts and origins |
+//! | `gate` | who may talk to the server: hosts, origins and tokens |
 //! | `metrics` | what the server counts |
 //! | `backpressure` | clients that do not read what they asked for |
-//! | [`server`] | the port, its connections and its end |
+//! | `token` | tokens that are signed with the node's secret |
+//! | `listener` | one listener: its socket, its connections and what it serves |
+//! | `ipc`, `framing` | the Unix socket, and where a request on it ends |
+//! | [`server`] | all listeners together: their start and their end |
 
+mod admin;
 mod answer;
 mod backpressure;
 mod block_id;
@@ -42,8 +47,11 @@ mod doc;
 pub mod error;
 mod eth;
 mod filters;
+mod framing;
 mod gate;
 mod intake;
+mod ipc;
+mod listener;
 mod metrics;
 mod middleware;
 mod namespace;
@@ -55,12 +63,15 @@ mod rpc;
 pub mod server;
 mod simulated;
 mod simulation;
+mod token;
 mod trace;
 mod tracer;
+mod txpool;
 mod web3;
 mod workers;
 
-pub use config::{RpcConfig, RpcLimits};
+pub use alloy_rpc_types_engine::JwtSecret;
+pub use config::{AuthConfig, RpcConfig, RpcLimits};
 pub use error::RpcError;
 pub use namespace::{Namespace, Namespaces, UnknownNamespace};
 pub use node::RpcContext;

@@ -27,7 +27,7 @@ pub(crate) fn describe() {
     );
     describe_gauge!(
         CONNECTIONS,
-        "Open connections of HTTP and WebSocket clients."
+        "Open connections of HTTP, WebSocket and IPC clients."
     );
     describe_counter!(REFUSED, "Connections refused because too many were open.");
     describe_counter!(

@@ -19,10 +19,11 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Namespaces, RpcLimits,
+    Namespace, RpcLimits,
     doc::{self, Method},
     error::LIMIT_EXCEEDED_CODE,
     gate::OverHttp,
+    listener::Serves,
 };
 
 /// The method whose requests, where they follow each other in a batch, are answered at once: the
@@ -34,15 +35,17 @@ const SUBMIT: &str = "eth_sendRawTransaction";
 pub(crate) struct Calls<S> {
     service: S,
     limits: RpcLimits,
+    serves: Serves,
     in_flight: Arc<Semaphore>,
 }
 
 impl<S> Calls<S> {
-    pub(crate) fn new(service: S, limits: RpcLimits) -> Self {
+    pub(crate) fn new(service: S, limits: RpcLimits, serves: Serves) -> Self {
         let in_flight = Arc::new(Semaphore::new(limits.max_requests_in_flight as usize));
         Self {
             service,
             limits,
+            serves,
             in_flight,
         }
     }
@@ -167,14 +170,22 @@ where
             let message = format!("the method {name} does not exist/is not available");
             return error(id, METHOD_NOT_FOUND_CODE, message);
         };
-        if matches!(method.name, "eth_subscribe" | "eth_unsubscribe")
-            && request.extensions.get::<OverHttp>().is_some()
-        {
+        let over_http = request.extensions.get::<OverHttp>().is_some();
+        let served = if over_http {
+            self.serves.http
+        } else {
+            self.serves.push
+        };
+        if !served.serve(method.name) {
+            let option = if over_http { "--http.api" } else { "--ws.api" };
+            return error(id, METHOD_NOT_FOUND_CODE, off(method, option));
+        }
+        if matches!(method.name, "eth_subscribe" | "eth_unsubscribe") && over_http {
             let message = "notifications not supported over HTTP: open a WebSocket connection to \
                            the same address";
             return error(id, METHOD_NOT_FOUND_CODE, message.to_owned());
         }
-        request.extensions.insert(Namespaces::ALL);
+        request.extensions.insert(served);
         let response = self.service.call(request).await;
         if response.as_error_code() == Some(INVALID_PARAMS_CODE) && !response.is_subscription() {
             return explain(id, response, method);
@@ -189,6 +200,17 @@ fn is_submission<E>(entry: &Result<BatchEntry<'_>, E>) -> bool {
 
 fn error(id: Id<'_>, code: i32, message: String) -> MethodResponse {
     MethodResponse::error(id, ErrorObjectOwned::owned(code, message, None::<()>))
+}
+
+/// Says of a method that exists where it can be had.
+fn off(method: &Method, option: &str) -> String {
+    let name = method.name;
+    let namespace = Namespace::of(name).map_or("", Namespace::name);
+    format!(
+        "the method {name} does not exist/is not available on this listener, where the namespace \
+         {namespace} is off: use the node's IPC socket or its authenticated port, or let its \
+         operator add {namespace} to {option}"
+    )
 }
 
 /// Puts what the parser said, and how the method is called, into the message of an error about

@@ -1,6 +1,9 @@
 //! What all methods share.
 
-use std::sync::Arc;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use alloy_signer_local::PrivateKeySigner;
 use rayon::ThreadPoolBuildError;
@@ -36,7 +39,7 @@ pub(crate) struct Node(Arc<Inner>);
 struct Inner {
     context: RpcContext,
     client_version: String,
-    voting: bool,
+    rpc_addr: OnceLock<SocketAddr>,
     limits: RpcLimits,
     workers: Workers,
     filters: Filters,
@@ -57,7 +60,7 @@ impl Node {
             intake: Intake::new(context.pool.clone()),
             context,
             client_version: config.client_version.clone(),
-            voting: config.voting,
+            rpc_addr: OnceLock::new(),
             limits: config.limits,
             workers: Workers::new(&config.limits)?,
             filters: Filters::new(&config.limits),
@@ -79,25 +82,23 @@ impl Node {
         self.0.context.producer.as_ref().ok_or(RpcError::NoSigner)
     }
 
-    /// The producer, for a client that wants to change its votes.
-    ///
-    /// # Errors
-    ///
-    /// [`RpcError::VotingOff`] where clients may not, and those of [`Self::producer`].
-    pub(crate) fn voter(&self) -> Result<&ProducerHandle, RpcError> {
-        if self.0.voting {
-            self.producer()
-        } else {
-            Err(RpcError::VotingOff)
-        }
-    }
-
     pub(crate) fn dev_accounts(&self) -> &[PrivateKeySigner] {
         &self.0.context.dev_accounts
     }
 
     pub(crate) fn client_version(&self) -> &str {
         &self.0.client_version
+    }
+
+    /// Where HTTP and WebSocket are served; `None` before they are.
+    pub(crate) fn rpc_addr(&self) -> Option<SocketAddr> {
+        self.0.rpc_addr.get().copied()
+    }
+
+    /// Takes note of where HTTP and WebSocket are served.
+    pub(crate) fn listens_on(&self, addr: SocketAddr) {
+        // There is one such listener, which is opened once.
+        let _ = self.0.rpc_addr.set(addr);
     }
 
     pub(crate) fn limits(&self) -> &RpcLimits {

@@ -115,6 +115,7 @@ impl Schemas {
                 "Modules",
                 |_| json!({"type": "object", "additionalProperties": {"type": "string"}}),
             ),
+            Schema::NodeInfo => ("NodeInfo", node_info),
             Schema::Null => ("Null", |_| json!({"type": "null"})),
             Schema::Object => ("Object", |_| json!({"type": "object"})),
             Schema::Objects => ("Objects", |_| json!({"type": "array"})),
@@ -124,10 +125,38 @@ impl Schemas {
                 let fields = ["openrpc", "info", "methods"];
                 json!({"type": "object", "required": fields})
             }),
+            Schema::Peers => ("Peers", |_| {
+                list(object(
+                    &["enode", "id", "name", "caps", "network", "protocols"],
+                    json!({}),
+                ))
+            }),
             Schema::Percentiles => ("Percentiles", |_| {
                 list(json!({"type": "number", "minimum": 0, "maximum": 100}))
             }),
             Schema::Proof => ("Proof", proof),
+            Schema::PoolContent => ("PoolContent", |all| {
+                pool(
+                    &|transactions| by_sender(&transactions),
+                    &all.named("Transaction", transaction),
+                )
+            }),
+            Schema::PoolContentFrom => ("PoolContentFrom", |all| {
+                pool(
+                    &|transactions| transactions,
+                    &all.named("Transaction", transaction),
+                )
+            }),
+            Schema::PoolInspect => ("PoolInspect", |all| {
+                pool(&|lines| by_sender(&lines), &all.at(Schema::Text))
+            }),
+            Schema::PoolStatus => ("PoolStatus", |all| {
+                let quantity = all.at(Schema::Quantity);
+                object(
+                    &["pending", "queued"],
+                    json!({"pending": quantity, "queued": quantity}),
+                )
+            }),
             Schema::Quantities => ("Quantities", |all| list(all.at(Schema::Quantity))),
             Schema::Quantity => (
                 "Quantity",
@@ -629,6 +658,62 @@ fn block_overrides(all: &mut Schemas) -> Value {
             "prevRandao": all.at(Schema::Hash),
             "baseFeePerGas": quantity,
             "blockHash": {"type": "object", "additionalProperties": all.at(Schema::Hash)},
+        }),
+    )
+}
+
+/// What waits for a block, and what waits for a nonce or for funds: `item`s by nonce in decimal,
+/// by what `group` groups them.
+fn pool(group: &dyn Fn(Value) -> Value, item: &Value) -> Value {
+    let nonce = json!({"pattern": "^[0-9]+$"});
+    let part = group(json!({
+        "type": "object",
+        "propertyNames": nonce,
+        "additionalProperties": item,
+    }));
+    object(
+        &["pending", "queued"],
+        json!({"pending": part, "queued": part}),
+    )
+}
+
+fn by_sender(transactions: &Value) -> Value {
+    json!({"type": "object", "additionalProperties": transactions})
+}
+
+fn node_info(all: &mut Schemas) -> Value {
+    let (text, hash) = (all.at(Schema::Text), all.at(Schema::Hash));
+    let port = json!({"type": "integer", "minimum": 0, "maximum": 65535});
+    let eth = object(
+        &["network", "genesis", "config", "head"],
+        json!({
+            "network": {"type": "integer"},
+            "difficulty": all.or_null(Schema::Quantity),
+            "genesis": hash,
+            "config": all.at(Schema::Object),
+            "head": hash,
+        }),
+    );
+    object(
+        &[
+            "id",
+            "name",
+            "enode",
+            "enr",
+            "ip",
+            "ports",
+            "listenAddr",
+            "protocols",
+        ],
+        json!({
+            "id": text,
+            "name": text,
+            "enode": text,
+            "enr": text,
+            "ip": text,
+            "ports": object(&["discovery", "listener"], json!({"discovery": port, "listener": port})),
+            "listenAddr": text,
+            "protocols": object(&["eth"], json!({"eth": eth})),
         }),
     )
 }

@@ -2,6 +2,7 @@
 
 mod chain_file;
 mod cli;
+mod jwt;
 mod keystore;
 mod logging;
 mod market;

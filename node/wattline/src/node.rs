@@ -158,7 +158,12 @@ impl Node {
         })
     }
 
-    /// Where RPC is served.
+    /// The listeners of RPC.
+    pub(crate) const fn rpc(&self) -> &RpcServerHandle {
+        &self.rpc
+    }
+
+    /// Where RPC is served over HTTP and WebSocket.
     pub(crate) fn rpc_addr(&self) -> SocketAddr {
         self.rpc.local_addr()
     }

@@ -331,3 +331,60 @@ async fn a_chain_file_is_exported_and_imported_and_a_damaged_one_is_refused() ->
     );
     Ok(())
 }
+
+#[test]
+fn a_node_serves_its_socket_as_long_as_it_runs() -> eyre::Result<()> {
+    use std::io::{BufRead, BufReader, Write};
+
+    let dir = tempfile::tempdir()?;
+    let node = RunningNode::dev_chain(dir.path())?;
+    let socket = dir.path().join("wattline.ipc");
+    let mut client = std::os::unix::net::UnixStream::connect(&socket)?;
+    writeln!(
+        client,
+        r#"{{"jsonrpc": "2.0", "id": 1, "method": "rpc_modules"}}"#
+    )?;
+    let mut line = String::new();
+    BufReader::new(&client).read_line(&mut line)?;
+    let answer: serde_json::Value = serde_json::from_str(&line)?;
+    for namespace in ["eth", "clique", "debug", "txpool", "admin"] {
+        assert_eq!(answer["result"][namespace], "1.0", "{answer}");
+    }
+    // A developer gets the same from the port.
+    let modules: serde_json::Value = tokio::runtime::Runtime::new()?.block_on(async {
+        eyre::Ok(
+            node.provider()?
+                .raw_request("rpc_modules".into(), ())
+                .await?,
+        )
+    })?;
+    assert_eq!(modules, answer["result"]);
+    assert!(node.stop()?.success());
+    assert!(!socket.exists());
+    Ok(())
+}
+
+#[test]
+fn unknown_namespaces_and_bad_secrets_are_named() -> eyre::Result<()> {
+    let said = fails(&["node", "--http.api", "eth,personal"])?;
+    assert!(
+        said.contains("unknown namespace \"personal\": expected eth,net,web3,"),
+        "{said}"
+    );
+    let said = fails(&["node", "--authrpc.port", "1"])?;
+    assert!(said.contains("--authrpc.jwtsecret <FILE>"), "{said}");
+
+    let dir = tempfile::tempdir()?;
+    let secret = dir.path().join("jwt.hex");
+    fs::write(&secret, "no secret")?;
+    let said = fails(&[
+        "dev",
+        "--no-market",
+        "--authrpc.jwtsecret",
+        text(&secret),
+        "--datadir",
+        text(&dir.path().join("data")),
+    ])?;
+    assert!(said.contains("jwt.hex holds no JWT secret: "), "{said}");
+    Ok(())
+}

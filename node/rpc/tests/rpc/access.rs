@@ -5,12 +5,11 @@ use std::time::Duration;
 use jsonrpsee::{core::client::ClientT, rpc_params, ws_client::WsClientBuilder};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
-use wattline_pool::{Pool, PoolConfig};
-use wattline_rpc::{RpcContext, RpcLimits, RpcServerError, serve};
+use wattline_rpc::{RpcLimits, RpcServerError, serve};
 
 use crate::{
     chain::empty,
-    client::{Served, config, request},
+    client::{Served, config, context, request},
 };
 
 #[tokio::test]
@@ -111,21 +110,11 @@ async fn a_taken_port_is_named() {
     let node = Served::new(forge.chain()).await;
     let mut config = config(RpcLimits::default());
     config.addr = node.handle.local_addr();
-    let pool = Pool::open(
-        PoolConfig::default(),
-        None,
-        forge.chain().storage().clone(),
-        forge.chain().evm().clone(),
-    );
-    let context = RpcContext {
-        chain: forge.chain().clone(),
-        pool: pool.expect("a pool opens"),
-        producer: None,
-        dev_accounts: Vec::new(),
-    };
-    let error = serve(config, context).await.expect_err("the port is taken");
+    let error = serve(config, context(forge.chain()))
+        .await
+        .expect_err("the port is taken");
     assert!(
-        matches!(&error, RpcServerError::AddressInUse(addr) if *addr == node.handle.local_addr())
+        matches!(&error, RpcServerError::AddressInUse { addr, .. } if *addr == node.handle.local_addr())
     );
     assert_eq!(
         error.to_string(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wattline_chain::Chain;
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::ProducerHandle;
-use wattline_rpc::{RpcConfig, RpcContext, RpcLimits, RpcServerHandle, serve};
+use wattline_rpc::{Namespaces, RpcConfig, RpcContext, RpcLimits, RpcServerHandle, serve};
 
 /// A running server with a client.
 pub(crate) struct Served {
@@ -30,8 +30,21 @@ pub(crate) struct Failure {
 pub(crate) fn config(limits: RpcLimits) -> RpcConfig {
     let mut config = RpcConfig::new(([127, 0, 0, 1], 0).into());
     config.client_version = "wattline/test".to_owned();
+    config.http_api = Namespaces::ALL;
+    config.ws_api = Namespaces::ALL;
     config.limits = limits;
     config
+}
+
+/// A node of `chain` with an empty pool that seals no blocks.
+pub(crate) fn context(chain: &Chain) -> RpcContext {
+    let (storage, evm) = (chain.storage().clone(), chain.evm().clone());
+    RpcContext {
+        chain: chain.clone(),
+        pool: Pool::open(PoolConfig::default(), None, storage, evm).expect("a pool opens"),
+        producer: None,
+        dev_accounts: crate::chain::dev_accounts(),
+    }
 }
 
 impl Served {
@@ -62,14 +75,12 @@ impl Served {
         producer: Option<ProducerHandle>,
         dev_accounts: Vec<PrivateKeySigner>,
     ) -> Self {
-        let (storage, evm) = (chain.storage().clone(), chain.evm().clone());
-        let pool = Pool::open(PoolConfig::default(), None, storage, evm).expect("a pool opens");
         let context = RpcContext {
-            chain: chain.clone(),
-            pool: pool.clone(),
             producer,
             dev_accounts,
+            ..context(chain)
         };
+        let pool = context.pool.clone();
         let handle = serve(config, context).await.expect("a free port is free");
         let url = format!("http://{}", handle.local_addr());
         Self {

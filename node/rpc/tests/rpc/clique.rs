@@ -161,30 +161,6 @@ async fn proposals_are_for_nodes_that_seal() {
 }
 
 #[tokio::test]
-async fn a_listener_for_others_takes_no_votes() {
-    assert!(!wattline_rpc::RpcConfig::new(([0, 0, 0, 0], 8545).into()).voting);
-    assert!(wattline_rpc::RpcConfig::new(([127, 0, 0, 1], 8545).into()).voting);
-    let mut config = config(RpcLimits::default());
-    config.voting = false;
-    let node = Served::with(empty().chain(), config, None).await;
-    let expected = (
-        -32601,
-        "votes cannot be changed on this listener, which others reach too: start the node with \
-         --http.voting, or serve RPC on a loopback address"
-            .to_owned(),
-    );
-    let account = Address::repeat_byte(0x77);
-    assert_eq!(
-        node.error("clique_propose", json!([account, true])).await,
-        expected
-    );
-    assert_eq!(
-        node.error("clique_discard", json!([account])).await,
-        expected
-    );
-}
-
-#[tokio::test]
 async fn proposals_reach_the_signer() {
     let forge = empty();
     let chain = forge.chain();

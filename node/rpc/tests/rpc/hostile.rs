@@ -223,6 +223,8 @@ async fn deeply_nested_json_is_refused_without_harm() {
 
 /// Every method, with how many parameters it takes.
 const METHODS: &[(&str, usize)] = &[
+    ("admin_nodeInfo", 0),
+    ("admin_peers", 0),
     ("clique_discard", 1),
     ("clique_getSigner", 1),
     ("clique_getSigners", 1),
@@ -261,6 +263,12 @@ const METHODS: &[(&str, usize)] = &[
     ("net_listening", 0),
     ("net_peerCount", 0),
     ("net_version", 0),
+    ("rpc_discover", 0),
+    ("rpc_modules", 0),
+    ("txpool_content", 0),
+    ("txpool_contentFrom", 1),
+    ("txpool_inspect", 0),
+    ("txpool_status", 0),
     ("web3_clientVersion", 0),
     ("web3_sha3", 1),
 ];

@@ -12,7 +12,7 @@ use tokio::{
 use wattline_rpc::RpcLimits;
 
 use crate::{
-    chain::empty,
+    chain::{LOOPER, empty},
     client::{Served, failure, request},
 };
 
@@ -109,6 +109,29 @@ async fn oversized_answers_are_refused() {
         (failure.code, failure.message.as_str()),
         (-32008, "Response is too big")
     );
+}
+
+#[tokio::test]
+async fn calls_do_not_wait_for_ever_for_their_turn() {
+    let limits = RpcLimits {
+        concurrent_calls: 1,
+        call_gas: u64::MAX,
+        call_timeout: Duration::from_millis(300),
+        ..RpcLimits::default()
+    };
+    let node = Served::limited(empty().chain(), limits).await;
+    // They begin together and wait together, and each that gets a turn takes all of its time.
+    let endless = || node.error("eth_call", json!([{"to": LOOPER}]));
+    let answers = futures::future::join_all((0..8).map(|_| endless())).await;
+    let busy = (
+        -32005,
+        "the node is busy with other calls: try again later".to_owned(),
+    );
+    let stopped = (-32000, "execution aborted (timeout = 0.3s)".to_owned());
+    assert!(answers.contains(&busy), "{answers:?}");
+    assert!(answers.contains(&stopped), "{answers:?}");
+    let expected = [busy, stopped];
+    assert!(answers.iter().all(|answer| expected.contains(answer)));
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
-//! The server as clients see it: over real HTTP and WebSocket, on a real chain.
+//! The server as clients see it: over real HTTP, WebSocket and IPC, on a real chain.
 
 mod access;
 mod accounts;
 mod bundles;
 mod calls;
+mod cancel;
 mod chain;
 mod client;
 mod clique;
@@ -13,7 +14,9 @@ mod discover;
 mod fees;
 mod filters;
 mod hostile;
+mod ipc;
 mod limits;
+mod listeners;
 mod logs;
 mod proofs;
 mod pubsub;
@@ -23,3 +26,4 @@ mod storage_range;
 mod submit;
 mod trace;
 mod traced;
+mod txpool;

@@ -226,22 +226,27 @@ async fn what_cannot_be_subscribed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_disconnected() {
+async fn a_client_that_reads_nothing_is_disconnected_and_holds_up_nobody() {
     let limits = RpcLimits {
-        max_connections: 1,
+        max_connections: 2,
         subscription_buffer: 4,
         write_timeout: Duration::from_millis(100),
         ..RpcLimits::default()
     };
     let forge = empty();
     let node = Served::limited(forge.chain(), limits).await;
+    let other = node.websocket().await;
+    let mut heads: Subscription<Value> = other
+        .subscribe("eth_subscribe", rpc_params!["newHeads"], "eth_unsubscribe")
+        .await
+        .expect("a subscription");
     let stream = subscribe_and_read_no_more(&node, json!(["logs"])).await;
 
     // More than the buffers of the system hold, none of which the client reads.
     for nonce in 0..12 {
         let chat = call_with_gas(0, nonce, CHATTERER, word_bytes(5_000), 5_000_000);
-        forge.extend(Template::default().with(vec![chat]));
-        tokio::task::yield_now().await;
+        let block = forge.extend(Template::default().with(vec![chat]));
+        assert_eq!(next(&mut heads).await["hash"], json!(block.hash()));
     }
     wait_for_a_free_connection(&node).await;
     drop(stream);

@@ -8,6 +8,7 @@ use eyre::WrapErr;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wattline_devnet::{DEVELOPMENT_CHAIN_ID, development_key};
+use wattline_rpc::Namespaces;
 
 use super::node::ListenArgs;
 use crate::{
@@ -89,7 +90,7 @@ impl Dev {
         let accounts = (0..ACCOUNTS)
             .map(development_key)
             .collect::<Result<Vec<_>, _>>()?;
-        let mut rpc = self.listen.rpc();
+        let mut rpc = self.listen.rpc.config(&datadir, Namespaces::ALL)?;
         // Whatever page a developer serves may talk to a chain whose keys are public.
         rpc.allowed_origins.push("*".to_owned());
         let mut node = Node::start(NodeConfig {
@@ -155,6 +156,12 @@ fn greet(node: &Node, keys: &[PrivateKeySigner]) {
     println!("Wattline development chain\n");
     println!("  JSON-RPC  http://{0}  ws://{0}", node.rpc_addr());
     println!("  Chain id  {DEVELOPMENT_CHAIN_ID}");
+    if let Some(addr) = node.rpc().auth_addr() {
+        println!("  with JWT  http://{addr}  ws://{addr}");
+    }
+    if let Some(path) = node.rpc().ipc_path() {
+        println!("  IPC       {}", path.display());
+    }
     if let Some(addr) = node.metrics_addr() {
         println!("  Metrics   http://{addr}/metrics");
     }

@@ -1,0 +1,87 @@
+//! The `admin` namespace: the node itself and its peers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use alloy_rpc_types_admin::{EthProtocolInfo, NodeInfo, PeerInfo, Ports, ProtocolInfo};
+use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+
+use crate::{
+    doc::{Method, Schema},
+    node::Node,
+};
+
+#[rpc(server, namespace = "admin")]
+trait Admin {
+    #[method(name = "nodeInfo")]
+    async fn node_info(&self) -> RpcResult<NodeInfo>;
+
+    #[method(name = "peers")]
+    async fn peers(&self) -> RpcResult<Vec<PeerInfo>>;
+}
+
+/// The methods of the namespace, described.
+pub(crate) const DOCS: &[Method] = &[
+    Method {
+        name: "admin_nodeInfo",
+        summary: "The node: its version, where it listens, its chain and its head.",
+        params: &[],
+        result: Schema::NodeInfo,
+    },
+    Method {
+        name: "admin_peers",
+        summary: "The nodes that this one is connected to.",
+        params: &[],
+        result: Schema::Peers,
+    },
+];
+
+/// All methods of the namespace.
+pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+    AdminServer::into_rpc(Handler(node))
+}
+
+struct Handler(Node);
+
+#[async_trait]
+impl AdminServer for Handler {
+    // The node has no network of peers yet: what a peer would have to know is empty, and the
+    // address is that of JSON-RPC.
+    async fn node_info(&self) -> RpcResult<NodeInfo> {
+        let info = self.0.read(|node, reader| {
+            let head = reader.head()?;
+            let spec = node.chain().spec();
+            let listen_addr = node
+                .rpc_addr()
+                .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
+            #[expect(deprecated, reason = "tools of proof-of-authority chains read it")]
+            let eth = EthProtocolInfo {
+                network: spec.chain_id(),
+                difficulty: reader.total_difficulty(head.hash)?,
+                genesis: spec.genesis_hash(),
+                config: spec.genesis().config.clone(),
+                head: head.hash,
+            };
+            Ok(NodeInfo {
+                id: String::new(),
+                name: node.client_version().to_owned(),
+                enode: String::new(),
+                enr: String::new(),
+                ip: listen_addr.ip(),
+                ports: Ports {
+                    discovery: 0,
+                    listener: listen_addr.port(),
+                },
+                listen_addr,
+                protocols: ProtocolInfo {
+                    eth: Some(eth),
+                    snap: None,
+                },
+            })
+        });
+        Ok(info.await?)
+    }
+
+    async fn peers(&self) -> RpcResult<Vec<PeerInfo>> {
+        Ok(Vec::new())
+    }
+}
