@@ -92,7 +92,7 @@ contract Registry is IRegistry, Managed {
         if (validFrom % length != 0) revert UnalignedTime(validFrom, length);
         uint64 earliest = _earliestUnopened(zone, validFrom, settings.openLead);
         // Versions follow each other in time; one that has been announced is not taken back.
-        if (earliest <= last.validFrom) earliest = last.validFrom + length;
+        if (earliest <= last.validFrom) earliest = uint64(last.validFrom) + length;
         if (validFrom < earliest) revert TooSoon(validFrom, earliest);
         _addVersion(zone, settings, validFrom);
     }

@@ -58,6 +58,7 @@ contract Vault is IVault, Managed {
     /// @inheritdoc IVault
     function depositFor(address account, uint256 amount) external {
         if (account == address(0)) revert ZeroAddress();
+        if (account == address(this)) revert DepositForVault();
         _deposit(account, amount);
     }
 

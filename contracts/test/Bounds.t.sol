@@ -30,6 +30,15 @@ contract BoundsTest is Ledger {
         vm.assertEq(validFrom, first - LENGTH);
     }
 
+    function test_nothing_follows_the_last_settings_that_fit() public {
+        uint64 last = _boundaryFrom(1 << 40) - LENGTH;
+        vm.startPrank(admin);
+        REGISTRY.changeZone(ZONE, _settings(), last);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, last, last + LENGTH));
+        REGISTRY.changeZone(ZONE, _settings(), last);
+        vm.stopPrank();
+    }
+
     function test_zones_start_below_two_to_the_forty() public {
         uint64 first = _boundaryFrom(1 << 40);
         vm.warp(first);

@@ -124,6 +124,13 @@ contract VaultTest is Ledger {
         vm.assertEq(TOKEN.balanceOf(bob), 1000 * COIN + 100);
     }
 
+    function test_depositFor_does_not_lose_money_in_the_vault() public {
+        vm.expectRevert(IVault.DepositForVault.selector);
+        vm.prank(alice);
+        VAULT.depositFor(address(VAULT), 40);
+        _expectBooksBalance();
+    }
+
     function test_withdrawTo_does_not_lose_money_in_the_vault() public {
         _deposit(alice, 100);
         vm.expectRevert(IVault.WithdrawalToVault.selector);

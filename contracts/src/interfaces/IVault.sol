@@ -59,6 +59,8 @@ interface IVault {
     error ZeroAddress();
     /// @notice Money cannot be taken out of the vault into the vault; `depositFor` pays another account.
     error WithdrawalToVault();
+    /// @notice The vault has no account of its own: nobody could take the money out again.
+    error DepositForVault();
 
     /// @notice Pays tokens of the caller in; they must be approved. Debts are paid first, the rest is free.
     function deposit(uint256 amount) external;

@@ -16,7 +16,7 @@ contract BatchAuctionReference {
     using SortedBook for uint256[];
 
     /// @notice The most orders of one auction.
-    uint256 public constant MAX_ORDERS = 1 << 24;
+    uint256 private constant MAX_ORDERS = 1 << 24;
 
     address private immutable _SELF;
 
