@@ -392,7 +392,7 @@ fn calls(on: &Everything) -> Vec<Request> {
     let calls = json!([
         {"from": from, "to": LOGGER, "input": hex(word_bytes(3))},
         {"from": from, "to": REVERTER},
-        {"from": from, "to": BREAKER},
+        {"from": from, "to": BREAKER, "gas": "0x186a0"},
         {"from": from, "to": accounts().address(1), "value": "0x1"},
     ]);
     for options in [
