@@ -68,11 +68,12 @@ bench: contracts ## Run the benchmarks and print their ratios
 	cargo bench -p wattline-precompiles --bench auction
 	cargo bench -p wattline-storage --bench state_root
 	cargo bench -p wattline-storage --bench logs
-	cargo bench -p wattline-producer --bench slots
+	cargo bench -p wattline-producer --bench blocks -- --quick
 
 .PHONY: bench-node
-bench-node: $(SOLIDITY) ## Compare the node with anvil on this machine and print ratios
+bench-node: $(SOLIDITY) ## Compare the node with anvil on this machine, then take its blocks apart
 	cargo bench -p wattline --bench node
+	cargo bench -p wattline-producer --bench blocks
 
 .PHONY: fuzz
 fuzz: ## Fuzz the precompile's calldata for a minute (needs a nightly toolchain and cargo-fuzz)

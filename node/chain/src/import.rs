@@ -347,6 +347,7 @@ impl Chain {
         committed: Vec<BlockWithReceipts>,
         candidate: Candidate,
     ) {
+        let started = Instant::now();
         let Some(last) = committed.last() else { return };
         let header = last.block.sealed_block().sealed_header().clone();
         let transactions = last.block.senders().len();
@@ -370,6 +371,7 @@ impl Chain {
         }));
         // Without subscribers there is nobody to tell.
         let _ = self.inner.updates.send(Arc::new(update));
+        metrics::notified(started.elapsed());
     }
 }
 

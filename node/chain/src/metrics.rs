@@ -8,6 +8,7 @@ use metrics::{
 use wattline_primitives::SealedHeader;
 
 const IMPORT_SECONDS: &str = "wattline_chain_import_seconds";
+const NOTIFY_SECONDS: &str = "wattline_chain_notify_seconds";
 const HEAD_NUMBER: &str = "wattline_chain_head_number";
 const HEAD_TIMESTAMP: &str = "wattline_chain_head_timestamp_seconds";
 const GAS_USED: &str = "wattline_chain_gas_used_total";
@@ -24,6 +25,11 @@ pub(crate) fn describe() {
         IMPORT_SECONDS,
         Unit::Seconds,
         "time from a block's arrival to its commit"
+    );
+    describe_histogram!(
+        NOTIFY_SECONDS,
+        Unit::Seconds,
+        "time to tell the node's parts of a committed block"
     );
     describe_gauge!(HEAD_NUMBER, "number of the canonical head");
     describe_gauge!(
@@ -48,6 +54,10 @@ pub(crate) fn describe() {
 
 pub(crate) fn imported(took: Duration) {
     histogram!(IMPORT_SECONDS).record(took.as_secs_f64());
+}
+
+pub(crate) fn notified(took: Duration) {
+    histogram!(NOTIFY_SECONDS).record(took.as_secs_f64());
 }
 
 pub(crate) fn committed(gas_used: u64, transactions: usize) {

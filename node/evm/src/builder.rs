@@ -14,9 +14,13 @@ use alloy_rlp::Encodable;
 use revm::{
     DatabaseRef,
     context_interface::result::InvalidTransaction,
-    database::{State, WrapDatabaseRef, states::bundle_state::BundleRetention},
+    database::{BundleState, State, WrapDatabaseRef, states::bundle_state::BundleRetention},
 };
-use std::fmt::Debug;
+use std::{
+    fmt::Debug,
+    io,
+    thread::{self, ScopedJoinHandle},
+};
 use wattline_primitives::{BlockBody, RecoveredTransaction, SealedHeader, TransactionSigned};
 
 /// Bytes of a block kept free for all but its transactions: the header, whose `extraData` on a
@@ -25,6 +29,9 @@ const RESERVED_SIZE: usize = 256 * 1024;
 
 /// The bytes that a block has for transactions.
 const TRANSACTIONS_SIZE: usize = MAX_BLOCK_SIZE - RESERVED_SIZE;
+
+/// From how many transactions on a root is worth a thread: some hundred microseconds.
+const PARALLEL_TRANSACTIONS: usize = 128;
 
 /// A block in the making: it executes transactions one by one on the state of its parent.
 ///
@@ -172,6 +179,19 @@ impl<DB: DatabaseRef + Debug> BlockBuilder<DB> {
     ///
     /// [`ExecutionError::Fatal`] if the state cannot be read.
     pub fn finish(self) -> Result<BuiltBlock, ExecutionError> {
+        self.finish_beside(|_| ()).map(|(built, ())| built)
+    }
+
+    /// Ends the block, and computes what `beside` wants to know of the changed state, such as its
+    /// root, while other threads compute the roots of transactions and receipts.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutionError::Fatal`] if the state cannot be read.
+    pub fn finish_beside<T>(
+        self,
+        beside: impl FnOnce(&BundleState) -> T,
+    ) -> Result<(BuiltBlock, T), ExecutionError> {
         let Self {
             surroundings,
             mut state,
@@ -182,6 +202,7 @@ impl<DB: DatabaseRef + Debug> BlockBuilder<DB> {
         state.merge_transitions(BundleRetention::Reverts);
         let bundle = state.take_bundle();
         let output = ExecutionOutput::new(result.receipts, result.gas_used, bundle);
+        let (roots, beside) = body_roots(&contents.transactions, &output, beside);
         let block = &surroundings.env.block_env;
         let header = Header {
             parent_hash: surroundings.parent_hash,
@@ -189,8 +210,8 @@ impl<DB: DatabaseRef + Debug> BlockBuilder<DB> {
             timestamp: block.timestamp.saturating_to(),
             gas_limit: block.gas_limit,
             gas_used: output.gas_used,
-            transactions_root: calculate_transaction_root(&contents.transactions),
-            receipts_root: output.receipts_root(),
+            transactions_root: roots.transactions,
+            receipts_root: roots.receipts,
             logs_bloom: output.logs_bloom(),
             base_fee_per_gas: Some(block.basefee),
             withdrawals_root: Some(EMPTY_WITHDRAWALS),
@@ -205,13 +226,50 @@ impl<DB: DatabaseRef + Debug> BlockBuilder<DB> {
             ommers: Vec::new(),
             withdrawals: Some(Default::default()),
         };
-        Ok(BuiltBlock {
+        let built = BuiltBlock {
             header,
             body,
             senders: contents.senders,
             output,
-        })
+        };
+        Ok((built, beside))
     }
+}
+
+/// The roots over a block's body and its receipts.
+struct BodyRoots {
+    transactions: B256,
+    receipts: B256,
+}
+
+/// Computes the roots and `beside`, of a large block each on a thread of its own. Not on those of
+/// rayon: there they would wait behind whatever batch of transactions is being recovered.
+fn body_roots<T>(
+    transactions: &[TransactionSigned],
+    output: &ExecutionOutput,
+    beside: impl FnOnce(&BundleState) -> T,
+) -> (BodyRoots, T) {
+    let of_transactions = || calculate_transaction_root(transactions);
+    let of_receipts = || output.receipts_root();
+    if transactions.len() < PARALLEL_TRANSACTIONS {
+        let roots = BodyRoots {
+            transactions: of_transactions(),
+            receipts: of_receipts(),
+        };
+        return (roots, beside(&output.state));
+    }
+    thread::scope(|scope| {
+        // Should there be no thread left, or should one die, this one does its work.
+        let transactions = thread::Builder::new().spawn_scoped(scope, of_transactions);
+        let receipts = thread::Builder::new().spawn_scoped(scope, of_receipts);
+        let beside = beside(&output.state);
+        let joined = |root: io::Result<ScopedJoinHandle<'_, B256>>| root.ok()?.join().ok();
+        let roots = BodyRoots {
+            transactions: joined(transactions).unwrap_or_else(of_transactions),
+            receipts: joined(receipts).unwrap_or_else(of_receipts),
+        };
+        (roots, beside)
+    })
 }
 
 /// A run of transactions into a [`BlockBuilder`], with one EVM.

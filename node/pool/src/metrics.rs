@@ -1,6 +1,10 @@
 //! What an operator sees of the pool.
 
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use std::time::Duration;
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 use crate::{error::PoolError, pool::PoolStatus};
 
@@ -19,6 +23,21 @@ pub(crate) fn describe() {
         "Bytes of the encoded transactions in the pool"
     );
     describe_gauge!("wattline_pool_journal_bytes", "Bytes of the pool's journal");
+    describe_histogram!(
+        "wattline_pool_recover_seconds",
+        Unit::Seconds,
+        "Time to recover the senders of a batch and check its form"
+    );
+    describe_histogram!(
+        "wattline_pool_admit_seconds",
+        Unit::Seconds,
+        "Time to check a batch against the state and write it to the journal"
+    );
+    describe_histogram!(
+        "wattline_pool_update_seconds",
+        Unit::Seconds,
+        "Time to follow the chain to a new head"
+    );
     describe_counter!("wattline_pool_added_total", "Transactions accepted");
     describe_counter!(
         "wattline_pool_refused_total",
@@ -39,6 +58,18 @@ pub(crate) fn status(status: PoolStatus, journal_bytes: u64) {
     gauge!("wattline_pool_queued").set(status.queued as f64);
     gauge!("wattline_pool_bytes").set(status.bytes as f64);
     gauge!("wattline_pool_journal_bytes").set(journal_bytes as f64);
+}
+
+pub(crate) fn recovered(took: Duration) {
+    histogram!("wattline_pool_recover_seconds").record(took.as_secs_f64());
+}
+
+pub(crate) fn admitted(took: Duration) {
+    histogram!("wattline_pool_admit_seconds").record(took.as_secs_f64());
+}
+
+pub(crate) fn updated(took: Duration) {
+    histogram!("wattline_pool_update_seconds").record(took.as_secs_f64());
 }
 
 pub(crate) fn added(count: usize) {

@@ -20,7 +20,7 @@ use std::{
         Arc,
         atomic::{self, AtomicU64},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use alloy_primitives::{Address, B256};
@@ -154,7 +154,9 @@ impl Pool {
     /// # Errors
     /// Why it was refused.
     pub fn add(&self, transaction: TransactionSigned) -> Result<B256, PoolError> {
+        let started = Instant::now();
         let prepared = self.prepare(transaction);
+        metrics::recovered(started.elapsed());
         let mut outcomes = self.submit(vec![prepared]);
         // One in, one out.
         outcomes.pop().unwrap_or(Err(PoolError::AlreadyKnown))
@@ -163,7 +165,9 @@ impl Pool {
     /// Like [`Pool::add`] for many: senders are recovered on all cores, and the journal is
     /// written once. The outcomes are in the order of the transactions.
     pub fn add_many(&self, transactions: Vec<TransactionSigned>) -> Vec<Result<B256, PoolError>> {
+        let started = Instant::now();
         let prepared = intake::on_all_cores(transactions, |transaction| self.prepare(transaction));
+        metrics::recovered(started.elapsed());
         self.submit(prepared)
     }
 
@@ -176,7 +180,9 @@ impl Pool {
         committed: &[Arc<BlockWithReceipts>],
         reverted: &[Arc<BlockWithReceipts>],
     ) {
+        let started = Instant::now();
         self.update(head, committed, reverted);
+        metrics::updated(started.elapsed());
     }
 
     /// The executable transactions at this moment, in the order in which a block should take
@@ -298,7 +304,10 @@ impl Pool {
             })
         });
         let mut intake = self.0.intake.lock();
-        self.admit(&mut intake, prepared.collect(), Origin::Submitted)
+        let started = Instant::now();
+        let outcomes = self.admit(&mut intake, prepared.collect(), Origin::Submitted);
+        metrics::admitted(started.elapsed());
+        outcomes
     }
 
     fn head_gas_limit(&self) -> u64 {

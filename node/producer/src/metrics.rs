@@ -10,6 +10,7 @@ const DISCARDED: &str = "wattline_producer_blocks_discarded_total";
 const SKIPPED: &str = "wattline_producer_transactions_skipped_total";
 const EXECUTE_SECONDS: &str = "wattline_producer_execute_seconds";
 const FINISH_SECONDS: &str = "wattline_producer_finish_seconds";
+const STATE_ROOT_SECONDS: &str = "wattline_producer_state_root_seconds";
 const COMMIT_SECONDS: &str = "wattline_producer_commit_seconds";
 const LATE_SECONDS: &str = "wattline_producer_late_seconds";
 const GAS: &str = "wattline_producer_block_gas";
@@ -36,6 +37,11 @@ pub(crate) fn describe() {
         FINISH_SECONDS,
         Unit::Seconds,
         "time from the last transaction to the seal"
+    );
+    describe_histogram!(
+        STATE_ROOT_SECONDS,
+        Unit::Seconds,
+        "of that, time for the state root, beside the roots of transactions and receipts"
     );
     describe_histogram!(
         COMMIT_SECONDS,
@@ -71,6 +77,10 @@ pub(crate) fn sealed(block: &Sealed) {
     histogram!(LATE_SECONDS).record(block.late.as_secs_f64());
     histogram!(GAS).record(block.gas as f64);
     histogram!(TRANSACTIONS).record(block.transactions as f64);
+}
+
+pub(crate) fn state_root(took: Duration) {
+    histogram!(STATE_ROOT_SECONDS).record(took.as_secs_f64());
 }
 
 pub(crate) fn discarded() {

@@ -192,16 +192,20 @@ impl Job {
 
     /// Ends the block: roots, the signer's fields, the seal.
     fn finish(&self, builder: BlockBuilder<StateReader>) -> Result<ExecutedBlock, ProducerError> {
+        let parent = self.plan.parent.num_hash();
+        let (built, root) = builder.finish_beside(|state| {
+            let started = Instant::now();
+            let root = self.chain.storage().state_root(parent, state);
+            metrics::state_root(started.elapsed());
+            root
+        })?;
+        let (state_root, trie) = root?;
         let BuiltBlock {
             header,
             body,
             senders,
             output,
-        } = builder.finish()?;
-        let (state_root, trie) = self
-            .chain
-            .storage()
-            .state_root(self.plan.parent.num_hash(), &output.state)?;
+        } = built;
         let (beneficiary, nonce) = match self.plan.vote {
             Some((account, true)) => (account, NONCE_ADD),
             Some((account, false)) => (account, NONCE_DROP),

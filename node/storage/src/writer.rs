@@ -92,6 +92,7 @@ impl Writer {
             state,
             trie,
         } = executed;
+        let started = Instant::now();
         let head = self.head()?;
         check_next(head, executed)?;
         self.change(|tx| {
@@ -101,7 +102,9 @@ impl Writer {
             logs::append(tx, block.number, receipts)?;
             history::apply(tx, block.number, state)?;
             trie.write(tx)
-        })
+        })?;
+        metrics::histogram!("wattline_storage_append_seconds").record(started.elapsed());
+        Ok(())
     }
 
     /// Takes the chain back to block `number`: state, history and trie are as they were after it.

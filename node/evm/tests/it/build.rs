@@ -1,5 +1,5 @@
 use crate::common::*;
-use alloy_consensus::{Header, TxEip4844, TxLegacy};
+use alloy_consensus::{Header, TxEip4844, TxLegacy, proofs::calculate_transaction_root};
 use alloy_primitives::{Address, B256, TxKind, U256};
 use proptest::prelude::*;
 use revm::{
@@ -241,6 +241,31 @@ fn a_builder_moves_between_threads() {
     );
     assert_eq!(built.header, whole.header);
     assert_eq!(built.output.state, whole.output.state);
+}
+
+#[test]
+fn the_roots_of_a_large_block_are_computed_side_by_side() {
+    let (config, db) = plain_chain();
+    let mut builder = config
+        .builder(&db, &genesis(&config), next(1))
+        .expect("in memory");
+    for nonce in 0..300 {
+        builder
+            .execute(sign(1, transfer(nonce)))
+            .expect("a valid transaction");
+    }
+    let (built, paid) = builder
+        .finish_beside(|state| balance(state, RECIPIENT))
+        .expect("in memory");
+    assert_eq!(paid, U256::from(300));
+    assert_eq!(
+        built.header.transactions_root,
+        calculate_transaction_root(&built.body.transactions)
+    );
+    assert_eq!(built.header.receipts_root, built.output.receipts_root());
+    config
+        .execute(&db, &recovered(&built), SIGNER)
+        .expect("a valid block");
 }
 
 /// A state that cannot be read.
