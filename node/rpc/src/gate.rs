@@ -27,6 +27,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OverHttp;
 
+/// Marks answers to notifications, which are none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unanswered;
+
 /// How long a browser need not ask again which requests a web page may send.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
@@ -144,7 +148,7 @@ where
         let response = tokio::time::timeout(REQUEST_TIMEOUT, self.inner.call(request));
         Box::pin(async move {
             match response.await {
-                Ok(response) => response,
+                Ok(response) => response.map(without_answer_to_notifications),
                 Err(_) => {
                     let reason = "the request took too long".to_owned();
                     answer(StatusCode::REQUEST_TIMEOUT, reason).await
@@ -192,6 +196,15 @@ impl Allowed {
             .iter()
             .any(|allowed| allowed == "*" || allowed == origin)
     }
+}
+
+/// Empties what would say `null`, which is no JSON-RPC.
+fn without_answer_to_notifications(mut response: HttpResponse) -> HttpResponse {
+    if response.extensions().get::<Unanswered>().is_some() {
+        *response.body_mut() = HttpBody::empty();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    response
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {

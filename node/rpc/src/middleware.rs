@@ -22,7 +22,7 @@ use crate::{
     Namespace, RpcLimits,
     doc::{self, Method},
     error::LIMIT_EXCEEDED_CODE,
-    gate::OverHttp,
+    gate::{OverHttp, Unanswered},
     listener::Serves,
 };
 
@@ -120,7 +120,7 @@ where
                 }
             }
             if responses.is_empty() && notified {
-                return MethodResponse::notification();
+                return unanswered(MethodResponse::notification());
             }
             MethodResponse::from_batch(responses.finish())
         }
@@ -130,7 +130,8 @@ where
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = Self::NotificationResponse> + Send + 'a {
-        self.service.notification(notification)
+        let service = self.service.clone();
+        async move { unanswered(service.notification(notification).await) }
     }
 }
 
@@ -192,6 +193,11 @@ where
         }
         response
     }
+}
+
+fn unanswered(mut response: MethodResponse) -> MethodResponse {
+    response.extensions_mut().insert(Unanswered);
+    response
 }
 
 fn is_submission<E>(entry: &Result<BatchEntry<'_>, E>) -> bool {

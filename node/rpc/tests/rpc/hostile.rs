@@ -221,6 +221,231 @@ async fn deeply_nested_json_is_refused_without_harm() {
     assert_eq!(node.result("eth_chainId", json!([])).await, "0xe1ec");
 }
 
+/// The HTTP status and text of an answer, without the version that all have.
+async fn brief(node: &Served, body: &str) -> (u16, String) {
+    let (status, text) = node.post(body.to_owned()).await;
+    (status, text.replacen(r#""jsonrpc":"2.0","#, "", 1))
+}
+
+#[tokio::test]
+async fn what_is_odd_but_legal_is_answered() {
+    let node = Served::new(empty().chain()).await;
+    let chain = r#""result":"0xe1ec"}"#;
+    let mut wrong = Vec::new();
+    for (body, id) in [
+        // Clients leave parameters out, send null, or an empty list or object.
+        (r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#, "1"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":null}"#,
+            "1",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":{}}"#,
+            "1",
+        ),
+        // More parameters than there are.
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[1,"x"]}"#,
+            "1",
+        ),
+        // Fields that nobody knows, in any order, among white space, and a method in escapes.
+        (
+            r#"{"future":{"a":[1]},"method":"eth_chainId","id":1,"jsonrpc":"2.0"}"#,
+            "1",
+        ),
+        (
+            " \t\r\n{ \"jsonrpc\" : \"2.0\" , \"id\" : 1 , \"method\" : \"eth_chainId\" } \n",
+            "1",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth\u005fchainId"}"#,
+            "1",
+        ),
+        // An id is given back as it came.
+        (r#"{"jsonrpc":"2.0","id":0,"method":"eth_chainId"}"#, "0"),
+        (
+            r#"{"jsonrpc":"2.0","id":18446744073709551615,"method":"eth_chainId"}"#,
+            "18446744073709551615",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":"","method":"eth_chainId"}"#,
+            r#""""#,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":"a\"\u0000","method":"eth_chainId"}"#,
+            r#""a\"\u0000""#,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":null,"method":"eth_chainId"}"#,
+            "null",
+        ),
+    ] {
+        let answer = brief(&node, body).await;
+        if answer != (200, format!("{{\"id\":{id},{chain}")) {
+            wrong.push((body, answer));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+
+    // By name as well as by position.
+    let address = json!(LOGGER);
+    let by_place = node.result("eth_getBalance", json!([address])).await;
+    for named in [
+        json!({"address": address}),
+        json!({"address": address, "block": "latest"}),
+        json!({"block": null, "address": address, "other": 1}),
+    ] {
+        assert_eq!(
+            node.result("eth_getBalance", named.clone()).await,
+            by_place,
+            "{named}"
+        );
+    }
+    let null = node.result("eth_getBalance", json!([address, null])).await;
+    assert_eq!(null, by_place);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_with_the_code_of_its_fault() {
+    let node = Served::new(empty().chain()).await;
+    let mut wrong = Vec::new();
+    for (body, id, code) in [
+        // What is said twice may mean two things.
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","method":"eth_accounts"}"#,
+            json!(1),
+            -32600,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[],"params":[]}"#,
+            json!(1),
+            -32600,
+        ),
+        (r#"{"id":1,"method":"eth_chainId"}"#, json!(1), -32600),
+        (
+            r#"{"jsonrpc":2.0,"id":1,"method":"eth_chainId"}"#,
+            json!(1),
+            -32600,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}{}"#,
+            Value::Null,
+            -32700,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#,
+            json!(1),
+            -32600,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":5}"#,
+            json!(1),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":{"adress":"0x"}}"#,
+            json!(1),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_feeHistory","params":[1e400,"latest"]}"#,
+            json!(1),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_feeHistory","params":["0x1","latest",[1e400]]}"#,
+            json!(1),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_feeHistory","params":[123456789012345678901234567890,"latest"]}"#,
+            json!(1),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{"to":null,"to":null}]}"#,
+            json!(1),
+            -32602,
+        ),
+    ] {
+        let (_, text) = node.post(body).await;
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        if answer["id"] != id || answer["error"]["code"] != code {
+            wrong.push((body, text));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn notifications_are_not_answered() {
+    let node = Served::new(empty().chain()).await;
+    let notification = r#"{"jsonrpc":"2.0","method":"eth_chainId","params":[]}"#;
+    for body in [
+        notification.to_owned(),
+        r#"{"jsonrpc":"2.0","method":"eth_chainId"}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","method":"no_such","params":{"a":1}}"#.to_owned(),
+        format!("[{notification},{notification}]"),
+    ] {
+        assert_eq!(
+            node.post(body.clone()).await,
+            (200, String::new()),
+            "{body}"
+        );
+    }
+    let mixed = format!("[{notification},{},5,[]]", request("eth_chainId", "[]"));
+    let answers = node.post_json(mixed).await;
+    let brief: Vec<_> = answers.as_array().expect("a list").iter().collect();
+    assert_eq!(brief.len(), 3, "{answers}");
+    assert_eq!(answers[0]["result"], "0xe1ec");
+    for answer in &brief[1..] {
+        assert_eq!(failure(answer).code, -32600);
+        assert_eq!(answer["id"], Value::Null);
+    }
+}
+
+/// Nothing is done and nothing is said, where geth gives any number back as it came.
+#[tokio::test]
+async fn requests_with_ids_that_are_none_are_taken_as_notifications() {
+    let node = Served::new(empty().chain()).await;
+    for id in [
+        "-1",
+        "1.5",
+        "18446744073709551616",
+        "true",
+        "[]",
+        "{}",
+        "1,\"id\":2",
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"eth_chainId"}}"#);
+        assert_eq!(node.post(body).await, (200, String::new()), "{id}");
+    }
+}
+
+/// Each input that the fuzzers began with, or found, is answered as any other request.
+#[tokio::test]
+async fn the_seeds_of_the_fuzzers_are_answered() {
+    let node = Served::new(empty().chain()).await;
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/raw");
+    let mut count = 0;
+    for seed in std::fs::read_dir(seeds).expect("a directory") {
+        let path = seed.expect("readable").path();
+        let (_, text) = node.post(std::fs::read(&path).expect("readable")).await;
+        let answer: Value = match text.as_str() {
+            "" => continue,
+            text => serde_json::from_str(text).expect("JSON"),
+        };
+        let answers = answer.as_array().cloned().unwrap_or_else(|| vec![answer]);
+        for answer in answers {
+            assert_eq!(answer["jsonrpc"], "2.0", "{path:?}");
+            let fault = answer["error"]["code"] == -32603;
+            assert!(!fault, "{path:?}: {answer}");
+        }
+        count += 1;
+    }
+    assert!(count > 10);
+}
+
 /// Every method, with how many parameters it takes.
 const METHODS: &[(&str, usize)] = &[
     ("admin_nodeInfo", 0),
