@@ -18,7 +18,9 @@ use alloy::{
 use common::{
     CHAIN_ID, RunningNode,
     abi::{self, IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault},
-    dev_key, wait_for_block,
+    dev_key,
+    replays::check_replays,
+    wait_for_block,
 };
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
@@ -78,6 +80,8 @@ async fn a_village_trades_is_metered_and_settles() -> eyre::Result<()> {
     }
     village.check_registers().await?;
     village.check_money().await?;
+    let replayed = check_replays(&village.provider, head).await?;
+    assert!(replayed > HOUSEHOLDS, "{replayed} transactions");
     village.trade_again_with_cast(&node.url).await?;
     assert!(node.stop()?.success());
     Ok(())

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 pub mod abi;
+pub mod replays;
 
 use std::{
     io::{BufRead, BufReader, Read},
