@@ -7,6 +7,8 @@ use crate::{
 };
 use alloy_primitives::B256;
 use parking_lot::{Condvar, Mutex};
+use quick_cache::{Weighter, sync::Cache};
+use revm::state::Bytecode;
 use signet_libmdbx::{
     Database, DatabaseFlags, Environment, EnvironmentFlags, Geometry, MdbxError, MdbxResult, Mode,
     SyncMode,
@@ -26,6 +28,9 @@ const GROWTH_STEP: isize = 64 << 20;
 /// Number of read transactions that can be open at once.
 pub(crate) const MAX_READERS: u64 = 4096;
 
+/// Contract code that is kept decoded, in bytes.
+const CODE_CACHE_BYTES: u64 = 32 << 20;
+
 /// Folder of the MDBX environment in the data directory.
 const FOLDER: &str = "db";
 /// File that the process which uses the data directory keeps locked.
@@ -36,6 +41,8 @@ pub(crate) struct Env {
     /// Declared before `_lock`, so that it closes before another process may open it.
     inner: Environment,
     tables: Vec<Database>,
+    /// Code by its hash, so that it is the same in every state, and never out of date.
+    codes: Cache<B256, Bytecode, CodeSize>,
     gate: Arc<Gate>,
     _lock: File,
 }
@@ -43,6 +50,16 @@ pub(crate) struct Env {
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Env").finish_non_exhaustive()
+    }
+}
+
+/// Weighs contract code in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct CodeSize;
+
+impl Weighter<B256, Bytecode> for CodeSize {
+    fn weight(&self, _: &B256, code: &Bytecode) -> u64 {
+        code.len().max(1) as u64
     }
 }
 
@@ -76,6 +93,7 @@ impl Env {
         Ok(Arc::new(Self {
             inner,
             tables,
+            codes: Cache::with_weighter(256, CODE_CACHE_BYTES, CodeSize),
             gate: Arc::default(),
             _lock: lock,
         }))
@@ -84,6 +102,11 @@ impl Env {
     /// Handle of the table `T`.
     pub(crate) fn table<T: Table>(&self) -> Database {
         self.tables[T::INDEX]
+    }
+
+    /// Decoded contract code.
+    pub(crate) const fn codes(&self) -> &Cache<B256, Bytecode, CodeSize> {
+        &self.codes
     }
 
     /// Handle of the table at `index`.

@@ -12,7 +12,10 @@ use crate::{
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, BlockNumber, U256};
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, OnceLock},
+};
 use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedBlock, SealedHeader};
 
 /// A snapshot of the database: all reads see the same commit, whatever is written meanwhile. Cheap
@@ -24,17 +27,25 @@ use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedBloc
 #[derive(Clone, Debug)]
 pub struct Reader {
     tx: Arc<RoTx>,
+    head: OnceLock<BlockNumHash>,
 }
 
 #[allow(clippy::missing_errors_doc, reason = "stated once on the type")]
 impl Reader {
     pub(crate) fn new(tx: RoTx) -> Self {
-        Self { tx: Arc::new(tx) }
+        Self {
+            tx: Arc::new(tx),
+            head: OnceLock::new(),
+        }
     }
 
     /// Number and hash of the head of the canonical chain.
     pub fn head(&self) -> StorageResult<BlockNumHash> {
-        blocks::head(&self.tx)
+        if let Some(head) = self.head.get() {
+            return Ok(*head);
+        }
+        let head = blocks::head(&self.tx)?;
+        Ok(*self.head.get_or_init(|| head))
     }
 
     /// Header of a canonical block.

@@ -112,7 +112,15 @@ fn code<K: Kind>(tx: &Tx<K>, hash: &B256) -> StorageResult<Option<Bytecode>> {
     if *hash == KECCAK256_EMPTY {
         return Ok(Some(Bytecode::default()));
     }
-    Ok(tx.get::<Bytecodes>(hash)?.map(|code| code.0))
+    let codes = tx.env().codes();
+    if let Some(code) = codes.get(hash) {
+        return Ok(Some(code));
+    }
+    let code = tx.get::<Bytecodes>(hash)?.map(|code| code.0);
+    if let Some(code) = &code {
+        codes.insert(*hash, code.clone());
+    }
+    Ok(code)
 }
 
 macro_rules! state_reads {

@@ -54,6 +54,11 @@ impl<K: Kind> Tx<K> {
         Self { inner, env }
     }
 
+    /// The environment that it is a transaction of.
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+
     /// Number of the committed state that it sees.
     pub(crate) fn id(&self) -> StorageResult<u64> {
         Ok(self.inner.id()?)
