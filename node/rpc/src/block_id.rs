@@ -72,12 +72,21 @@ pub(crate) fn find(
 ///
 /// Those of [`find`], and [`RpcError::HeaderNotFound`] or [`RpcError::HeaderForHashNotFound`].
 pub(crate) fn header(node: &Node, reader: &Reader, id: BlockId) -> Result<SealedHeader, RpcError> {
-    let missing = || match id {
+    let number = number_of(node, reader, id)?;
+    // The head is at hand, unless it has changed since the snapshot was taken.
+    let head = node.chain().head();
+    if head.num_hash() == reader.head()? && number == head.number() {
+        return Ok(SealedHeader::clone(&head));
+    }
+    reader.header(number)?.ok_or(RpcError::HeaderNotFound)
+}
+
+/// As [`find`], for blocks that have to be there.
+fn number_of(node: &Node, reader: &Reader, id: BlockId) -> Result<BlockNumber, RpcError> {
+    find(node, reader, id)?.ok_or(match id {
         BlockId::Number(_) => RpcError::HeaderNotFound,
         BlockId::Hash(_) => RpcError::HeaderForHashNotFound,
-    };
-    let number = find(node, reader, id)?.ok_or_else(missing)?;
-    reader.header(number)?.ok_or_else(missing)
+    })
 }
 
 /// The state after the canonical block that `id` names, the head's by default.
@@ -90,6 +99,6 @@ pub(crate) fn state(
     reader: &Reader,
     id: Option<BlockId>,
 ) -> Result<StateReader, RpcError> {
-    let header = header(node, reader, id.unwrap_or_default())?;
-    Ok(reader.state_at(header.number)?)
+    let number = number_of(node, reader, id.unwrap_or_default())?;
+    Ok(reader.state_at(number)?)
 }

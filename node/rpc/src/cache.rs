@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::{BlockHeader as _, Header, Transaction as _};
+use alloy_consensus::{BlockHeader as _, Transaction as _};
 use alloy_primitives::{Address, B256, BlockNumber};
 use quick_cache::{Weighter, sync::Cache};
 use wattline_clique::recover_signer;
-use wattline_primitives::BlockWithReceipts;
+use wattline_primitives::{BlockWithReceipts, SealedHeader};
 use wattline_storage::Reader;
 
 use crate::{RpcError, RpcLimits};
@@ -76,8 +76,8 @@ impl Caches {
     }
 
     /// Who sealed a block. The genesis block has no seal; its beneficiary stands in.
-    pub(crate) fn signer(&self, header: &Header) -> Address {
-        let hash = header.hash_slow();
+    pub(crate) fn signer(&self, header: &SealedHeader) -> Address {
+        let hash = header.hash();
         self.signers.get(&hash).unwrap_or_else(|| {
             let signer = recover_signer(header).unwrap_or(header.beneficiary());
             self.signers.insert(hash, signer);

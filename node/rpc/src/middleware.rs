@@ -24,6 +24,7 @@ use crate::{
     error::LIMIT_EXCEEDED_CODE,
     gate::{OverHttp, Unanswered},
     listener::Serves,
+    metrics::UNKNOWN_METHOD,
 };
 
 /// The method whose requests, where they follow each other in a batch, are answered at once: the
@@ -145,7 +146,7 @@ where
         let known = doc::of(&request.method);
         let response = self.answer(request, known).await;
         record(
-            known.map_or("unknown", |method| method.name),
+            known.map_or(UNKNOWN_METHOD, |method| method.name),
             started.elapsed(),
             &response,
         );
@@ -254,8 +255,7 @@ fn explain(id: Id<'_>, response: MethodResponse, method: &Method) -> MethodRespo
 }
 
 fn record(method: &'static str, took: Duration, response: &MethodResponse) {
-    ::metrics::counter!(crate::metrics::REQUESTS, "method" => method).increment(1);
-    ::metrics::histogram!(crate::metrics::DURATION, "method" => method).record(took.as_secs_f64());
+    crate::metrics::answered(method, took);
     if let Some(code) = response.as_error_code() {
         let code = code.to_string();
         ::metrics::counter!(crate::metrics::ERRORS, "method" => method, "code" => code)

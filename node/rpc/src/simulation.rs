@@ -1,6 +1,6 @@
 //! Executing a call on the state of a block, without leaving a trace.
 
-use alloy_consensus::{BlockHeader as _, Header, Transaction as _};
+use alloy_consensus::{BlockHeader as _, Transaction as _};
 use alloy_eips::BlockId;
 use alloy_evm::{
     Evm as _, EvmEnv,
@@ -23,7 +23,7 @@ use revm::{
     state::{AccountInfo, Bytecode, EvmState},
 };
 use wattline_evm::EvmConfig;
-use wattline_primitives::TransactionSigned;
+use wattline_primitives::{SealedHeader, TransactionSigned};
 use wattline_storage::{Reader, StateReader, StorageError};
 
 use crate::{
@@ -123,7 +123,7 @@ impl Simulation {
     /// [`RpcError::InvalidParams`] for overrides that contradict themselves.
     pub(crate) fn on(
         node: &Node,
-        header: &Header,
+        header: &SealedHeader,
         base: Base,
         overrides: Overrides,
         stop: Stop,
