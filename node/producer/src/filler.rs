@@ -23,6 +23,9 @@ use crate::{metrics, pace::Pace};
 const LEAST_GAS: u64 = 21_000;
 /// How long arrivals are gathered at least before the pool is looked at again.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long before the end the pool is looked at for the last time, rather than after the end of a
+/// gathering, when it would be too late.
+const LAST_LOOK: Duration = Duration::from_millis(2);
 /// Looking through the pool again may take this part of the time.
 const LOOKING: u32 = 4;
 
@@ -166,7 +169,8 @@ impl Filler<'_> {
         Ok(Pass::Exhausted)
     }
 
-    /// Waits for transactions, and `gather` longer for more, but not beyond `stop_at`.
+    /// Waits for transactions, and `gather` longer for more, but not beyond `stop_at`; nor beyond
+    /// the last look before it.
     async fn wait(
         &self,
         arrivals: &mut broadcast::Receiver<Arc<PooledTransaction>>,
@@ -182,6 +186,13 @@ impl Filler<'_> {
                 warn!("the pool announces no transactions any more");
                 std::future::pending::<()>().await;
             }
+            let left = stop_at.saturating_sub(self.clock.now());
+            let until_last_look = left.saturating_sub(LAST_LOOK);
+            let gather = if until_last_look.is_zero() {
+                gather
+            } else {
+                gather.min(until_last_look)
+            };
             tokio::time::sleep(gather).await;
         };
         tokio::select! {
