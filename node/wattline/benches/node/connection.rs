@@ -3,45 +3,79 @@
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use eyre::{WrapErr, bail, eyre};
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use bytes::{Buf, Bytes, BytesMut};
+use eyre::{WrapErr, bail, ensure, eyre};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Most headers that an answer may have.
+const MAX_HEADERS: usize = 32;
 
 pub(crate) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    stream: TcpStream,
     host: String,
+    /// What was read and not yet returned.
+    read: BytesMut,
+}
+
+/// What the head of an answer tells.
+struct Head {
+    status: u16,
+    /// Bytes of the head itself.
+    length: usize,
+    body: usize,
 }
 
 impl Connection {
     pub(crate) async fn open(addr: SocketAddr) -> eyre::Result<Self> {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
         Ok(Self {
-            sender,
+            stream,
             host: addr.to_string(),
+            read: BytesMut::with_capacity(64 * 1024),
         })
     }
 
     /// Posts a body and returns the answer's.
     pub(crate) async fn post(&mut self, body: Bytes) -> eyre::Result<Bytes> {
-        let request = Request::post("/")
-            .header("host", &self.host)
-            .header("content-type", "application/json")
-            .body(Full::new(body))?;
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            bail!("{status}: {}", String::from_utf8_lossy(&body));
+        self.send(&self.message(&body)).await
+    }
+
+    /// A body as it goes over the connection.
+    pub(crate) fn message(&self, body: &[u8]) -> Bytes {
+        let mut message = format!(
+            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        )
+        .into_bytes();
+        message.extend_from_slice(body);
+        message.into()
+    }
+
+    /// Sends a message and returns the answer's body.
+    pub(crate) async fn send(&mut self, message: &[u8]) -> eyre::Result<Bytes> {
+        self.stream.write_all(message).await?;
+        loop {
+            if let Some(head) = head(&self.read)? {
+                if self.read.len() >= head.length + head.body {
+                    self.read.advance(head.length);
+                    let body = self.read.split_to(head.body).freeze();
+                    if !(200..300).contains(&head.status) {
+                        bail!("{}: {}", head.status, String::from_utf8_lossy(&body));
+                    }
+                    return Ok(body);
+                }
+                self.read.reserve(head.length + head.body - self.read.len());
+            }
+            let count = self.stream.read_buf(&mut self.read).await?;
+            ensure!(count > 0, "the node closed the connection");
         }
-        Ok(body)
     }
 
     /// Calls one method and returns its result.
@@ -49,6 +83,26 @@ impl Connection {
         let answer = self.post(request(0, method, &params)).await?;
         result(&answer).wrap_err_with(|| method.to_owned())
     }
+}
+
+/// Reads the head of an answer; `None` if it is not complete. Both peers tell the length of what
+/// they answer.
+fn head(text: &[u8]) -> eyre::Result<Option<Head>> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(length) = response.parse(text)? else {
+        return Ok(None);
+    };
+    let body = response
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .ok_or_else(|| eyre!("an answer of unknown length"))?;
+    Ok(Some(Head {
+        status: response.code.unwrap_or_default(),
+        length,
+        body: std::str::from_utf8(body.value)?.trim().parse()?,
+    }))
 }
 
 /// The body of one request.

@@ -119,7 +119,6 @@ async fn rate(peer: &Peer, requests: Vec<(&str, Value)>, span: Duration) -> eyre
     let mut tasks = JoinSet::new();
     for first in 0..CONNECTIONS {
         let mut connection = Connection::open(peer.addr).await?;
-        let bodies = bodies.clone();
         // Each kind of answer is right before it is counted.
         for body in &bodies {
             let result = connection::result(&connection.post(body.clone()).await?)?;
@@ -127,12 +126,13 @@ async fn rate(peer: &Peer, requests: Vec<(&str, Value)>, span: Duration) -> eyre
                 bail!("an empty answer to {}", String::from_utf8_lossy(body));
             }
         }
+        let messages: Vec<Bytes> = bodies.iter().map(|body| connection.message(body)).collect();
         tasks.spawn(async move {
             let started = Instant::now();
             let mut count = 0_usize;
             while started.elapsed() < span {
-                let body = bodies[(first + count) % bodies.len()].clone();
-                connection.post(body).await?;
+                let message = &messages[(first + count) % messages.len()];
+                connection.send(message).await?;
                 count += 1;
             }
             eyre::Ok(count)
