@@ -7,7 +7,7 @@ use crate::{common::RunningNode, forge, process};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viem() -> eyre::Result<()> {
-    passes("viem.test.js", 13).await
+    passes("viem.test.js", 15).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -74,9 +74,9 @@ test("reads the chain and its blocks by tag", async () => {
   const latest = await client.getBlock();
   const genesis = await client.getBlock({ blockTag: "earliest" });
   assert.equal(genesis.number, 0n);
-  for (const blockTag of ["pending"]) {
+  for (const blockTag of ["safe", "finalized", "pending"]) {
     const block = await client.getBlock({ blockTag });
-    assert.ok(block.timestamp >= genesis.timestamp, blockTag);
+    assert.ok(block.number >= latest.number, blockTag);
   }
   const { hash } = await client.getBlock({ blockNumber: latest.number });
   assert.equal(hash, latest.hash);
@@ -131,6 +131,50 @@ test("decodes custom errors of calls and estimates", async () => {
     assert.equal(reverted?.data?.errorName, "PriceTooHigh", error.message);
     assert.deepEqual(reverted.data.args, [40_001, 40_000]);
   }
+});
+
+test("makes an access list that a transaction can use", async () => {
+  const data = encodeFunctionData({ abi: tariff.abi, functionName: "setPrice", args: [27_000] });
+  const { accessList, gasUsed } = await client.createAccessList({ account: alice, to: address, data });
+  assert.ok(gasUsed > 21_000n);
+  const entry = accessList.find((entry) => getAddress(entry.address) === getAddress(address));
+  assert.ok(entry?.storageKeys.length > 0);
+  const receipt = await mined(await wallet(alice).sendTransaction({ to: address, data, accessList }));
+  assert.ok(receipt.gasUsed <= gasUsed);
+});
+
+test("simulates blocks in which calls build on each other", async () => {
+  const stranger = privateKeyToAccount(generatePrivateKey()).address;
+  const balanceOf = { to: token, abi: tokenAbi, functionName: "balanceOf", args: [stranger] };
+  const transfer = { account: alice.address, to: token, abi: tokenAbi, functionName: "transfer", args: [stranger, 4n] };
+  await mined(
+    await wallet(bank).writeContract({
+      address: token,
+      abi: tokenAbi,
+      functionName: "mint",
+      args: [alice.address, 100n],
+    }),
+  );
+  const head = await client.getBlock();
+  const blocks = await client.simulateBlocks({
+    blockNumber: head.number,
+    blocks: [{ calls: [balanceOf, transfer, balanceOf] }, { calls: [transfer, balanceOf] }],
+  });
+  assert.deepEqual(
+    blocks.map((block) => block.number),
+    [head.number + 1n, head.number + 2n],
+  );
+  assert.ok(blocks.every((block) => block.calls.every((call) => call.status === "success")));
+  assert.deepEqual(
+    [blocks[0].calls[0].result, blocks[0].calls[2].result, blocks[1].calls[1].result],
+    [0n, 4n, 8n],
+  );
+  assert.equal(blocks[0].calls[1].logs.length, 1);
+  // Nothing of it has happened.
+  assert.equal(
+    await client.readContract({ address: token, abi: tokenAbi, functionName: "balanceOf", args: [stranger] }),
+    0n,
+  );
 });
 
 for (const [how, watcher] of [
