@@ -13,7 +13,7 @@ use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverri
 use revm::{
     Database as _, DatabaseCommit as _, DatabaseRef, Inspector,
     context::{
-        BlockEnv, TxEnv,
+        BlockEnv, ContextTr, JournalTr as _, TxEnv,
         result::{EVMError, ExecutionResult, ResultAndState},
     },
     database::CacheDB,
@@ -42,6 +42,13 @@ const NO_BLOBS: &str = "blob transactions (EIP-4844) are refused on this chain";
 pub(crate) struct Overrides {
     pub(crate) state: Option<StateOverride>,
     pub(crate) block: Option<BlockOverrides>,
+}
+
+impl Overrides {
+    /// Whether nothing is different.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.state.is_none() && self.block.is_none()
+    }
 }
 
 /// The state that a call sees and changes.
@@ -335,17 +342,27 @@ impl Simulation {
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     stop: Stop,
+    /// Steps between two looks at the clock.
+    interval: u32,
     steps: u32,
     stopped: bool,
 }
 
 impl Watchdog {
-    /// Steps between two looks at the clock, some tens of microseconds apart.
+    /// Some tens of microseconds.
     const INTERVAL: u32 = 4096;
+    /// Fewer where there is but a moment, as a step may read from the database.
+    const MOMENTARY_INTERVAL: u32 = 256;
 
     pub(crate) const fn new(stop: Stop) -> Self {
+        let interval = if stop.momentary() {
+            Self::MOMENTARY_INTERVAL
+        } else {
+            Self::INTERVAL
+        };
         Self {
             stop,
+            interval,
             steps: 0,
             stopped: false,
         }
@@ -361,10 +378,10 @@ impl Watchdog {
     }
 }
 
-impl<CTX> Inspector<CTX, EthInterpreter> for Watchdog {
+impl<CTX: ContextTr> Inspector<CTX, EthInterpreter> for Watchdog {
     fn step(&mut self, interpreter: &mut Interpreter<EthInterpreter>, _: &mut CTX) {
         self.steps = self.steps.wrapping_add(1);
-        if self.steps.is_multiple_of(Self::INTERVAL) {
+        if self.steps.is_multiple_of(self.interval) {
             self.look();
         }
         if self.stopped {
@@ -372,9 +389,18 @@ impl<CTX> Inspector<CTX, EthInterpreter> for Watchdog {
         }
     }
 
-    // A precompile can take long in a single step.
-    fn call(&mut self, _: &mut CTX, _: &mut CallInputs) -> Option<CallOutcome> {
+    // A precompile can take long in a single step, so none is begun where there is but a moment.
+    fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
         self.look();
-        None
+        let precompiles = context.journal_ref().precompile_addresses();
+        if !self.stop.momentary() || !precompiles.contains(&inputs.bytecode_address) {
+            return None;
+        }
+        self.stopped = true;
+        Some(CallOutcome::new_oog(
+            inputs.gas_limit,
+            inputs.return_memory_offset.clone(),
+            inputs.reservoir,
+        ))
     }
 }

@@ -4,12 +4,15 @@
 //! on the threads that serve connections. Calls have threads of their own, which go from one call
 //! to the next without a pause, and so have traces, which take so long that calls must not wait
 //! for them. What comes beyond waits its turn, and what nobody waits for any more is stopped.
+//!
+//! Most calls, though, take less time than handing them to another thread and back. They are tried
+//! where they come in, for a moment; those that take longer begin anew on a thread for calls.
 
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,9 +22,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{RpcError, RpcLimits};
 
+/// How long a call may keep the thread of its connection.
+const MOMENT: Duration = Duration::from_millis(1);
+/// How many calls are not tried there after one that took longer: others may be like it.
+const CAUTION: u32 = 64;
+
 /// Runs the work of requests off the asynchronous threads.
 #[derive(Debug)]
 pub(crate) struct Workers {
+    /// Calls to come that are not tried on the thread of their connection.
+    cautious: AtomicU32,
     reads: Arc<Semaphore>,
     calls: Lane,
     traces: Lane,
@@ -35,6 +45,7 @@ impl Workers {
     /// If the system gives no threads.
     pub(crate) fn new(limits: &RpcLimits) -> Result<Self, ThreadPoolBuildError> {
         Ok(Self {
+            cautious: AtomicU32::new(0),
             reads: Arc::new(Semaphore::new(limits.concurrent_reads.max(1))),
             calls: Lane::new("calls", limits.concurrent_calls)?,
             traces: Lane::new("traces", limits.concurrent_traces)?,
@@ -67,6 +78,27 @@ impl Workers {
         work: impl FnOnce(Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
         self.call_within(self.call_timeout, work).await
+    }
+
+    /// Leave to do the work of a call right here, for a moment; `None` after a call that took
+    /// longer. If the work is stopped, [`Self::overran`] has to be told, and [`Self::call`] does
+    /// it from the beginning.
+    pub(crate) fn moment(&self) -> Option<Stop> {
+        let fewer = |calls: u32| calls.checked_sub(1);
+        self.cautious
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .err()
+            .map(|_| Stop {
+                abandoned: Arc::default(),
+                deadline: Instant::now() + MOMENT,
+                timeout: MOMENT,
+                momentary: true,
+            })
+    }
+
+    /// A call was stopped after its moment.
+    pub(crate) fn overran(&self) {
+        self.cautious.store(CAUTION, Ordering::Relaxed);
     }
 
     /// The same with a time limit of its own.
@@ -135,6 +167,7 @@ impl Lane {
                 abandoned,
                 deadline: Instant::now() + timeout,
                 timeout,
+                momentary: false,
             };
             // A fault in one request must not take its thread from the others.
             let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(stop)));
@@ -180,6 +213,7 @@ pub(crate) struct Stop {
     abandoned: Arc<AtomicBool>,
     deadline: Instant,
     timeout: Duration,
+    momentary: bool,
 }
 
 impl Stop {
@@ -197,6 +231,11 @@ impl Stop {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the work keeps the thread of a connection.
+    pub(crate) const fn momentary(&self) -> bool {
+        self.momentary
     }
 
     /// What to answer after having stopped.
@@ -278,6 +317,17 @@ mod tests {
         assert!(matches!(result, Err(RpcError::LimitExceeded(_))));
         drop(held);
         workers.call(|_| Ok(())).await.expect("its turn");
+    }
+
+    #[test]
+    fn long_calls_are_not_tried_again_at_once() {
+        let workers = workers(Duration::from_secs(1));
+        assert!(workers.moment().is_some_and(|stop| stop.momentary()));
+        workers.overran();
+        for _ in 0..CAUTION {
+            assert!(workers.moment().is_none());
+        }
+        assert!(workers.moment().is_some());
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use crate::{
     doc::{Method, Schema, optional, required},
     node::Node,
     simulation::{Overrides, Simulation},
+    workers::Stop,
 };
 
 /// Gas of a transaction that only moves value.
@@ -77,18 +78,41 @@ struct Handler(Node);
 impl Handler {
     async fn simulate<T: Send + 'static>(
         &self,
+        request: TransactionRequest,
         block: Option<BlockId>,
         overrides: Overrides,
-        work: impl FnOnce(Simulation, u64) -> Result<T, RpcError> + Send + 'static,
+        work: fn(Simulation, TransactionRequest, u64) -> Result<T, RpcError>,
     ) -> Result<T, RpcError> {
+        let workers = self.0.workers();
+        if overrides.is_empty()
+            && let Some(stop) = workers.moment()
+        {
+            // A batch of calls lets others have the thread from time to time.
+            tokio::task::consume_budget().await;
+            let none = Overrides::default();
+            match simulate(&self.0, request.clone(), block, none, stop, work) {
+                Err(RpcError::Timeout(_)) => workers.overran(),
+                done => return done,
+            }
+        }
         let node = self.0.clone();
-        let workers = self.0.workers().call(move |stop| {
-            let reader = node.chain().storage().reader()?;
-            let simulation = Simulation::new(&node, &reader, block, overrides, stop)?;
-            work(simulation, node.limits().call_gas)
-        });
-        workers.await
+        workers
+            .call(move |stop| simulate(&node, request, block, overrides, stop, work))
+            .await
     }
+}
+
+fn simulate<T>(
+    node: &Node,
+    request: TransactionRequest,
+    block: Option<BlockId>,
+    overrides: Overrides,
+    stop: Stop,
+    work: fn(Simulation, TransactionRequest, u64) -> Result<T, RpcError>,
+) -> Result<T, RpcError> {
+    let reader = node.chain().storage().reader()?;
+    let simulation = Simulation::new(node, &reader, block, overrides, stop)?;
+    work(simulation, request, node.limits().call_gas)
 }
 
 #[async_trait]
@@ -104,10 +128,7 @@ impl CallServer for Handler {
             state: state_overrides,
             block: block_overrides.map(|b| *b),
         };
-        let output = self.simulate(block, overrides, |simulation, cap| {
-            call(simulation, request, cap)
-        });
-        Ok(output.await?)
+        Ok(self.simulate(request, block, overrides, call).await?)
     }
 
     async fn estimate_gas(
@@ -121,10 +142,8 @@ impl CallServer for Handler {
             state: state_overrides,
             block: block_overrides.map(|b| *b),
         };
-        let gas = self.simulate(block, overrides, |simulation, cap| {
-            estimate(simulation, request, cap)
-        });
-        Ok(U64::from(gas.await?))
+        let gas = self.simulate(request, block, overrides, estimate).await?;
+        Ok(U64::from(gas))
     }
 }
 
