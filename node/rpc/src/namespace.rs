@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// A group of methods. All but one are what stands before the underscore in their names.
+/// A group of methods, which their names begin with, but for those that [`Namespace::of`] knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Namespace {
     /// Blocks, accounts, transactions, calls and subscriptions.
@@ -62,6 +62,10 @@ impl Namespace {
     pub(crate) fn of(method: &str) -> Option<Self> {
         if matches!(method, "clique_propose" | "clique_discard") {
             return Some(Self::CliqueVote);
+        }
+        // Another order of the parameters of eth_sign.
+        if method == "personal_sign" {
+            return Some(Self::Eth);
         }
         let (prefix, _) = method.split_once('_')?;
         prefix.parse().ok()
@@ -204,7 +208,8 @@ mod tests {
         assert_eq!(Namespace::of("clique_status"), Some(Namespace::Clique));
         assert_eq!(Namespace::of("clique_propose"), Some(Namespace::CliqueVote));
         assert_eq!(Namespace::of("clique_discard"), Some(Namespace::CliqueVote));
-        assert_eq!(Namespace::of("personal_sign"), None);
+        assert_eq!(Namespace::of("personal_sign"), Some(Namespace::Eth));
+        assert_eq!(Namespace::of("personal_unlockAccount"), None);
         assert_eq!(Namespace::of("eth"), None);
         assert!(!Namespaces::PUBLIC.serve("clique_propose"));
         assert!(Namespaces::PUBLIC.serve("eth_call"));

@@ -15,7 +15,7 @@ use wattline_primitives::TransactionSigned;
 use super::{call::estimate, fees::suggest_tip, state::next_nonce};
 use crate::{
     RpcError,
-    doc::{Method, Schema, required},
+    doc::{Method, Schema, optional, required},
     node::Node,
     simulation::{Overrides, Simulation},
 };
@@ -44,6 +44,18 @@ trait Accounts {
 
     #[method(name = "signTypedData_v4")]
     async fn sign_typed_data_v4(&self, address: Address, data: Value) -> RpcResult<Bytes>;
+}
+
+/// What libraries call for a message that a user signs: `eth_sign` the other way round.
+#[rpc(server, namespace = "personal")]
+trait Personal {
+    #[method(name = "sign")]
+    async fn sign(
+        &self,
+        message: Bytes,
+        address: Address,
+        password: Option<String>,
+    ) -> RpcResult<Bytes>;
 }
 
 /// The methods of this file, described.
@@ -76,6 +88,16 @@ pub(super) const DOCS: &[Method] = &[
         result: Schema::Bytes,
     },
     Method {
+        name: "personal_sign",
+        summary: "Signs a message as a development account (EIP-191).",
+        params: &[
+            required("message bytes", Schema::Bytes),
+            required("address", Schema::Address),
+            optional("password, which no account has", Schema::Text),
+        ],
+        result: Schema::Bytes,
+    },
+    Method {
         name: "eth_signTypedData",
         summary: "Signs typed data as a development account (EIP-712).",
         params: &[
@@ -98,6 +120,14 @@ pub(super) const DOCS: &[Method] = &[
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
     AccountsServer::into_rpc(Handler {
+        node,
+        nonces: std::sync::Arc::default(),
+    })
+}
+
+/// The method of this file whose name does not begin with `eth`.
+pub(super) fn personal_methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+    PersonalServer::into_rpc(Handler {
         node,
         nonces: std::sync::Arc::default(),
     })
@@ -152,6 +182,18 @@ impl AccountsServer for Handler {
 
     async fn sign_typed_data_v4(&self, address: Address, data: Value) -> RpcResult<Bytes> {
         self.sign_typed_data(address, data).await
+    }
+}
+
+#[async_trait]
+impl PersonalServer for Handler {
+    async fn sign(
+        &self,
+        message: Bytes,
+        address: Address,
+        _password: Option<String>,
+    ) -> RpcResult<Bytes> {
+        AccountsServer::sign(self, address, message).await
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError>
     module.merge(fees::methods(node.clone()))?;
     module.merge(config::methods(node.clone()))?;
     module.merge(accounts::methods(node.clone()))?;
+    module.merge(accounts::personal_methods(node.clone()))?;
     module.merge(submit::methods(node.clone()))?;
     module.merge(pubsub::methods(node.clone()))?;
     Ok(module)

@@ -68,6 +68,9 @@ async fn development_accounts_can_sign() {
     let signed = node.result("eth_sign", json!([from, hex(message)])).await;
     let hash = eip191_hash_message(message);
     assert_eq!(signer(&signed, &hash), from);
+    for params in [json!([hex(message), from]), json!([hex(message), from, ""])] {
+        assert_eq!(node.result("personal_sign", params).await, signed);
+    }
 
     let request = json!({"from": from, "to": LOGGER, "value": "0x5"});
     let raw = node.result("eth_signTransaction", json!([request])).await;
@@ -172,6 +175,7 @@ async fn other_accounts_are_refused_with_what_to_do() {
             json!([{"from": stranger, "to": LOGGER}]),
         ),
         ("eth_sign", json!([stranger, "0x00"])),
+        ("personal_sign", json!(["0x00", stranger])),
         ("eth_signTypedData", json!([stranger, mail()])),
         ("eth_signTypedData_v4", json!([stranger, mail()])),
     ] {

@@ -12,7 +12,7 @@ async fn viem() -> eyre::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ethers() -> eyre::Result<()> {
-    passes("ethers.test.js", 12).await
+    passes("ethers.test.js", 13).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,7 @@ import {
   Wallet,
   WebSocketProvider,
   isCallException,
+  verifyMessage,
   verifyTypedData,
 } from "ethers";
 import { artifact, chainId, mnemonic, permitDomain, permitTypes, token, url, vault, webSocketUrl } from "./chain.js";
@@ -61,6 +62,13 @@ test("reads the chain and its blocks by tag", async () => {
   assert.equal((await provider.getBlock(latest.number)).hash, latest.hash);
   assert.ok((await provider.getBlock("pending")).number >= latest.number);
   assert.equal(await provider.getBalance(wallet(9).address), 10_000n * 10n ** 18n);
+});
+
+test("signs and sends with the accounts of a development chain", async () => {
+  const signer = await provider.getSigner(3);
+  assert.equal(verifyMessage("sun on the roof", await signer.signMessage("sun on the roof")), signer.address);
+  const receipt = await mined(signer.sendTransaction({ to: bob.address, value: 1n }));
+  assert.equal(receipt.from, signer.address);
 });
 
 test("offers fees of zero", async () => {
