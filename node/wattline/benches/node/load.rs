@@ -53,7 +53,8 @@ pub(crate) async fn give_tokens(peer: &Peer, senders: &Senders) -> eyre::Result<
 }
 
 /// Sends in batches and waits until all are included. Transactions per second, from the first
-/// request to the moment when the last nonce is seen in the state.
+/// request to the moment when the last nonce is seen in the state. It begins right after a block,
+/// so that the luck of the moment is the same for both peers.
 pub(crate) async fn until_included(
     peer: &Peer,
     transactions: &[Raw],
@@ -73,6 +74,7 @@ pub(crate) async fn until_included(
         .collect();
     let mut watcher = Connection::open(peer.addr).await?;
     let batches = Arc::new(Mutex::new(batches.into_iter()));
+    next_block(&mut watcher).await?;
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..CONNECTIONS {
@@ -112,6 +114,19 @@ pub(crate) async fn until_included(
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Waits for the next block.
+async fn next_block(watcher: &mut Connection) -> eyre::Result<()> {
+    let started = Instant::now();
+    let head = watcher.call("eth_blockNumber", json!([])).await?;
+    while watcher.call("eth_blockNumber", json!([])).await? == head {
+        if started.elapsed() > PATIENCE {
+            bail!("no block follows {head}");
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(())
 }
 
 /// Sends a batch, again as long as the pool has no room for all of it.

@@ -120,6 +120,10 @@ impl fmt::Display for Report {
             return Ok(());
         };
         for (index, row) in first.iter().enumerate() {
+            // Not measured.
+            if columns.iter().all(|column| column[index].value == 0.0) {
+                continue;
+            }
             write!(f, "{:<40}", row.work)?;
             for column in &columns {
                 write!(f, " {:>12.1}", column[index].value)?;
