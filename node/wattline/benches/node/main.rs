@@ -1,6 +1,7 @@
 //! This node against anvil, on the same machine in the same run: throughput, latency, reads and
-//! memory. Each peer is measured alone, one after the other, with the same accounts, the same
-//! genesis state, blocks of one second and the same block gas limit.
+//! memory, with the same accounts, the same genesis state, blocks of one second and the same block
+//! gas limit. Writing is measured on one peer after the other, each alone; for reading they take
+//! turns.
 //!
 //! `cargo bench -p wattline --bench node`; see `--help` after `--`.
 #![allow(missing_docs)]
@@ -70,31 +71,45 @@ async fn main() -> eyre::Result<()> {
         Some(kind) => vec![kind],
         None => vec![Kind::Wattline, Kind::Anvil],
     };
+    let mut figures = vec![Figures::default(); kinds.len()];
+    if !options.reads {
+        for (kind, figures) in kinds.iter().zip(&mut figures) {
+            *figures = write(*kind, &options)
+                .await
+                .wrap_err_with(|| format!("cannot measure writing on {kind}"))?;
+        }
+    }
+    let mut peers = Vec::new();
+    for kind in &kinds {
+        peers.push(start(*kind, &options).await?);
+    }
+    let rates = reads::all(&mut peers, options.scale)
+        .await
+        .wrap_err("cannot measure reading")?;
     let mut report = Report::default();
-    for kind in kinds {
-        let figures = measure(kind, &options)
-            .await
-            .wrap_err_with(|| format!("cannot measure {kind}"))?;
+    for ((kind, mut figures), reads) in kinds.into_iter().zip(figures).zip(rates) {
+        figures.reads = reads;
         report.add(kind, figures);
     }
     print!("{report}");
     Ok(())
 }
 
-/// Does all the work on one freshly started peer.
-async fn measure(kind: Kind, options: &Options) -> eyre::Result<Figures> {
-    let mut senders = Senders::new(SENDERS);
+/// A fresh peer, and senders that have tokens there.
+async fn start(kind: Kind, options: &Options) -> eyre::Result<(Peer, Senders)> {
+    let senders = Senders::new(SENDERS);
     let peer = Peer::start(kind, options, &senders).await?;
+    load::give_tokens(&peer, &senders).await?;
+    Ok((peer, senders))
+}
+
+/// Has one fresh peer take transactions.
+async fn write(kind: Kind, options: &Options) -> eyre::Result<Figures> {
+    let (peer, mut senders) = start(kind, options).await?;
     let mut figures = Figures {
         memory_at_start: peer.memory()?,
         ..Figures::default()
     };
-    load::give_tokens(&peer, &senders).await?;
-
-    if options.reads {
-        figures.reads = reads::all(&peer, &mut senders, options.scale).await?;
-        return Ok(figures);
-    }
     let transfers = senders.transfers(options.scaled(50_000));
     eprintln!("{kind}: {} plain transfers", transfers.len());
     figures.transfers = load::until_included(&peer, &transfers, &senders).await?;
@@ -106,8 +121,6 @@ async fn measure(kind: Kind, options: &Options) -> eyre::Result<Figures> {
     let paced = senders.transfers(options.scaled(10_000));
     eprintln!("{kind}: {} transfers at 1,000 per second", paced.len());
     figures.latency = load::send_to_inclusion(&peer, &paced, 1_000).await?;
-
-    figures.reads = reads::all(&peer, &mut senders, options.scale).await?;
 
     let rest = options.scaled(100_000).saturating_sub(senders.sent());
     let rest = senders.transfers(rest / SENDERS * SENDERS);

@@ -1,5 +1,5 @@
 //! Reading: requests per second over connections that each ask again as soon as they are
-//! answered.
+//! answered. The peers take turns, a second each, so that what else the machine does meets both.
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,11 @@ const REGISTRY: Address = address!("0xE1EC000000000000000000000000000000000003")
 const VAULT: Address = address!("0xE1EC000000000000000000000000000000000004");
 /// Transactions in the block that is read.
 const IN_BLOCK: usize = 200;
+/// Turns of each peer.
+const TURNS: u32 = 5;
+
+/// What is read, and the requests that read it.
+type Work = Vec<(&'static str, Vec<(&'static str, Value)>)>;
 
 sol! {
     function balanceOf(address account) external view;
@@ -35,12 +40,35 @@ sol! {
     function participant(address account) external view;
 }
 
-/// Requests per second by what is read.
+/// Requests per second of each peer, by what is read.
 pub(crate) async fn all(
-    peer: &Peer,
-    senders: &mut Senders,
+    peers: &mut [(Peer, Senders)],
     scale: f64,
-) -> eyre::Result<Vec<(&'static str, f64)>> {
+) -> eyre::Result<Vec<Vec<(&'static str, f64)>>> {
+    let mut work = Vec::new();
+    for (peer, senders) in peers.iter_mut() {
+        work.push(prepare(peer, senders).await?);
+    }
+    let span = Duration::from_secs_f64(scale.clamp(0.1, 1.0));
+    let mut rates = vec![Vec::new(); peers.len()];
+    let works = work.first().map_or(0, Vec::len);
+    for index in 0..works {
+        eprintln!("{}", work[0][index].0);
+        let mut sums = vec![0.0; peers.len()];
+        for _ in 0..TURNS {
+            for (number, (peer, _)) in peers.iter().enumerate() {
+                sums[number] += rate(peer, &work[number][index].1, span).await?;
+            }
+        }
+        for (number, sum) in sums.into_iter().enumerate() {
+            rates[number].push((work[number][index].0, sum / f64::from(TURNS)));
+        }
+    }
+    Ok(rates)
+}
+
+/// Makes a block to read, and the requests.
+async fn prepare(peer: &Peer, senders: &mut Senders) -> eyre::Result<Work> {
     let block = full_block(peer, senders).await?;
     let account = senders.addresses()[0];
     let mut calls = Vec::new();
@@ -54,7 +82,7 @@ pub(crate) async fn all(
         .map(|address| ("eth_getBalance", json!([address, "latest"])));
     let block = format!("{block:#x}");
     let logs = json!([{"fromBlock": block, "toBlock": block, "address": TOKEN}]);
-    let work: [(&'static str, Vec<(&str, Value)>); 4] = [
+    Ok(vec![
         ("eth_call, views of the market", calls),
         ("eth_getBalance", balances.collect()),
         (
@@ -62,14 +90,7 @@ pub(crate) async fn all(
             vec![("eth_getBlockByNumber", json!([block, true]))],
         ),
         ("eth_getLogs, 200 logs", vec![("eth_getLogs", logs)]),
-    ];
-    let span = Duration::from_secs_f64((4.0 * scale).clamp(0.5, 4.0));
-    let mut rates = Vec::new();
-    for (name, requests) in work {
-        eprintln!("{name}");
-        rates.push((name, rate(peer, requests, span).await?));
-    }
-    Ok(rates)
+    ])
 }
 
 /// Views that both peers answer: none needs the precompile, which anvil has not.
@@ -111,10 +132,10 @@ async fn full_block(peer: &Peer, senders: &mut Senders) -> eyre::Result<u64> {
 }
 
 /// Asks in turn from all connections for `span`.
-async fn rate(peer: &Peer, requests: Vec<(&str, Value)>, span: Duration) -> eyre::Result<f64> {
+async fn rate(peer: &Peer, requests: &[(&str, Value)], span: Duration) -> eyre::Result<f64> {
     let bodies: Vec<Bytes> = requests
-        .into_iter()
-        .map(|(method, params)| connection::request(1, method, &params))
+        .iter()
+        .map(|(method, params)| connection::request(1, method, params))
         .collect();
     let mut tasks = JoinSet::new();
     for first in 0..CONNECTIONS {
