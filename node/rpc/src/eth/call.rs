@@ -83,22 +83,31 @@ impl Handler {
         overrides: Overrides,
         work: fn(Simulation, TransactionRequest, u64) -> Result<T, RpcError>,
     ) -> Result<T, RpcError> {
-        let workers = self.0.workers();
-        if overrides.is_empty()
-            && let Some(stop) = workers.moment()
-        {
-            // A batch of calls lets others have the thread from time to time.
-            tokio::task::consume_budget().await;
-            let none = Overrides::default();
-            match simulate(&self.0, request.clone(), block, none, stop, work) {
-                Err(RpcError::Timeout(_)) => workers.overran(),
-                done => return done,
-            }
-        }
         let node = self.0.clone();
+        let workers = self.0.workers();
         workers
             .call(move |stop| simulate(&node, request, block, overrides, stop, work))
             .await
+    }
+
+    /// Tries a call right here; `None` if it has to have a thread for calls.
+    async fn try_call(
+        &self,
+        request: &TransactionRequest,
+        block: Option<BlockId>,
+    ) -> Option<Result<Bytes, RpcError>> {
+        let workers = self.0.workers();
+        let stop = workers.moment()?;
+        // A batch of calls lets others have the thread from time to time.
+        tokio::task::consume_budget().await;
+        let overrides = Overrides::default();
+        match simulate(&self.0, request.clone(), block, overrides, stop, call) {
+            Err(RpcError::Timeout(_)) => {
+                workers.overran();
+                None
+            }
+            done => Some(done),
+        }
     }
 }
 
@@ -128,6 +137,11 @@ impl CallServer for Handler {
             state: state_overrides,
             block: block_overrides.map(|b| *b),
         };
+        if overrides.is_empty()
+            && let Some(done) = self.try_call(&request, block).await
+        {
+            return Ok(done?);
+        }
         Ok(self.simulate(request, block, overrides, call).await?)
     }
 
