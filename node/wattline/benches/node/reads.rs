@@ -45,26 +45,34 @@ pub(crate) async fn all(
     peers: &mut [(Peer, Senders)],
     scale: f64,
 ) -> eyre::Result<Vec<Vec<(&'static str, f64)>>> {
-    let mut work = Vec::new();
-    for (peer, senders) in peers.iter_mut() {
-        work.push(prepare(peer, senders).await?);
+    let mut turns = Vec::new();
+    for (peer, senders) in peers {
+        let work = prepare(peer, senders).await?;
+        turns.push((&*peer, work.into_iter(), Vec::new()));
     }
     let span = Duration::from_secs_f64(scale.clamp(0.1, 1.0));
-    let mut rates = vec![Vec::new(); peers.len()];
-    let works = work.first().map_or(0, Vec::len);
-    for index in 0..works {
-        eprintln!("{}", work[0][index].0);
-        let mut sums = vec![0.0; peers.len()];
-        for _ in 0..TURNS {
-            for (number, (peer, _)) in peers.iter().enumerate() {
-                sums[number] += rate(peer, &work[number][index].1, span).await?;
+    loop {
+        let mut now = Vec::new();
+        for (peer, work, rates) in &mut turns {
+            if let Some((name, requests)) = work.next() {
+                rates.push((name, 0.0));
+                now.push((*peer, requests, rates));
             }
         }
-        for (number, sum) in sums.into_iter().enumerate() {
-            rates[number].push((work[number][index].0, sum / f64::from(TURNS)));
+        let Some((_, _, rates)) = now.first() else {
+            break;
+        };
+        eprintln!("{}", rates.last().map_or("", |(name, _)| *name));
+        for _ in 0..TURNS {
+            for (peer, requests, rates) in &mut now {
+                let rate = rate(peer, requests, span).await? / f64::from(TURNS);
+                if let Some((_, sum)) = rates.last_mut() {
+                    *sum += rate;
+                }
+            }
         }
     }
-    Ok(rates)
+    Ok(turns.into_iter().map(|(_, _, rates)| rates).collect())
 }
 
 /// Makes a block to read, and the requests.
