@@ -356,6 +356,8 @@ impl Watchdog {
     /// Fewer where there is but a moment, as a step may read from the database. What takes fewer
     /// steps than this is done in its moment, even if the system gave the thread to others in it.
     const MOMENTARY_INTERVAL: u32 = 1024;
+    /// Bytes of memory beyond which a moment is over: one step may hash or copy all of it.
+    const MOMENTARY_MEMORY: usize = 64 * 1024;
 
     pub(crate) const fn new(stop: Stop) -> Self {
         let interval = if stop.momentary() {
@@ -386,6 +388,9 @@ impl<CTX: ContextTr> Inspector<CTX, EthInterpreter> for Watchdog {
         self.steps = self.steps.wrapping_add(1);
         if self.steps.is_multiple_of(self.interval) {
             self.look();
+        }
+        if self.stop.momentary() && interpreter.memory.len() > Self::MOMENTARY_MEMORY {
+            self.stopped = true;
         }
         if self.stopped {
             interpreter.halt_oog();
