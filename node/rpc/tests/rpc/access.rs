@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jsonrpsee::{core::client::ClientT, rpc_params, ws_client::WsClientBuilder};
+use jsonrpsee::{core::client::ClientT, rpc_params};
+use jsonrpsee_ws_client::WsClientBuilder;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use wattline_rpc::{RpcLimits, RpcServerError, serve};
@@ -72,7 +73,7 @@ async fn foreign_names_and_pages_are_kept_out() {
     assert_eq!(origin("https://evil.example").await, None);
 
     let upgrade = async |origin: &'static str| {
-        let mut headers = jsonrpsee::ws_client::HeaderMap::new();
+        let mut headers = jsonrpsee_ws_client::HeaderMap::new();
         headers.insert("origin", origin.parse().expect("a header"));
         let url = node.url().replace("http", "ws");
         WsClientBuilder::default()

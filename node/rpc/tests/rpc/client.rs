@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Bytes, U256, hex};
 use alloy_signer_local::PrivateKeySigner;
-use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
+use jsonrpsee_ws_client::{WsClient, WsClientBuilder};
 use serde_json::{Value, json};
 use wattline_chain::Chain;
 use wattline_pool::{Pool, PoolConfig};

@@ -2,11 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use jsonrpsee::{
-    core::client::ClientT,
-    rpc_params,
-    ws_client::{HeaderMap, WsClientBuilder},
-};
+use jsonrpsee::{core::client::ClientT, rpc_params};
+use jsonrpsee_ws_client::{HeaderMap, WsClientBuilder};
 use serde_json::{Value, json};
 use wattline_chain::Chain;
 use wattline_rpc::{AuthConfig, JwtSecret, Namespaces, RpcConfig, RpcLimits};

@@ -8,8 +8,8 @@ use futures::FutureExt as _;
 use jsonrpsee::{
     core::client::{ClientT, Error, Subscription, SubscriptionClientT},
     rpc_params,
-    ws_client::WsClient,
 };
+use jsonrpsee_ws_client::WsClient;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{
