@@ -1,7 +1,5 @@
 //! Blocks from the future: they wait for a clock that the test moves.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{sync::Arc, time::Duration};
 
 use tempfile::TempDir;

@@ -1,7 +1,5 @@
 //! Voting snapshots of a long chain: stored now and then, found for any block.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use wattline_chain::{

@@ -1,7 +1,5 @@
 //! Blocks beside the head: stored, preferred by fork choice, adopted or refused.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};

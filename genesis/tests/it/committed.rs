@@ -1,7 +1,5 @@
 //! The committed genesis files are what the committed contracts and configurations give.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{U256, address};

@@ -1,13 +1,9 @@
 //! A signer among others: turns, votes, checkpoints, rivals.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use crate::support::{NOW, Node, RECEIVER, hashes, soon};
 use alloy_primitives::{Address, B256};
-use support::{NOW, Node, RECEIVER, hashes, soon};
 use wattline_chain::{
     Chain, Imported,
     test_utils::{Forge, ManualClock, Signers, Template, TestGenesis, transfer},

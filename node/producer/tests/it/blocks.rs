@@ -1,9 +1,5 @@
 //! What a lone signer puts into its blocks, and when they go out.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::{
     future::Future,
     pin::Pin,
@@ -14,11 +10,11 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{NOW, Node, RECEIVER, hashes, soon};
 use alloy_consensus::{SignableTransaction, TxEip7702};
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer::SignerSync;
-use support::{NOW, Node, RECEIVER, hashes};
 use wattline_chain::{
     Clock,
     test_utils::{Signers, TEST_GAS_LIMIT, TestGenesis, transfer},
@@ -97,7 +93,7 @@ async fn transactions_that_arrive_while_the_period_runs_are_taken() {
 }
 
 async fn soon_asleep(node: &Node, sleeps: u64) {
-    support::soon(node.clock.slept(sleeps)).await;
+    soon(node.clock.slept(sleeps)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

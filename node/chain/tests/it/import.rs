@@ -1,7 +1,5 @@
 //! Blocks on the head: what is taken, and what is refused with which error.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use alloy_consensus::{Header, proofs::calculate_transaction_root};

@@ -1,0 +1,5 @@
+//! What the genesis builder makes.
+
+#![allow(clippy::unwrap_used)]
+
+mod committed;

@@ -1,0 +1,3 @@
+//! From genesis files to chain configurations.
+
+mod genesis;
