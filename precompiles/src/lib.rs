@@ -10,6 +10,8 @@ pub mod gas;
 pub mod install;
 pub mod matching;
 pub mod order;
+#[cfg(feature = "test-utils")]
+pub mod test_utils;
 
 use alloy_primitives::{Address, address};
 

@@ -18,10 +18,7 @@
 //! | [`best`] | the order in which a block takes them |
 //! | [`journal`] | what a restart needs to bring them back |
 //! | [`pool`] | the public face, tying state, memory and journal together |
-
-// Lets the unit tests use the same chain as the tests of the public face.
-#[cfg(test)]
-extern crate self as wattline_pool;
+//! | `test_utils` | chains and transactions for tests (feature `test-utils`) |
 
 pub mod best;
 pub mod config;
@@ -31,6 +28,8 @@ pub mod journal;
 mod metrics;
 pub mod pool;
 mod sender;
+#[cfg(feature = "test-utils")]
+pub mod test_utils;
 #[cfg(test)]
 mod testing;
 pub mod transaction;

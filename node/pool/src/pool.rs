@@ -8,10 +8,6 @@ mod intake;
 mod replay;
 mod update;
 
-#[cfg(test)]
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::{
     collections::BTreeMap,
     fmt,

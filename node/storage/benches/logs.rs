@@ -3,9 +3,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use alloy_consensus::{Header, TxReceipt, TxType};
 use alloy_eips::eip4895::Withdrawals;
 use alloy_primitives::{Address, B256, Bloom, BloomInput, Log, keccak256};
@@ -19,7 +16,7 @@ use std::{
 use wattline_primitives::{
     BlockBody, Receipt, RecoveredBlock, SealedBlock, SealedHeader, TransactionSigned,
 };
-use wattline_storage::{ExecutedBlock, LogPattern, Reader, Storage, Writer};
+use wattline_storage::{ExecutedBlock, LogPattern, Reader, Storage, Writer, test_utils};
 
 const BLOCKS: u64 = 100_000;
 const LOGS: u64 = 4;
@@ -69,7 +66,7 @@ fn receipt(logs: Vec<Log>) -> Receipt {
 /// Transactions that differ.
 fn transactions(number: u64, count: usize) -> Vec<TransactionSigned> {
     (0..count as u64)
-        .map(|n| support::transaction(number * TRANSFERS + n, 0))
+        .map(|n| test_utils::transaction(number * TRANSFERS + n, 0))
         .collect()
 }
 
@@ -83,9 +80,9 @@ impl Chain {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path: &Path = dir.path();
-        let world = support::genesis_world();
-        let storage = support::open(path, &world).unwrap();
-        let head = support::genesis_header(&world);
+        let world = test_utils::genesis_world();
+        let storage = test_utils::open(path, &world).unwrap();
+        let head = test_utils::genesis_header(&world);
         Self {
             _dir: dir,
             storage,
@@ -107,7 +104,7 @@ impl Chain {
             logs_bloom: receipts
                 .iter()
                 .fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom()),
-            ..support::header(number, self.head.hash(), root, 0)
+            ..test_utils::header(number, self.head.hash(), root, 0)
         };
         self.head = SealedHeader::seal_slow(header);
         let senders = vec![Address::ZERO; receipts.len()];

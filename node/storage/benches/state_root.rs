@@ -5,9 +5,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use alloy_primitives::{Address, U256, keccak256};
 use criterion::{BenchmarkId, Criterion};
 use revm::{
@@ -20,9 +17,11 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use support::{Holding, World};
 use wattline_primitives::SealedHeader;
-use wattline_storage::{ExecutedBlock, Storage};
+use wattline_storage::{
+    ExecutedBlock, Storage,
+    test_utils::{self, Holding, World},
+};
 
 const SIZES: [u32; 3] = [10_000, 100_000, 1_000_000];
 const TOUCHED: u32 = 1_000;
@@ -40,8 +39,8 @@ fn create(dir: &Path, size: u32) -> (Storage, SealedHeader) {
     };
     let world: World = (0..size).map(|n| (address(n), holding(n))).collect();
     (
-        support::open(dir, &world).unwrap(),
-        support::genesis_header(&world),
+        test_utils::open(dir, &world).unwrap(),
+        test_utils::genesis_header(&world),
     )
 }
 
@@ -72,7 +71,7 @@ fn measure(storage: &Storage, genesis: &SealedHeader, size: u32) -> (Duration, D
         let started = Instant::now();
         let (root, trie) = storage.state_root(parent.num_hash(), &state).unwrap();
         rooting += started.elapsed();
-        let (block, receipts) = support::block(&parent, root, 0, 0);
+        let (block, receipts) = test_utils::block(&parent, root, 0, 0);
         parent = block.clone_sealed_header();
         let executed = ExecutedBlock {
             block,

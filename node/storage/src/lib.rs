@@ -22,6 +22,8 @@ mod slots;
 mod state;
 mod storage;
 mod tables;
+#[cfg(feature = "test-utils")]
+pub mod test_utils;
 mod trie;
 mod tx;
 mod verify;

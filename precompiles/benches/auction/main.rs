@@ -7,20 +7,20 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
 mod patterns;
 mod subjects;
 
 use alloy_primitives::{B256, address};
-use common::{evm, reference::REFERENCE};
 use core::{hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use patterns::{Pattern, numbers};
 use std::time::Instant;
 use subjects::{DirectCall, ECRECOVER, SIGNATURE, Transaction};
 use tikv_jemallocator::Jemalloc;
-use wattline_precompiles::{DEFAULT_ADDRESS, matching};
+use wattline_precompiles::{
+    DEFAULT_ADDRESS, matching,
+    test_utils::{evm, reference::REFERENCE},
+};
 
 /// The allocator of the node. The C library's own returns an auction's memory to the system after
 /// each, and the page faults of getting it back would be timed with it.

@@ -1,9 +1,5 @@
 //! What is timed, ready to run again and again.
 
-use crate::common::{
-    evm::{self, AMPLE_GAS, FORWARDER, SENDER, TestEvm},
-    reference,
-};
 use alloy_evm::{
     Evm, EvmInternals,
     precompiles::{Precompile, PrecompileInput},
@@ -11,7 +7,14 @@ use alloy_evm::{
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
 use alloy_sol_types::SolCall;
 use revm::{Context, MainContext, context::TxEnv, database::InMemoryDB, handler::MainnetContext};
-use wattline_precompiles::{DEFAULT_ADDRESS, abi::IBatchAuction};
+use wattline_precompiles::{
+    DEFAULT_ADDRESS,
+    abi::IBatchAuction,
+    test_utils::{
+        evm::{self, AMPLE_GAS, FORWARDER, SENDER, TestEvm},
+        reference,
+    },
+};
 
 pub(crate) const ECRECOVER: Address = address!("0x0000000000000000000000000000000000000001");
 

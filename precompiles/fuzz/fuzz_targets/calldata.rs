@@ -5,21 +5,18 @@
 
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-
 use alloy_primitives::{B256, U256};
 use alloy_sol_types::{SolCall, SolInterface};
-use common::{
-    evm::{Request, Response, call},
-    oracle,
-};
 use libfuzzer_sys::fuzz_target;
 use wattline_precompiles::{
     abi::IBatchAuction::{self, IBatchAuctionErrors},
     gas,
     matching::Clearing,
     order::Order,
+    test_utils::{
+        evm::{Request, Response, call},
+        oracle,
+    },
 };
 
 fuzz_target!(|data: &[u8]| {

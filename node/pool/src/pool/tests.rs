@@ -1,7 +1,5 @@
-use super::{
-    support::{TestChain, draft},
-    *,
-};
+use super::*;
+use crate::test_utils::{TestChain, draft};
 
 #[test]
 fn nothing_is_accepted_that_cannot_be_journaled() {

@@ -1,16 +1,14 @@
 //! A node killed while it writes restarts at a whole block.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
-use support::{Op, World, genesis_world};
-use wattline_storage::{ExecutedBlock, LogPattern, Storage, StorageResult};
+use wattline_storage::{
+    ExecutedBlock, LogPattern, Storage, StorageResult,
+    test_utils::{self, Op, World, genesis_world},
+};
 
 const DIR: &str = "WATTLINE_CRASH_TEST_DIR";
 const ROUNDS: u64 = 24;
@@ -36,9 +34,9 @@ fn append(storage: &Storage, world: &mut World) {
     let head = reader.head().unwrap();
     let parent = reader.header(head.number).unwrap().unwrap();
     let number = head.number + 1;
-    let state = support::execute(reader.state().unwrap(), world, &ops(number));
+    let state = test_utils::execute(reader.state().unwrap(), world, &ops(number));
     let (root, trie) = storage.state_root(head, &state).unwrap();
-    let (block, receipts) = support::block(&parent, root, number % 7, 1);
+    let (block, receipts) = test_utils::block(&parent, root, number % 7, 1);
     let mut writer = storage.writer().unwrap();
     writer
         .append(&ExecutedBlock {
@@ -55,13 +53,13 @@ fn append(storage: &Storage, world: &mut World) {
     if number.is_multiple_of(9) {
         writer.unwind_to(number - 1).unwrap();
         writer.commit().unwrap();
-        let state = support::execute(
+        let state = test_utils::execute(
             storage.state().unwrap(),
             &mut world_at(number - 1),
             &ops(number),
         );
         let (root, trie) = storage.state_root(head, &state).unwrap();
-        let (block, receipts) = support::block(&parent, root, number % 7, 2);
+        let (block, receipts) = test_utils::block(&parent, root, number % 7, 2);
         writer = storage.writer().unwrap();
         writer
             .append(&ExecutedBlock {
@@ -78,7 +76,7 @@ fn append(storage: &Storage, world: &mut World) {
 /// The state after block `number`, from the operations alone.
 fn world_at(number: u64) -> World {
     let dir = tempfile::tempdir().unwrap();
-    let mut chain = support::TestChain::new(dir.path());
+    let mut chain = test_utils::TestChain::new(dir.path());
     for number in 1..=number {
         chain.append(&ops(number));
     }
@@ -89,7 +87,7 @@ fn world_at(number: u64) -> World {
 #[test]
 fn appending_process() {
     let Ok(dir) = std::env::var(DIR) else { return };
-    let storage = support::open(Path::new(&dir), &genesis_world()).unwrap();
+    let storage = test_utils::open(Path::new(&dir), &genesis_world()).unwrap();
     let mut world = world_at(storage.reader().unwrap().head().unwrap().number);
     println!("open");
     loop {
@@ -104,7 +102,7 @@ fn appending_process() {
 
 fn start(dir: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "appending_process", "--nocapture"])
+        .args(["--exact", "crash::appending_process", "--nocapture"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -149,7 +147,7 @@ fn a_process_killed_while_appending_reopens_at_a_whole_block() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let storage = support::open(dir.path(), &genesis_world()).unwrap();
+        let storage = test_utils::open(dir.path(), &genesis_world()).unwrap();
         let reader = storage.reader().unwrap();
         let head = reader.head().unwrap();
         assert!(

@@ -1,20 +1,16 @@
 //! Every auction of the shared vectors, by the matching core and through an EVM.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use alloy_primitives::U256;
 use alloy_sol_types::SolCall;
-use common::{
-    evm::{self, Request, Response, call},
-    oracle,
-    vectors::cases,
-};
 use wattline_precompiles::{
     abi::IBatchAuction,
     gas, matching,
     order::{Order, Side},
+    test_utils::{
+        evm::{self, Request, Response, call},
+        oracle,
+        vectors::cases,
+    },
 };
 
 #[test]

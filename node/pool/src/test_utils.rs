@@ -1,12 +1,6 @@
 //! A chain in a temporary directory with accounts that sign, and a pool over it.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::missing_panics_doc
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::new_without_default)]
 
 use std::{
     path::{Path, PathBuf},
@@ -17,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use crate::{Clock, Pool, PoolConfig, PoolError, ReplayReport};
 use alloy_consensus::{
     Block, SignableTransaction, Transaction as _, TxEip1559, TxEip2930, TxEip4844, TxEip7702,
     TxLegacy,
@@ -28,7 +23,6 @@ use alloy_signer_local::PrivateKeySigner;
 use serde_json::{Value, json};
 use wattline_chainspec::ChainSpec;
 use wattline_evm::{EvmConfig, NextBlock};
-use wattline_pool::{Clock, Pool, PoolConfig, PoolError, ReplayReport};
 use wattline_primitives::{BlockWithReceipts, RecoveredBlock, SealedHeader, TransactionSigned};
 use wattline_storage::{ChainIdentity, ExecutedBlock, Storage};
 

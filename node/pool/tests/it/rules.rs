@@ -1,15 +1,16 @@
 //! Every rule that a transaction can break, and the message that its sender gets.
 
-mod support;
-
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
 use alloy_primitives::{Signature, U256, uint};
 use serde_json::json;
-use support::{
-    BLOCK_GAS_LIMIT, CHAIN_ID, CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, refusal,
-    wallet,
+use wattline_pool::{
+    Pool, PoolConfig, PoolError,
+    config::MAX_TRANSACTION_BYTES,
+    test_utils::{
+        BLOCK_GAS_LIMIT, CHAIN_ID, CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft,
+        refusal, wallet,
+    },
 };
-use wattline_pool::{Pool, PoolConfig, PoolError, config::MAX_TRANSACTION_BYTES};
 
 fn pool() -> (TestChain, Pool) {
     let chain = TestChain::new();

@@ -1,12 +1,8 @@
 //! After random blocks and unwinds the state root equals a full recomputation and every past
 //! state reads back.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use proptest::prelude::*;
-use support::{Op, TestChain, op};
+use wattline_storage::test_utils::{self, Op, TestChain, op};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -84,7 +80,7 @@ fn a_contract_wiped_and_created_again_in_one_block_has_only_its_new_storage() {
     let state = chain.storage.state().unwrap();
     let value = |n| {
         state
-            .storage_at(&support::address(16), support::slot(n))
+            .storage_at(&test_utils::address(16), test_utils::slot(n))
             .unwrap()
     };
     assert_eq!(value(2).to::<u64>(), 77);

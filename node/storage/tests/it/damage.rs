@@ -1,14 +1,12 @@
 //! Damaged entries are found and named, and never make a reader panic.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use signet_libmdbx::{Environment, WriteFlags};
 use std::path::Path;
-use support::{Op, TestChain, address, genesis_world, open, slot};
-use wattline_storage::{ChainIdentity, Reader, Storage, StorageError, StorageResult};
+use wattline_storage::{
+    ChainIdentity, Reader, Storage, StorageError, StorageResult,
+    test_utils::{self, Op, TestChain, address, genesis_world, open, slot},
+};
 
 /// A closed database of a few blocks.
 fn database() -> tempfile::TempDir {
@@ -159,8 +157,8 @@ fn genesis_code_that_no_account_can_have_is_refused() {
     let error = Storage::open(
         dir.path(),
         ChainIdentity {
-            genesis_header: &support::genesis_header(&world),
-            alloc: &support::alloc_of(&world),
+            genesis_header: &test_utils::genesis_header(&world),
+            alloc: &test_utils::alloc_of(&world),
             config_json: String::new(),
         },
     )

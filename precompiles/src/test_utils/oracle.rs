@@ -1,11 +1,11 @@
 //! The auction by its definition: every candidate price is tried, and every share is the formula
 //! as it is written. Slow, and shares no code with the matching core.
 
-use alloy_primitives::B256;
-use wattline_precompiles::{
+use crate::{
     matching::{Clearing, Level},
     order::{Order, Side, Ticks, WattHours},
 };
+use alloy_primitives::B256;
 
 /// The orders among the words, `None` for empty slots. Panics on invalid words.
 pub fn orders(words: &[B256]) -> Vec<Option<Order>> {

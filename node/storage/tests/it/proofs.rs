@@ -1,16 +1,14 @@
 //! Proofs of accounts and slots, verified against the state roots of headers.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use alloy_primitives::{B256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, proof::verify_proof, root::storage_root_unhashed};
 use nybbles::Nibbles;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{Holding, Op, TestChain, address, op, slot};
-use wattline_storage::{AccountProof, ProofBudget, StorageError};
+use wattline_storage::{
+    AccountProof, ProofBudget, StorageError,
+    test_utils::{Holding, Op, TestChain, address, op, slot},
+};
 
 const ALL: ProofBudget<'static> = ProofBudget {
     changes: usize::MAX,

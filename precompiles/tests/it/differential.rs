@@ -1,19 +1,17 @@
 //! The precompile against its Solidity reference, side by side on one EVM.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_sol_types::SolCall;
-use common::{
-    evm::{self, CallOp, Request, TestEvm, call_in},
-    reference::{self, REFERENCE},
-    vectors::cases,
-};
 use proptest::{collection::vec, prelude::*, sample::select};
 use revm::database::InMemoryDB;
-use wattline_precompiles::abi::IBatchAuction;
+use wattline_precompiles::{
+    abi::IBatchAuction,
+    test_utils::{
+        evm::{self, CallOp, Request, TestEvm, call_in},
+        reference::{self, REFERENCE},
+        vectors::cases,
+    },
+};
 
 fn both() -> TestEvm<InMemoryDB> {
     let mut db = InMemoryDB::default();

@@ -1,11 +1,11 @@
 //! The auctions of `vectors/auction.json`, whose results were found by trying every price.
 
-use alloy_primitives::B256;
-use serde::Deserialize;
-use wattline_precompiles::{
+use crate::{
     matching,
     order::{Ticks, WattHours},
 };
+use alloy_primitives::B256;
+use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct File {

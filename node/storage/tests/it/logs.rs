@@ -1,17 +1,15 @@
 //! What the log index finds, against the receipts themselves.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use alloy_consensus::TxType;
 use alloy_primitives::{Address, B256, Log};
 use proptest::prelude::*;
 use revm::database::BundleState;
 use std::ops::RangeInclusive;
-use support::TestChain;
 use wattline_primitives::Receipt;
-use wattline_storage::{ExecutedBlock, LogPattern, Storage, StorageResult, Writer};
+use wattline_storage::{
+    ExecutedBlock, LogPattern, Storage, StorageResult, Writer,
+    test_utils::{self, TestChain},
+};
 
 /// Address and topics of a log, as small numbers.
 type Spec = (u8, Vec<u16>);
@@ -30,11 +28,11 @@ struct Query {
 }
 
 fn address(n: u8) -> Address {
-    support::address(n.into())
+    test_utils::address(n.into())
 }
 
 fn topic(n: u16) -> B256 {
-    support::slot(n)
+    test_utils::slot(n)
 }
 
 fn spec() -> impl Strategy<Value = Spec> {
@@ -142,7 +140,7 @@ fn receipt(logs: &[Spec]) -> Receipt {
 fn append(chain: &mut TestChain, writer: &mut Writer, logs: &[Spec], salt: u64) {
     let state = BundleState::default();
     let (root, trie) = writer.state_root(&state).unwrap();
-    let (block, _) = support::block(&chain.head(), root, 2, salt);
+    let (block, _) = test_utils::block(&chain.head(), root, 2, salt);
     let (one, other) = logs.split_at(logs.len() / 3);
     let executed = ExecutedBlock {
         block,

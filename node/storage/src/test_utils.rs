@@ -1,8 +1,8 @@
 //! A chain whose state is also kept in plain maps, to compare the database with.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
+use crate::{ChainIdentity, ExecutedBlock, Storage, StorageError, StorageResult};
 use alloy_consensus::{Header, TxLegacy, TxType};
 use alloy_eips::eip4895::Withdrawals;
 use alloy_genesis::GenesisAccount;
@@ -19,7 +19,6 @@ use std::{collections::BTreeMap, path::Path};
 use wattline_primitives::{
     BlockBody, Receipt, RecoveredBlock, SealedBlock, SealedHeader, TransactionSigned,
 };
-use wattline_storage::{ChainIdentity, ExecutedBlock, Storage, StorageError, StorageResult};
 
 /// An account with its code and storage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! How the pool follows the chain, and the order in which it feeds it.
 
-mod support;
-
 use std::time::Duration;
 
 use alloy_primitives::TxKind;
 use serde_json::json;
-use support::{CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, nonces, wallet};
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
-use wattline_pool::{Pool, PoolConfig, PooledTransaction};
+use wattline_pool::{
+    Pool, PoolConfig, PooledTransaction,
+    test_utils::{CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, nonces, wallet},
+};
 
 /// Sender and nonce of everything that was announced.
 fn announced(receiver: &mut Receiver<std::sync::Arc<PooledTransaction>>) -> Vec<u64> {

@@ -1,6 +1,7 @@
 //! An EVM with the precompile, and a contract that calls it with any opcode, gas and value and
 //! says what it saw.
 
+use crate::{DEFAULT_ADDRESS, abi::IBatchAuction, install::install};
 use alloy_evm::{EthEvmFactory, Evm, EvmEnv, EvmFactory, eth::EthEvm, precompiles::PrecompilesMap};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address};
 use alloy_sol_types::SolCall;
@@ -16,7 +17,6 @@ use revm::{
     primitives::hardfork::SpecId,
     state::{AccountInfo, Bytecode},
 };
-use wattline_precompiles::{DEFAULT_ADDRESS, abi::IBatchAuction, install::install};
 
 /// The externally owned account that sends transactions.
 pub const SENDER: Address = address!("0x1000000000000000000000000000000000000001");

@@ -1,15 +1,11 @@
 //! What must hold of every auction.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use alloy_primitives::{Address, B256};
-use common::oracle;
 use proptest::{collection::vec, prelude::*, sample::select};
 use wattline_precompiles::{
     matching::{self, Clearing},
     order::{MAX_QUANTITY, Order, Side, Ticks, WattHours},
+    test_utils::oracle,
 };
 
 /// Every price at which the auctions of [`dense`] have orders.

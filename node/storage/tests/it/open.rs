@@ -1,17 +1,15 @@
 //! Opening data directories: new, existing, of another chain, foreign, locked, damaged.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use alloy_primitives::{B256, U256};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
-use support::{Op, TestChain, address, genesis_header, genesis_world, open};
-use wattline_storage::{ChainIdentity, Storage, StorageError};
+use wattline_storage::{
+    ChainIdentity, Storage, StorageError,
+    test_utils::{self, Op, TestChain, address, genesis_header, genesis_world, open},
+};
 
 /// Contents of all files of the database, but for MDBX's table of running readers, which is no
 /// part of what is stored.
@@ -66,7 +64,7 @@ fn a_reopened_database_continues_where_it_was() {
     );
     assert_eq!(
         reader.recompute_state_root().unwrap(),
-        support::root_of(&worlds[1])
+        test_utils::root_of(&worlds[1])
     );
     drop((reader, storage));
 
@@ -242,15 +240,15 @@ fn a_genesis_header_with_another_state_root_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let world = genesis_world();
     let identity = ChainIdentity {
-        genesis_header: &genesis_header(&support::World::new()),
-        alloc: &support::alloc_of(&world),
+        genesis_header: &genesis_header(&test_utils::World::new()),
+        alloc: &test_utils::alloc_of(&world),
         config_json: String::new(),
     };
     let error = Storage::open(dir.path(), identity).unwrap_err();
     assert!(matches!(
         error,
         StorageError::StateRootMismatch { number: 0, expected, computed }
-            if expected == alloy_trie::EMPTY_ROOT_HASH && computed == support::root_of(&world)
+            if expected == alloy_trie::EMPTY_ROOT_HASH && computed == test_utils::root_of(&world)
     ));
     // Nothing of it remains.
     open(dir.path(), &world).unwrap();

@@ -1,19 +1,11 @@
 //! Everything a call can go wrong on, and what each call costs.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use alloy_evm::{
     Evm, EvmInternals,
     precompiles::{Precompile, PrecompileInput},
 };
 use alloy_primitives::{Address, B256, U256, address, b256};
 use alloy_sol_types::{SolCall, SolError, SolInterface};
-use common::{
-    evm::{self, AMPLE_GAS, CallOp, FORWARDER, Request, Response, SENDER, call, try_call},
-    vectors::cases,
-};
 use core::{convert::Infallible, fmt};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use revm::{
@@ -29,6 +21,10 @@ use wattline_precompiles::{
     gas::{self, BASE, COLD_SLOAD_COST, WARM_STORAGE_READ_COST},
     install::install,
     matching::MAX_ORDERS,
+    test_utils::{
+        evm::{self, AMPLE_GAS, CallOp, FORWARDER, Request, Response, SENDER, call, try_call},
+        vectors::cases,
+    },
 };
 
 const BID: B256 = b256!("0x0000000000000a000000000500000000000000000000000000000000000000b1");

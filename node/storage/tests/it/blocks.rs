@@ -1,15 +1,13 @@
 //! Blocks, transactions and receipts; what the writer refuses; what readers see meanwhile.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use alloy_eips::{BlockNumHash, eip4895::Withdrawal};
 use alloy_primitives::{B256, U256};
 use revm::{DatabaseRef, database::BundleState};
-use support::{Op, TestChain, address, block, transaction};
 use wattline_primitives::{RecoveredBlock, SealedBlock};
-use wattline_storage::{ExecutedBlock, StorageError};
+use wattline_storage::{
+    ExecutedBlock, StorageError,
+    test_utils::{self, Op, TestChain, address, block, transaction},
+};
 
 fn chain_of(blocks: u16) -> (tempfile::TempDir, TestChain) {
     let dir = tempfile::tempdir().unwrap();
@@ -150,9 +148,9 @@ fn one_writer_may_undo_blocks_and_append_others_before_it_commits() {
         removed.iter().map(|b| b.block.hash()).collect::<Vec<_>>(),
         [old[2], old[1], old[0]]
     );
-    let state = support::execute(writer.state().unwrap(), &mut world, &[Op::Pay(77, 1)]);
+    let state = test_utils::execute(writer.state().unwrap(), &mut world, &[Op::Pay(77, 1)]);
     let (root, trie) = writer.state_root(&state).unwrap();
-    assert_eq!(root, support::root_of(&world));
+    assert_eq!(root, test_utils::root_of(&world));
     let (block, receipts) = block(&fork, root, 2, 99);
     let executed = ExecutedBlock {
         block,

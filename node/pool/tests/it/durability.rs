@@ -1,7 +1,5 @@
 //! What a journal brings back, whatever happened to the process or to the file.
 
-mod support;
-
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -10,10 +8,10 @@ use std::{
 
 use alloy_primitives::B256;
 use serde_json::json;
-use support::{CONTRACT, TestChain, authorize, draft, wallet};
 use wattline_pool::{
     Pool, PoolConfig, ReplayReport,
     journal::{Entry, Journal, JournalDamage},
+    test_utils::{self, CONTRACT, TestChain, authorize, draft, wallet},
 };
 
 fn counts(pool: &Pool) -> (usize, usize) {
@@ -322,7 +320,7 @@ fn child_that_adds_until_it_is_killed() {
     let Some(directory) = std::env::var_os("WATTLINE_POOL_CHILD") else {
         return;
     };
-    let (storage, evm) = support::open(directory.as_ref(), &json!({}));
+    let (storage, evm) = test_utils::open(directory.as_ref(), &json!({}));
     let journal = std::path::Path::new(&directory).join("pool.journal");
     let pool = Pool::open(roomy(), Some(&journal), storage, evm).expect("opens");
     let first = pool.pending_nonce(&wallet(1).address()).unwrap_or(0);
@@ -346,7 +344,7 @@ fn what_was_acknowledged_survives_being_killed_at_any_moment() {
         let mut child = Command::new(std::env::current_exe().expect("this test"))
             .args([
                 "--exact",
-                "child_that_adds_until_it_is_killed",
+                "durability::child_that_adds_until_it_is_killed",
                 "--nocapture",
             ])
             .env("WATTLINE_POOL_CHILD", directory.path())
@@ -374,7 +372,7 @@ fn what_was_acknowledged_survives_being_killed_at_any_moment() {
         child.wait().expect("ends");
         accepted.extend(hashes(&mut lines));
 
-        let (storage, evm) = support::open(directory.path(), &json!({}));
+        let (storage, evm) = test_utils::open(directory.path(), &json!({}));
         let journal = directory.path().join("pool.journal");
         let pool = Pool::open(roomy(), Some(&journal), storage, evm).expect("opens");
         let lost: Vec<_> = accepted

@@ -1,0 +1,11 @@
+//! The database as the crates above it see it.
+
+#![allow(clippy::unwrap_used)]
+
+mod blocks;
+mod crash;
+mod damage;
+mod history;
+mod logs;
+mod open;
+mod proofs;
