@@ -5,8 +5,6 @@
 //! `differences.json` the explanations, from which the page is made. After changing them, run the
 //! test with `UPDATE_DOCS=1` to write the page anew.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod compare;
 mod explain;
 mod peers;
@@ -19,18 +17,18 @@ use eyre::{OptionExt, WrapErr, bail, ensure};
 use serde_json::{Value, json};
 
 use self::{
-    common::RunningNode,
     compare::{Difference, differences},
     explain::Explanations,
     peers::{Anvil, Peer},
     requests::{Names, requests},
     story::Story,
 };
+use crate::common::RunningNode;
 
 /// Reads a file that lies next to this one.
 fn read<T: serde::de::DeserializeOwned>(name: &str) -> eyre::Result<T> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/anvil")
+        .join("tests/e2e/anvil")
         .join(name);
     let text = fs::read_to_string(&path).wrap_err_with(|| format!("cannot read {name}"))?;
     serde_json::from_str(&text).wrap_err_with(|| format!("{name} is not what it should be"))

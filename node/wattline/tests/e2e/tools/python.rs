@@ -6,7 +6,8 @@ use std::env;
 use eyre::{bail, ensure};
 use tokio::process::Command;
 
-use crate::{common::RunningNode, forge, process};
+use super::{forge, process};
+use crate::common::RunningNode;
 
 /// Set where the test must run, as in CI.
 const REQUIRED: &str = "WATTLINE_REQUIRE_PYTHON";

@@ -1,10 +1,9 @@
 //! A node that is killed at any instant restarts by itself at a whole block and loses nothing it
 //! acknowledged.
 
-mod common;
-
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::common::{CHAIN_ID, RunningNode, dev_key, wait_for_block};
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
     eips::eip2718::Encodable2718,
@@ -13,7 +12,6 @@ use alloy::{
     providers::Provider,
     signers::local::PrivateKeySigner,
 };
-use common::{CHAIN_ID, RunningNode, dev_key, wait_for_block};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// How often the node is killed.

@@ -1,20 +1,18 @@
 //! `meterd` against a real node: whatever happens to either, each boundary ends on the chain exactly once, and what
 //! was refused is visible.
 
-mod daemon;
-mod node;
-mod proxy;
-mod village;
-
-use daemon::Meterd;
-use node::Node;
-use proxy::{Mode, Proxy};
 use std::{collections::BTreeMap, time::Duration};
-use village::{Village, row};
 use wattline_oracle::{Registers, WattHours};
 
+use crate::{
+    daemon::Meterd,
+    node::Node,
+    proxy::{Mode, Proxy},
+    village::{Village, row},
+};
+
 /// How long anything may take. Nothing takes that long unless something is broken.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long a node is away.
 const OUTAGE: Duration = Duration::from_secs(60);

@@ -16,12 +16,8 @@ use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    common::{CHAIN_ID, PATIENCE, dev_key},
-    peers::Peer,
-    read,
-    requests::substitute,
-};
+use super::{peers::Peer, read, requests::substitute};
+use crate::common::{CHAIN_ID, PATIENCE, dev_key};
 
 /// The account that creates the contracts.
 const DEPLOYER: u32 = 1;

@@ -1,10 +1,15 @@
 //! A village trades, is metered and is settled by the real binary; everything is then checked from
 //! outside, by RPC alone, against the data and the rules.
 
-mod common;
-
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
+use crate::common::{
+    CHAIN_ID, RunningNode,
+    abi::{self, IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault},
+    dev_key,
+    replays::check_replays,
+    wait_for_block,
+};
 use alloy::{
     consensus::BlockHeader,
     eips::BlockId,
@@ -14,13 +19,6 @@ use alloy::{
     rpc::types::Filter,
     signers::local::PrivateKeySigner,
     sol_types::{SolCall, SolEvent},
-};
-use common::{
-    CHAIN_ID, RunningNode,
-    abi::{self, IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault},
-    dev_key,
-    replays::check_replays,
-    wait_for_block,
 };
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;

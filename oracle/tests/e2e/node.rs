@@ -1,6 +1,6 @@
 //! A real node: `wattline dev --no-market` in a process of its own.
 
-use crate::eventually;
+use crate::chain::eventually;
 use alloy::{
     providers::{Provider, RootProvider},
     transports::http::reqwest::Url,

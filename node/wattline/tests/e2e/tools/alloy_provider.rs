@@ -13,13 +13,11 @@ use alloy::{
 use eyre::{OptionExt, eyre};
 use futures::StreamExt;
 
-use crate::{
-    common::{
-        CHAIN_ID, PATIENCE, RunningNode,
-        abi::{ISettlementToken, SETTLEMENT_TOKEN},
-        dev_key,
-    },
-    forge::{self, Tariff},
+use super::forge::{self, Tariff};
+use crate::common::{
+    CHAIN_ID, PATIENCE, RunningNode,
+    abi::{ISettlementToken, SETTLEMENT_TOKEN},
+    dev_key,
 };
 
 /// Takes the next item of a subscription.

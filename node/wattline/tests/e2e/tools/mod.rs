@@ -3,8 +3,6 @@
 
 mod alloy_provider;
 mod cast;
-#[path = "../common/mod.rs"]
-mod common;
 mod forge;
 mod javascript;
 mod process;

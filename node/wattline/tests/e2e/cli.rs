@@ -1,11 +1,9 @@
 //! The command line: what it does, and what bad input gets.
 
-mod common;
-
 use std::{fs, path::Path};
 
+use crate::common::{MNEMONIC, RunningNode, fails, run, wait_for_block};
 use alloy::providers::Provider;
-use common::{MNEMONIC, RunningNode, fails, run, wait_for_block};
 
 const DEV_KEY_0: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 

@@ -1,5 +1,5 @@
 //! Starts the real binary and talks to it as its users do.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(missing_docs, unreachable_pub)]
 
 pub mod abi;
 pub mod replays;

@@ -1,6 +1,6 @@
 //! The daemon in a process of its own, with its configuration and keystores.
 
-use crate::{DEADLINE, node::free_port, village::Village};
+use crate::{chain::DEADLINE, node::free_port, village::Village};
 use alloy::transports::http::reqwest;
 use std::{
     fs::{self, File},

@@ -6,7 +6,7 @@ use eyre::OptionExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{peers::Peer, read, story::Story};
+use super::{peers::Peer, read, story::Story};
 
 /// Requests about one matter.
 #[derive(Deserialize)]

@@ -3,7 +3,8 @@
 use eyre::ensure;
 use tokio::process::Command;
 
-use crate::{common::RunningNode, forge, process};
+use super::{forge, process};
+use crate::common::RunningNode;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viem() -> eyre::Result<()> {

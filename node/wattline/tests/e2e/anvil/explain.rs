@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use eyre::OptionExt;
 use serde::Deserialize;
 
-use crate::{compare::Difference, read};
+use super::{compare::Difference, read};
 
 /// What stands before the tables.
 const HEAD: &str = "\
@@ -18,10 +18,10 @@ difference that is not in these tables, and on a row of which no answer is an ex
 which no two such chains share, are compared by the numbers of their blocks.
 
 `…` stands for anything, *absent* for a field that is not there. An error is shown with its code. This page is
-made from `node/wattline/tests/anvil/differences.json`; edit that file, then run
+made from `node/wattline/tests/e2e/anvil/differences.json`; edit that file, then run
 
 ```sh
-UPDATE_DOCS=1 cargo test -p wattline --test anvil
+UPDATE_DOCS=1 cargo test -p wattline --test e2e anvil
 ```
 ";
 

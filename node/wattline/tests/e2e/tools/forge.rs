@@ -13,10 +13,8 @@ use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
 use tokio::{process::Command, sync::OnceCell};
 
-use crate::{
-    common::{RunningNode, dev_key},
-    process::{self, foundry, succeed},
-};
+use super::process::{self, foundry, succeed};
+use crate::common::{RunningNode, dev_key};
 
 sol!(
     #[sol(rpc)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::short;
+use super::short;
 
 /// One place where two answers differ.
 pub(crate) struct Difference {

@@ -11,13 +11,11 @@ use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use eyre::{OptionExt, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::{
-    common::{
-        CHAIN_ID, RunningNode,
-        abi::{ISettlementToken, SETTLEMENT_TOKEN},
-        dev_key,
-    },
-    process::{fail, foundry, succeed},
+use super::process::{fail, foundry, succeed};
+use crate::common::{
+    CHAIN_ID, RunningNode,
+    abi::{ISettlementToken, SETTLEMENT_TOKEN},
+    dev_key,
 };
 
 /// A user with `ETH_RPC_URL` set.

@@ -1,0 +1,3 @@
+//! The real programs of the neighbourhood, with a real node.
+
+mod market;

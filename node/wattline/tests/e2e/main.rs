@@ -1,0 +1,8 @@
+//! The real binary, driven as its users drive it.
+
+mod anvil;
+mod cli;
+mod common;
+mod crash;
+mod market;
+mod tools;
