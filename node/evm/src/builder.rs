@@ -72,11 +72,10 @@ impl Surroundings {
         state: &'a mut State<WrapDatabaseRef<DB>>,
         progress: Option<Progress>,
     ) -> Executor<'a, DB> {
-        let spec = self.config.spec();
-        let progress = progress.unwrap_or_else(|| Progress::new(spec));
+        let progress = progress.unwrap_or_else(|| Progress::new(self.config.spec()));
         let evm = self.config.evm(state, self.env.clone());
         let ctx = execution_ctx(self.parent_hash);
-        WattlineBlockExecutor::resume(evm, ctx, spec.clone(), progress)
+        self.config.executor_factory().resume(evm, ctx, progress)
     }
 }
 

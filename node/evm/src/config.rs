@@ -1,6 +1,6 @@
 use crate::{
     BlockBuilder, ExecutionError, PermissionError, WattlineBlockExecutorFactory, WattlineEvm,
-    permission,
+    permission, rules,
 };
 use alloy_consensus::Header;
 use alloy_evm::{Database, EvmEnv, EvmFactory, block::BlockExecutorFactory, eth::EthEvmContext};
@@ -85,13 +85,12 @@ impl EvmConfig {
     fn env(&self, number: u64, block: NextBlock) -> EvmEnv {
         let spec = self.spec();
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA).with_chain_id(spec.chain_id());
-        cfg.tx_gas_limit_cap = Some(self.transaction_gas_limit_cap(block.gas_limit));
-        let block_env = BlockEnv {
+        let mut block_env = BlockEnv {
             number: U256::from(number),
             beneficiary: block.signer,
             timestamp: U256::from(block.timestamp),
             gas_limit: block.gas_limit,
-            basefee: spec.base_fee_per_gas(),
+            basefee: 0,
             difficulty: U256::ZERO,
             prevrandao: Some(B256::ZERO),
             // No block has blobs, so their price stays at its floor of 1 wei.
@@ -101,12 +100,13 @@ impl EvmConfig {
             }),
             slot_num: 0,
         };
+        rules::apply_fee_and_gas_rules(spec, &mut cfg, &mut block_env);
         EvmEnv::new(cfg, block_env)
     }
 
     /// The highest gas limit of one transaction in a block of the given gas limit.
     pub fn transaction_gas_limit_cap(&self, block_gas_limit: u64) -> u64 {
-        self.spec().transaction_gas_cap().unwrap_or(block_gas_limit)
+        rules::transaction_gas_cap(self.spec(), block_gas_limit)
     }
 
     /// An EVM on the given state.

@@ -1,11 +1,8 @@
-use crate::{
-    EvmConfig, ExecutionError, FatalError, WattlineBlockExecutor, error::TransactionFailure,
-    validate_body,
-};
+use crate::{EvmConfig, ExecutionError, FatalError, error::TransactionFailure, validate_body};
 use alloy_consensus::{Header, TxReceipt};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_evm::{
-    block::{BlockExecutionError, BlockExecutor},
+    block::{BlockExecutionError, BlockExecutor, BlockExecutorFactory},
     eth::EthBlockExecutionCtx,
 };
 use alloy_primitives::{Address, B256, Bloom};
@@ -107,7 +104,7 @@ impl EvmConfig {
         let mut state = block_state(db);
         let evm = self.evm(&mut state, self.evm_env(header, signer));
         let ctx = execution_ctx(header.parent_hash);
-        let mut executor = WattlineBlockExecutor::new(evm, ctx, self.spec().clone());
+        let mut executor = self.executor_factory().create_executor(evm, ctx);
         executor.apply_pre_execution_changes().map_err(fatal)?;
         for (index, tx) in block.transactions_recovered().enumerate() {
             let hash = *tx.tx_hash();

@@ -1,15 +1,16 @@
 use crate::{
-    TransactionError, WattlineEvmFactory, WattlineReceiptBuilder, permission::ParentPermissions,
+    TransactionError, WattlineEvm, WattlineEvmFactory, WattlineReceiptBuilder,
+    permission::ParentPermissions, rules,
 };
 use alloy_consensus::{Transaction, TxType};
 use alloy_eips::eip7685::Requests;
 use alloy_evm::{
-    Evm, EvmFactory, FromRecoveredTx, FromTxWithEncoded, RecoveredTx,
+    Database, Evm, EvmFactory, FromRecoveredTx, FromTxWithEncoded, RecoveredTx,
     block::{
         BlockExecutionError, BlockExecutionResult, BlockExecutor, BlockExecutorFactory,
         BlockValidationError, ExecutableTx, GasOutput, StateDB, TxResult,
     },
-    eth::{EthBlockExecutionCtx, EthBlockExecutor, EthTxResult},
+    eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext, EthTxResult},
 };
 use alloy_primitives::Address;
 use revm::{Inspector, context_interface::result::HaltReason};
@@ -47,14 +48,7 @@ pub struct WattlineBlockExecutor<'a, E> {
 }
 
 impl<'a, E: Evm> WattlineBlockExecutor<'a, E> {
-    /// An executor at the start of a block.
-    pub fn new(evm: E, ctx: EthBlockExecutionCtx<'a>, spec: Arc<ChainSpec>) -> Self {
-        let progress = Progress::new(&spec);
-        Self::resume(evm, ctx, spec, progress)
-    }
-
-    /// An executor that goes on where another one stopped.
-    pub(crate) fn resume(
+    fn new(
         evm: E,
         ctx: EthBlockExecutionCtx<'a>,
         spec: Arc<ChainSpec>,
@@ -191,6 +185,22 @@ impl WattlineBlockExecutorFactory {
     pub const fn spec(&self) -> &Arc<ChainSpec> {
         &self.spec
     }
+
+    /// An executor that goes on where another one stopped. It executes by the chain's fee rule and
+    /// gas cap, whatever the EVM came with.
+    pub(crate) fn resume<'a, DB: Database, I>(
+        &self,
+        mut evm: WattlineEvm<DB, I>,
+        ctx: EthBlockExecutionCtx<'a>,
+        progress: Progress,
+    ) -> WattlineBlockExecutor<'a, WattlineEvm<DB, I>>
+    where
+        I: Inspector<EthEvmContext<DB>>,
+    {
+        let env = evm.ctx_mut();
+        rules::apply_fee_and_gas_rules(&self.spec, &mut env.cfg, &mut env.block);
+        WattlineBlockExecutor::new(evm, ctx, self.spec.clone(), progress)
+    }
 }
 
 impl BlockExecutorFactory for WattlineBlockExecutorFactory {
@@ -215,6 +225,6 @@ impl BlockExecutorFactory for WattlineBlockExecutorFactory {
         DB: StateDB,
         I: Inspector<<WattlineEvmFactory as EvmFactory>::Context<DB>>,
     {
-        WattlineBlockExecutor::new(evm, ctx, self.spec.clone())
+        self.resume(evm, ctx, Progress::new(&self.spec))
     }
 }

@@ -1,9 +1,17 @@
 //! Block execution: EVM rules, the auction precompile, the permission check and the fee rule.
 //!
 //! Built on alloy-evm's seams: [`WattlineEvmFactory`] makes EVMs that have the batch auction,
-//! [`WattlineBlockExecutorFactory`] makes block executors that apply this chain's rules. Both go
-//! into a Reth node builder as they are. [`EvmConfig`] is the face that the rest of this node
+//! [`WattlineBlockExecutorFactory`] makes block executors that apply this chain's rules: the
+//! permission of senders, the constant base fee and the gas cap of a transaction, whatever the
+//! environment says that they are handed. [`EvmConfig`] is the face that the rest of this node
 //! uses: environments, execution and validation of blocks, and building of blocks.
+//!
+//! The two factories go into a Reth v2.5 node builder as they are. What is left to write there is
+//! the glue around them: an implementation of Reth's `ConfigureEvm` that holds the block executor
+//! factory (some hundred lines, for the environments that [`EvmConfig`] makes here), one of
+//! `EthChainSpec` for the chain specification, the seal and header rules as Reth's consensus, and
+//! the pool's refusal of senders without permission. Reth's own rule for the next base fee must not
+//! validate headers: theirs is constant.
 
 mod body;
 mod builder;
@@ -15,6 +23,7 @@ mod factory;
 mod permission;
 mod receipt;
 mod replay;
+mod rules;
 
 pub use body::{BodyError, MAX_BLOCK_SIZE, validate_body};
 pub use builder::{BlockBuilder, BuildSession, BuiltBlock};

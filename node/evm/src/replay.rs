@@ -1,4 +1,6 @@
-use crate::{EvmConfig, WattlineBlockExecutor, WattlineEvm, execute::execution_ctx};
+use crate::{
+    EvmConfig, WattlineBlockExecutor, WattlineEvm, execute::execution_ctx, executor::Progress,
+};
 use alloy_consensus::Header;
 use alloy_evm::{block::StateDB, eth::EthEvmContext};
 use alloy_primitives::Address;
@@ -17,6 +19,7 @@ impl EvmConfig {
     ) -> WattlineBlockExecutor<'static, WattlineEvm<DB, I>> {
         let evm = self.evm_with_inspector(db, self.evm_env(header, signer), inspector);
         let ctx = execution_ctx(header.parent_hash);
-        WattlineBlockExecutor::new(evm, ctx, self.spec().clone())
+        self.executor_factory()
+            .resume(evm, ctx, Progress::new(self.spec()))
     }
 }

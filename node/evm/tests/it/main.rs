@@ -3,6 +3,7 @@
 mod build;
 mod common;
 mod environment;
+mod factories;
 mod permission;
 mod requests;
 mod validate;
