@@ -1,5 +1,6 @@
 """web3.py with its proof-of-authority middleware, against the node at WATTLINE_RPC."""
 
+import asyncio
 import json
 import os
 import unittest
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from web3 import Web3
+from web3 import AsyncWeb3, Web3
 from web3.exceptions import ContractCustomError, ExtraDataLengthError
 from web3.middleware import ExtraDataToPOAMiddleware
 
@@ -58,6 +59,21 @@ class Web3Test(unittest.TestCase):
         self.assertEqual(len(block["proofOfAuthorityData"]), 97)
         self.assertEqual(self.w3.eth.get_block(block["number"])["hash"], block["hash"])
         self.assertEqual(self.w3.eth.get_block("earliest")["number"], 0)
+
+    def test_the_asynchronous_client_needs_the_middleware_too(self):
+        async def blocks():
+            w3 = AsyncWeb3(AsyncWeb3.AsyncHTTPProvider(URL))
+            try:
+                with self.assertRaises(ExtraDataLengthError):
+                    await w3.eth.get_block("latest")
+                w3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+                return await w3.eth.get_block("earliest"), await w3.eth.get_block("latest")
+            finally:
+                await w3.provider.disconnect()
+
+        earliest, latest = asyncio.run(blocks())
+        self.assertEqual(earliest["number"], 0)
+        self.assertEqual(len(latest["proofOfAuthorityData"]), 97)
 
     def test_reads_the_chain(self):
         self.assertEqual(self.w3.eth.chain_id, CHAIN_ID)
