@@ -4,20 +4,20 @@ use alloy::{primitives::B256, signers::local::PrivateKeySigner, transports::http
 use clap::Parser;
 use eyre::{WrapErr, eyre};
 use jiff::Timestamp;
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use wattline_daemon::{LogArgs, exit_code, shutdown_on_signal};
 use wattline_devnet::{
     Config, Event, IntervalReport, KEEPER_INDEX, METERD_INDEX, OPERATOR_INDEX, Ready, Report,
     dataset, dataset::Dataset, development_key, table, write_meterd,
 };
 
-/// Plays a village's households on a Wattline chain: registers them, funds them, and trades for them interval by
-/// interval. Prints one line for each delivery interval.
+/// Plays a village's households on a Wattline chain: registers them, funds them, and trades for
+/// them interval by interval. Prints one line for each delivery interval.
 ///
-/// The meters are read by meterd: with --meterd DIR this program writes the keys and the configuration that it needs,
-/// and says so when they are there. `wattline dev` runs all of it in one process.
+/// The meters are read by meterd: with --meterd DIR this program writes the keys and the
+/// configuration that it needs, and says so when they are there. `wattline dev` runs all of it in
+/// one process.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -27,10 +27,12 @@ struct Arguments {
     /// The chain that the node must be on
     #[arg(long, default_value_t = wattline_devnet::DEVELOPMENT_CHAIN_ID)]
     chain_id: u64,
-    /// A folder with meters.csv and intervals.csv; without it the village that comes with this program
+    /// A folder with meters.csv and intervals.csv; without it the village that comes with this
+    /// program
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The first interval of the data to play, such as 2016-06-07T11:00:00Z; without it the first with a surplus
+    /// The first interval of the data to play, such as 2016-06-07T11:00:00Z; without it the first
+    /// with a surplus
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
     /// Stop when so many intervals are settled; without it play to the data's end
@@ -67,28 +69,17 @@ struct Arguments {
         hide_env_values = true
     )]
     keeper_key: Option<B256>,
+    #[command(flatten, next_help_heading = "Log")]
+    log: LogArgs,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
-    match play(arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(report) => {
-            // The chain of causes in one line; a backtrace tells an operator nothing.
-            eprintln!("error: {report:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(play(Arguments::parse()).await)
 }
 
 async fn play(arguments: Arguments) -> eyre::Result<()> {
+    arguments.log.install("info")?;
     let dataset = match &arguments.data {
         Some(folder) => Dataset::load(folder)?,
         None => Dataset::village()?,
@@ -114,25 +105,26 @@ async fn play(arguments: Arguments) -> eyre::Result<()> {
         zone: arguments.zone,
     };
     let meters = config.dataset.meters().len();
-    let shutdown = CancellationToken::new();
-    tokio::spawn(stop_on_signal(shutdown.clone()));
+    let shutdown = shutdown_on_signal()?;
     let (sender, mut events) = mpsc::channel(64);
     let run = tokio::spawn(wattline_devnet::run(config, sender, shutdown));
     let mut report = Report::default();
     while let Some(event) = events.recv().await {
         match event {
             Event::Ready(ready) => {
-                announce(&arguments, &ready)?;
+                print_start(&arguments, &ready)?;
                 println!("{}", table::HEADING);
             }
-            Event::Interval(interval) => tell(&arguments, &mut report, interval, meters)?,
+            Event::Interval(interval) => {
+                print_interval(&arguments, &mut report, interval, meters)?;
+            }
         }
     }
     run.await??;
     Ok(())
 }
 
-fn announce(arguments: &Arguments, ready: &Ready) -> eyre::Result<()> {
+fn print_start(arguments: &Arguments, ready: &Ready) -> eyre::Result<()> {
     println!(
         "{} households; first delivery interval starts at {}",
         ready.households.len(),
@@ -165,7 +157,7 @@ fn announce(arguments: &Arguments, ready: &Ready) -> eyre::Result<()> {
     Ok(())
 }
 
-fn tell(
+fn print_interval(
     arguments: &Arguments,
     report: &mut Report,
     interval: IntervalReport,
@@ -177,16 +169,5 @@ fn tell(
         std::fs::write(path, report.to_json()?)
             .map_err(|error| eyre!("cannot write {}: {error}", path.display()))?;
     }
-    Ok(())
-}
-
-async fn stop_on_signal(shutdown: CancellationToken) -> eyre::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    shutdown.cancel();
     Ok(())
 }

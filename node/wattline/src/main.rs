@@ -2,14 +2,12 @@
 
 mod chain_file;
 mod cli;
+mod health;
 mod jwt;
-mod keystore;
-mod logging;
 mod market;
 mod node;
 mod progress;
 mod spec;
-mod status;
 
 use std::process::ExitCode;
 
@@ -23,26 +21,5 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let ran = logging::init(&cli.log, cli.default_log_filter()).and_then(|()| cli.run());
-    match ran {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(report) => {
-            eprintln!("error: {}", explain(&report));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// The chain of causes in one line; a backtrace tells an operator nothing. A cause that the line
-/// before already quotes is not said twice.
-fn explain(report: &eyre::Report) -> String {
-    let mut line = String::new();
-    for cause in report.chain().map(ToString::to_string) {
-        if line.is_empty() {
-            line = cause;
-        } else if !line.ends_with(&cause) {
-            line = format!("{line}: {cause}");
-        }
-    }
-    line
+    wattline_daemon::exit_code(cli.run())
 }

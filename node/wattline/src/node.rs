@@ -13,15 +13,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use wattline_chain::{Chain, SystemClock};
+use wattline_daemon::{MetricsRecorder, StatusServer};
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig, forward_canonical_updates};
 use wattline_rpc::{RpcConfig, RpcContext, RpcServerHandle};
 use wattline_storage::{ChainIdentity, Storage};
 
-use crate::{
-    spec::LoadedSpec,
-    status::{self, StatusServer},
-};
+use crate::{health::health, spec::LoadedSpec};
 
 /// Where a data directory keeps the pool's journal.
 const POOL_JOURNAL: &str = "pool.journal";
@@ -75,7 +73,6 @@ impl Node {
     ///
     /// When a part cannot start, which then names what to change.
     pub(crate) async fn start(config: NodeConfig) -> eyre::Result<Self> {
-        let recorder = status::install_recorder()?;
         let NodeConfig {
             datadir,
             chain: loaded,
@@ -84,6 +81,11 @@ impl Node {
             metrics,
             accounts,
         } = config;
+        // Before anything runs that counts; without a server nothing would drain the samples.
+        let metrics = match metrics {
+            Some(addr) => Some((addr, MetricsRecorder::install()?)),
+            None => None,
+        };
         let (chain, pool) = tokio::task::spawn_blocking(move || {
             let storage = open_storage(&datadir, &loaded)?;
             let chain = Chain::open(storage.clone(), loaded.spec, Arc::new(SystemClock))?;
@@ -100,7 +102,15 @@ impl Node {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let status = match metrics {
-            Some(addr) => Some(StatusServer::bind(addr, recorder, chain.clone()).await?),
+            Some((addr, recorder)) => {
+                let shown = chain.clone();
+                let server = StatusServer::bind(addr, recorder, move || health(&shown));
+                Some(server.await.wrap_err_with(|| {
+                    format!(
+                        "cannot serve metrics on {addr}; choose another port with --metrics.port"
+                    )
+                })?)
+            }
             None => None,
         };
         let metrics = status.as_ref().map(StatusServer::local_addr).transpose()?;
@@ -123,7 +133,7 @@ impl Node {
 
         if let Some(server) = status {
             let token = shutdown.clone();
-            tasks.spawn(async move { ("metrics", server.run(token).await) });
+            tasks.spawn(async move { ("metrics", server.run(token).await.map_err(Into::into)) });
         }
         match producer {
             Some(producer) => {
@@ -208,18 +218,4 @@ impl Node {
         }
         info!(number = self.chain.head().number, "stopped");
     }
-}
-
-/// Completes when the process is asked to stop: SIGINT or SIGTERM.
-///
-/// # Errors
-///
-/// When the handlers cannot be installed.
-pub(crate) async fn stop_requested() -> eyre::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::signers::local::{LocalSigner, MnemonicBuilder, PrivateKeySigner};
+use alloy::signers::local::{MnemonicBuilder, PrivateKeySigner};
 use clap::ValueEnum;
 use eyre::{WrapErr, bail, eyre};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wattline_daemon::keystore;
 
 use crate::{GAS_LIMIT, Options, connection::Connection, senders::Senders};
 
@@ -61,13 +62,7 @@ impl Peer {
         let port = addr.port().to_string();
         let mut command = match kind {
             Kind::Wattline => {
-                LocalSigner::encrypt_keystore(
-                    path,
-                    &mut rand_core_06::OsRng,
-                    bank().to_bytes(),
-                    PASSWORD,
-                    Some("signer.json"),
-                )?;
+                let keystore = keystore::save(path, "signer", PASSWORD, &bank())?;
                 fs::write(path.join("password"), PASSWORD)?;
                 let mut command = Command::new(env!("CARGO_BIN_EXE_wattline"));
                 command
@@ -77,7 +72,7 @@ impl Peer {
                     .arg("--chain")
                     .arg(&genesis)
                     .arg("--signer")
-                    .arg(path.join("signer.json"))
+                    .arg(keystore)
                     .arg("--password-file")
                     .arg(path.join("password"))
                     .args(["--http.port", &port, "--metrics.port", "0"])

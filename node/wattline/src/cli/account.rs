@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use alloy_signer_local::PrivateKeySigner;
 use clap::{Args, Subcommand};
-use eyre::{WrapErr, ensure};
-
-use crate::keystore;
+use eyre::WrapErr;
+use wattline_daemon::{keystore, password};
 
 /// Make, import and list keys (Web3 Secret Storage).
 #[derive(Debug, Subcommand)]
@@ -64,15 +63,11 @@ impl Account {
 
 impl Protected {
     fn store(&self, key: &PrivateKeySigner) -> eyre::Result<()> {
-        let password = keystore::password(self.password_file.as_deref(), "Password: ")?;
-        if self.password_file.is_none() {
-            let again = keystore::password(None, "Repeat it: ")?;
-            ensure!(
-                password == again,
-                "the passwords differ; nothing was stored"
-            );
-        }
-        let path = keystore::store(&self.directory.keystore, key, &password)?;
+        let password = match &self.password_file {
+            Some(file) => password::from_file(file)?,
+            None => password::choose("Password: ")?,
+        };
+        let path = keystore::store(&self.directory.keystore, &password, key)?;
         println!("{} {}", key.address(), path.display());
         Ok(())
     }

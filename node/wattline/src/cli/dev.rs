@@ -6,14 +6,14 @@ use alloy_signer_local::PrivateKeySigner;
 use clap::{Args, value_parser};
 use eyre::WrapErr;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
+use wattline_daemon::shutdown_on_signal;
 use wattline_devnet::{DEVELOPMENT_CHAIN_ID, development_key};
 use wattline_rpc::Namespaces;
 
 use super::node::ListenArgs;
 use crate::{
     market::{Market, MarketConfig},
-    node::{Node, NodeConfig, stop_requested},
+    node::{Node, NodeConfig},
     spec::LoadedSpec,
 };
 
@@ -102,7 +102,8 @@ impl Dev {
             accounts: accounts.clone(),
         })
         .await?;
-        greet(
+        let shutdown = shutdown_on_signal()?;
+        print_connection(
             &node,
             if self.no_market {
                 &accounts
@@ -111,23 +112,22 @@ impl Dev {
             },
         );
 
-        let stop = CancellationToken::new();
         let addr = node.rpc_addr();
         let mut playing = tokio::spawn({
-            let stop = stop.clone();
+            let shutdown = shutdown.clone();
             async move {
                 match market {
-                    Some(market) => market.play(addr, stop).await,
+                    Some(market) => market.play(addr, shutdown).await,
                     None => std::future::pending().await,
                 }
             }
         });
         let (ended, played) = tokio::select! {
-            requested = stop_requested() => (requested, false),
+            () = shutdown.cancelled() => (Ok(()), false),
             report = node.failed() => (Err(report), false),
             played = &mut playing => (played?, true),
         };
-        stop.cancel();
+        shutdown.cancel();
         if !played && !self.no_market {
             // What it is at in the middle of an interval goes on in the next run.
             let _ = playing.await;
@@ -152,7 +152,7 @@ impl MarketArgs {
 }
 
 /// Says how to connect a wallet.
-fn greet(node: &Node, keys: &[PrivateKeySigner]) {
+fn print_connection(node: &Node, keys: &[PrivateKeySigner]) {
     println!("Wattline development chain\n");
     println!("  JSON-RPC  http://{0}  ws://{0}", node.rpc_addr());
     println!("  Chain id  {DEVELOPMENT_CHAIN_ID}");

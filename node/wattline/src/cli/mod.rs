@@ -13,7 +13,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{logging::LogArgs, spec::LoadedSpec};
+use wattline_daemon::LogArgs;
+
+use crate::spec::LoadedSpec;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -31,7 +33,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten, next_help_heading = "Log")]
-    pub(crate) log: LogArgs,
+    log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,12 +50,13 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command to its end.
+    /// Starts the log and runs the command to its end.
     ///
     /// # Errors
     ///
     /// Whatever made the command fail, with what to do about it.
     pub(crate) fn run(self) -> eyre::Result<()> {
+        self.log.install(self.default_log_filter())?;
         match self.command {
             Command::Dev(command) => runtime()?.block_on(command.run()),
             Command::Node(command) => runtime()?.block_on(command.run()),
@@ -67,7 +70,7 @@ impl Cli {
 
     /// The log filter where the user names none: `dev` shows a table and `import` a bar instead of
     /// events.
-    pub(crate) fn default_log_filter(&self) -> &'static str {
+    fn default_log_filter(&self) -> &'static str {
         match self.command {
             Command::Dev(_) | Command::Import(_) => "warn",
             _ => "info",

@@ -6,14 +6,11 @@ use std::{
 };
 
 use clap::Args;
-
+use wattline_daemon::{keystore, password, shutdown_on_signal};
 use wattline_rpc::Namespaces;
 
 use super::{ChainArgs, rpc::RpcArgs};
-use crate::{
-    keystore,
-    node::{Node as Running, NodeConfig, stop_requested},
-};
+use crate::node::{Node as Running, NodeConfig};
 
 /// The port on which a node serves metrics unless told otherwise.
 const METRICS_PORT: u16 = 6060;
@@ -66,11 +63,11 @@ impl Node {
         let chain = self.chain.load()?;
         let signer = match &self.signer {
             Some(path) => {
-                let password = keystore::password(
-                    self.password_file.as_deref(),
-                    &format!("Password of {}: ", path.display()),
-                )?;
-                Some(keystore::unlock(path, &password)?)
+                let password = match &self.password_file {
+                    Some(file) => password::from_file(file)?,
+                    None => password::ask(&format!("Password of {}: ", path.display()))?,
+                };
+                Some(keystore::load(path, &password)?)
             }
             None => None,
         };
@@ -87,6 +84,7 @@ impl Node {
             accounts: Vec::new(),
         })
         .await?;
+        let shutdown = shutdown_on_signal()?;
         println!("JSON-RPC on http://{0} and ws://{0}", node.rpc_addr());
         if let Some(addr) = node.rpc().auth_addr() {
             println!("with a JWT, all namespaces on http://{addr} and ws://{addr}");
@@ -99,9 +97,9 @@ impl Node {
         }
 
         tokio::select! {
-            requested = stop_requested() => {
+            () = shutdown.cancelled() => {
                 node.stop().await;
-                requested
+                Ok(())
             }
             report = node.failed() => {
                 node.stop().await;

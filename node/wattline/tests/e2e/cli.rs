@@ -3,7 +3,8 @@
 use std::{fs, path::Path};
 
 use crate::common::{MNEMONIC, RunningNode, fails, run, wait_for_block};
-use alloy::providers::Provider;
+use alloy::{providers::Provider, signers::local::PrivateKeySigner};
+use wattline_daemon::keystore;
 
 const DEV_KEY_0: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
@@ -131,6 +132,40 @@ fn a_wrong_password_is_named_as_such() -> eyre::Result<()> {
     ])?;
     assert!(
         said.contains(&format!("wrong password for the keystore {keystore}")),
+        "{said}"
+    );
+    assert!(!datadir.exists(), "a failed start left something behind");
+    Ok(())
+}
+
+#[test]
+fn a_keystore_that_asks_for_too_much_memory_is_refused() -> eyre::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let password = dir.path().join("password");
+    fs::write(&password, "secret")?;
+    let path = keystore::save(dir.path(), "signer", "secret", &PrivateKeySigner::random())?;
+    let modest = fs::read_to_string(&path)?;
+    // Two tebibytes.
+    let greedy = modest.replace("\"n\":8192", "\"n\":2147483648");
+    assert_ne!(greedy, modest);
+    fs::write(&path, greedy)?;
+    let datadir = dir.path().join("data");
+    let said = fails(&[
+        "node",
+        "--datadir",
+        text(&datadir),
+        "--chain",
+        "dev",
+        "--signer",
+        text(&path),
+        "--password-file",
+        text(&password),
+    ])?;
+    assert!(
+        said.contains(&format!(
+            "the keystore {} asks for too much work: scrypt may have n·r·128 at most 1 GiB",
+            path.display()
+        )),
         "{said}"
     );
     assert!(!datadir.exists(), "a failed start left something behind");
