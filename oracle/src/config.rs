@@ -1,22 +1,21 @@
 //! What the daemon is told: as values ([`Config`]), or as a file ([`ConfigFile`]).
 
-use crate::{
-    InvalidMeterName, MeterId,
-    keystore::{self, KeystoreError},
-    source::ReplayPlan,
-    submission::Submission,
-};
+use crate::{InvalidMeterName, MeterId, source::SourceConfig, submission::Submission};
 use alloy::{
     primitives::{Address, B256, address},
     signers::local::PrivateKeySigner,
     transports::http::reqwest::Url,
 };
+use rayon::prelude::*;
 use serde::Deserialize;
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
+};
+use wattline_daemon::{
+    keystore::{self, KeystoreError},
+    password::{self, PasswordError},
 };
 
 /// Where the metering contract is predeployed.
@@ -58,32 +57,6 @@ pub struct Meter {
     pub key: PrivateKeySigner,
 }
 
-/// How meters are read.
-#[derive(Clone, Debug)]
-pub enum SourceConfig {
-    /// A file of interval energies, replayed.
-    Csv {
-        /// The file.
-        input: CsvInput,
-        /// How its time maps to the chain's.
-        plan: ReplayPlan,
-    },
-}
-
-/// Where a file's text is.
-#[derive(Clone, Debug)]
-pub enum CsvInput {
-    /// On disk.
-    File(PathBuf),
-    /// In memory, with a name for messages.
-    Text {
-        /// The name.
-        name: String,
-        /// The text.
-        text: Cow<'static, str>,
-    },
-}
-
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -114,14 +87,18 @@ pub enum ConfigError {
         "there are no meters: name a directory of keystores under [meters], or add [[meter]] tables"
     )]
     NoMeters,
-    /// A length of zero.
-    #[error("{0} must be at least 1")]
-    Zero(&'static str),
     /// A key cannot be had.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    /// A password cannot be had.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// No password for a keystore.
-    #[error("no password for {}: set password_file beside it, or {PASSWORD_VARIABLE} in the environment", .0.display())]
+    #[error(
+        "no password for {}: set password_file beside it, or {PASSWORD_VARIABLE} in the \
+         environment",
+        .0.display()
+    )]
     NoPassword(PathBuf),
 }
 
@@ -131,7 +108,7 @@ pub const PASSWORD_VARIABLE: &str = "METERD_PASSWORD";
 impl Config {
     /// # Errors
     ///
-    /// There are no meters, two of one name or identifier, or a length is zero.
+    /// There are no meters, or two of one name or identifier.
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         if self.meters.is_empty() {
             return Err(ConfigError::NoMeters);
@@ -147,13 +124,6 @@ impl Config {
                     meter.id
                 )));
             }
-        }
-        let SourceConfig::Csv { plan, .. } = &self.source;
-        if plan.data_seconds == 0 {
-            return Err(ConfigError::Zero("source.data_seconds"));
-        }
-        if plan.interval_seconds == 0 {
-            return Err(ConfigError::Zero("source.interval_seconds"));
         }
         Ok(())
     }
@@ -177,7 +147,7 @@ pub struct ConfigFile {
     meters: Option<MeterDirectory>,
     #[serde(default, rename = "meter")]
     meter_tables: Vec<MeterTable>,
-    source: SourceTable,
+    source: SourceConfig,
 }
 
 const fn metering() -> Address {
@@ -185,10 +155,6 @@ const fn metering() -> Address {
 }
 
 const fn max_age() -> u64 {
-    900
-}
-
-const fn quarter_hour() -> u32 {
     900
 }
 
@@ -215,20 +181,6 @@ struct MeterTable {
     password_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-enum SourceTable {
-    Csv {
-        file: PathBuf,
-        from: jiff::Timestamp,
-        #[serde(default = "quarter_hour")]
-        data_seconds: u32,
-        start: u64,
-        interval_seconds: u32,
-        intervals: Option<u64>,
-    },
-}
-
 impl ConfigFile {
     /// Reads a configuration file; the keys stay encrypted.
     ///
@@ -247,8 +199,7 @@ impl ConfigFile {
 
     fn resolve(&mut self, folder: &Path) {
         let join = |path: &mut PathBuf| *path = folder.join(&path);
-        let SourceTable::Csv { file, .. } = &mut self.source;
-        join(file);
+        self.source.resolve(folder);
         join(&mut self.outbox);
         join(&mut self.submitter.keystore);
         self.submitter.password_file.as_mut().map(join);
@@ -301,7 +252,12 @@ impl ConfigFile {
             names.push((id, table.name));
             files.push((table.keystore, secret));
         }
-        let mut keys = keystore::load_all(&files)?.into_iter();
+        // On all cores: each takes a while by design.
+        let keys = files
+            .par_iter()
+            .map(|(path, password)| keystore::load(path, password))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut keys = keys.into_iter();
         let Some(submitter) = keys.next() else {
             return Err(ConfigError::NoMeters);
         };
@@ -310,14 +266,6 @@ impl ConfigFile {
             .zip(keys)
             .map(|((id, name), key)| Meter { name, id, key })
             .collect();
-        let SourceTable::Csv {
-            file,
-            from,
-            data_seconds,
-            start,
-            interval_seconds,
-            intervals,
-        } = self.source;
         let config = Config {
             rpc: self.rpc,
             chain_id: self.chain_id,
@@ -328,16 +276,7 @@ impl ConfigFile {
             submitter,
             submission: self.submission,
             meters,
-            source: SourceConfig::Csv {
-                input: CsvInput::File(file),
-                plan: ReplayPlan {
-                    from,
-                    data_seconds,
-                    start,
-                    interval_seconds,
-                    intervals,
-                },
-            },
+            source: self.source,
         };
         config.validate()?;
         Ok(config)
@@ -357,13 +296,14 @@ fn password_for(
     otherwise: Option<&str>,
 ) -> Result<String, ConfigError> {
     match (file, otherwise) {
-        (Some(file), _) => Ok(keystore::password(file)?),
+        (Some(file), _) => Ok(password::from_file(file)?),
         (None, Some(password)) => Ok(password.to_owned()),
         (None, None) => Err(ConfigError::NoPassword(keystore.to_owned())),
     }
 }
 
-/// The keystores in a directory, `NAME.json` being that of the meter NAME, in the order of their names.
+/// The keystores in a directory, `NAME.json` being that of the meter NAME, in the order of their
+/// names.
 fn keystores(directory: &Path) -> Result<Vec<(String, PathBuf)>, ConfigError> {
     let error = |error| ConfigError::Read {
         path: directory.to_owned(),
@@ -386,6 +326,7 @@ fn keystores(directory: &Path) -> Result<Vec<(String, PathBuf)>, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{CsvInput, CsvReplay};
 
     const FILE: &str = r#"
 rpc = "http://127.0.0.1:8545"
@@ -411,9 +352,11 @@ interval_seconds = 15
         let dir = tempfile::tempdir().expect("dir");
         std::fs::write(dir.path().join("meterd.toml"), file).expect("written");
         std::fs::write(dir.path().join("password"), "secret\n").expect("written");
-        keystore::create(dir.path(), "submitter", "other").expect("created");
+        let key = PrivateKeySigner::random();
+        keystore::save(dir.path(), "submitter", "other", &key).expect("saved");
         for name in ["M002", "M001"] {
-            keystore::create(&dir.path().join("keys"), name, "secret").expect("created");
+            let key = PrivateKeySigner::random();
+            keystore::save(&dir.path().join("keys"), name, "secret", &key).expect("saved");
         }
         dir
     }
@@ -441,7 +384,11 @@ interval_seconds = 15
         );
         assert_eq!(config.meters[0].id.to_string(), "M001");
         assert_eq!(config.submission, Submission::default());
-        let SourceConfig::Csv { plan, .. } = config.source;
+        let SourceConfig::Csv(CsvReplay { input, plan }) = config.source;
+        assert!(
+            matches!(&input, CsvInput::File(path) if *path == dir.path().join("intervals.csv")),
+            "{input:?}"
+        );
         assert_eq!(
             (plan.data_seconds, plan.start, plan.intervals),
             (900, 1_750_000_000, None)
@@ -460,6 +407,10 @@ interval_seconds = 15
         let error = read_in(&folder(&FILE.replace("from = \"2016", "from = \"x2016")))
             .expect_err("refused");
         assert!(matches!(error, ConfigError::Parse { .. }));
+        let error = read_in(&folder(&FILE.replace("start =", "begin =")))
+            .expect_err("refused")
+            .to_string();
+        assert!(error.contains("unknown field `begin`"), "{error}");
 
         let dir = folder(FILE);
         let error = read_in(&dir)
@@ -496,16 +447,6 @@ interval_seconds = 15
             format!(
                 "a meter's name must be 1 to 32 printable ASCII characters, got {long:?}; give the meter an `id`"
             )
-        );
-
-        let zero = FILE.replace("interval_seconds = 15", "interval_seconds = 0");
-        let error = read_in(&folder(&zero))
-            .expect("read")
-            .unlock(Some("other"))
-            .expect_err("refused");
-        assert_eq!(
-            error.to_string(),
-            "source.interval_seconds must be at least 1"
         );
     }
 }

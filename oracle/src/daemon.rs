@@ -1,53 +1,34 @@
 //! The daemon: from the source into the outbox, from the outbox to the chain.
 
 use crate::{
-    Base, Config, Fault, Meter, MeterId, Observation, Outbox, OutboxError, Reading, Registers,
-    Source,
-    backoff::Backoff,
-    chain::{Chain, ChainError},
-    config::{CsvInput, SourceConfig},
-    source::{IntervalReader, IntervalsError, Replay, ReplayPlan, ReplaySource},
+    Config, Fault, Observation, Outbox, OutboxError, Reading, Source,
+    chain::Chain,
+    history::RegisterHistory,
     submitter::{Submitter, now},
-    telemetry::{self, ServeError, Telemetry},
+    telemetry::Telemetry,
 };
 use eyre::WrapErr;
-use std::{fs::File, io::BufReader, io::Read, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
+use wattline_daemon::{MetricsRecorder, StatusServer};
 
 /// How far clocks may differ, in seconds.
 pub(crate) const CLOCK_TOLERANCE: u64 = 60;
-
-/// Why the daemon cannot begin.
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    /// The replay would begin before what is known of a meter.
-    #[error(
-        "the replay starts at {start}, but meter {meter} has readings up to {known} and none at the start; choose a \
-         later `start`"
-    )]
-    StartsInThePast {
-        /// The meter.
-        meter: MeterId,
-        /// The wanted start.
-        start: u64,
-        /// The last boundary known.
-        known: u64,
-    },
-}
 
 /// Runs the daemon until `shutdown`.
 ///
 /// # Errors
 ///
-/// The configuration contradicts itself, the outbox cannot be used, the source cannot be opened, or the node is on
-/// another chain. A node that does not answer is no error: readings wait.
+/// The configuration contradicts itself, the outbox cannot be used, the source cannot be opened, or
+/// the node is on another chain. A node that does not answer is no error: readings wait.
 pub async fn run(config: Config, shutdown: CancellationToken) -> eyre::Result<()> {
     serve(&config, &shutdown, false).await
 }
 
-/// Runs the daemon until `shutdown`, or until the source has ended and every reading is on the chain.
+/// Runs the daemon until `shutdown`, or until the source has ended and every reading is on the
+/// chain.
 ///
 /// # Errors
 ///
@@ -58,41 +39,25 @@ pub async fn run_to_end(config: Config, shutdown: CancellationToken) -> eyre::Re
 
 async fn serve(config: &Config, shutdown: &CancellationToken, ends: bool) -> eyre::Result<()> {
     config.validate()?;
-    let telemetry = Arc::new(Telemetry::new(config.max_age_seconds));
     let (path, chain_id, contract) = (config.outbox.clone(), config.chain_id, config.contract);
     let outbox =
         tokio::task::spawn_blocking(move || Outbox::open(&path, chain_id, contract)).await??;
     let chain = Chain::new(config.rpc.clone(), config.chain_id, config.contract)
         .wrap_err("cannot speak HTTP")?;
-    let SourceConfig::Csv { input, plan } = &config.source;
-    let reader = open(input)?;
+    let (telemetry, server) = observe(config.listen, config.max_age_seconds).await?;
 
     // Whatever ends first, the rest ends with it.
     let stop = shutdown.child_token();
     let _stop_guard = stop.clone().drop_guard();
-    let mut server = match config.listen {
-        Some(address) => {
-            let metrics = telemetry::record()?;
-            tokio::spawn(telemetry::serve(
-                address,
-                metrics,
-                telemetry.clone(),
-                stop.clone(),
-            ))
+    // Answers until the work is done: if it ended with `stop`, why the work failed would be lost.
+    let answer = async {
+        match server {
+            Some(server) => server.run(CancellationToken::new()).await,
+            None => std::future::pending().await,
         }
-        None => tokio::spawn(idle(stop.clone())),
     };
     let work = async {
-        work(
-            config,
-            *plan,
-            reader,
-            outbox,
-            chain,
-            telemetry,
-            stop.clone(),
-        )
-        .await?;
+        work(config, outbox, chain, telemetry, stop.clone()).await?;
         if !ends {
             stop.cancelled().await;
         }
@@ -100,35 +65,53 @@ async fn serve(config: &Config, shutdown: &CancellationToken, ends: bool) -> eyr
     };
     tokio::select! {
         done = work => done,
-        ended = &mut server => Ok(ended.wrap_err("the metrics server died")??),
+        ended = answer => ended.wrap_err("the metrics server failed"),
     }
 }
 
-async fn idle(stop: CancellationToken) -> Result<(), ServeError> {
-    stop.cancelled().await;
-    Ok(())
+/// What counts, and the server that tells of it if an address is given.
+async fn observe(
+    listen: Option<SocketAddr>,
+    max_age_seconds: u64,
+) -> eyre::Result<(Arc<Telemetry>, Option<StatusServer>)> {
+    let Some(addr) = listen else {
+        return Ok((Arc::new(Telemetry::new(max_age_seconds)), None));
+    };
+    let recorder = MetricsRecorder::install().wrap_err("leave `listen` out")?;
+    let telemetry = Arc::new(Telemetry::new(max_age_seconds));
+    let shown = telemetry.clone();
+    let server = StatusServer::bind(addr, recorder, move || shown.health())
+        .await
+        .wrap_err_with(|| {
+            format!("cannot serve metrics on {addr}; choose another `listen` address")
+        })?;
+    Ok((telemetry, Some(server)))
 }
 
 async fn work(
     config: &Config,
-    plan: ReplayPlan,
-    reader: IntervalReader<Box<dyn Read + Send>>,
     outbox: Outbox,
     chain: Chain,
     telemetry: Arc<Telemetry>,
     stop: CancellationToken,
 ) -> eyre::Result<()> {
-    info!(meters = config.meters.len(), outbox = %config.outbox.display(), node = %config.rpc, "meterd starts");
-    let registers = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        bases = bases(&config.meters, plan.start, &outbox, &chain) => bases?,
-    };
+    info!(
+        meters = config.meters.len(), outbox = %config.outbox.display(), node = %config.rpc,
+        "meterd starts"
+    );
     let meters = config
         .meters
         .iter()
-        .zip(registers)
-        .map(|(meter, at)| (meter.name.clone(), meter.id, at));
-    let mut source = ReplaySource::new(Replay::new(reader, plan, meters));
+        .map(|meter| (meter.name.clone(), meter.id))
+        .collect();
+    let history = RegisterHistory {
+        outbox: &outbox,
+        chain: &chain,
+    };
+    let mut source = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        opened = config.source.open(&meters, &history) => opened?,
+    };
 
     let keys = config
         .meters
@@ -146,18 +129,19 @@ async fn work(
     let (news, drain) = (Arc::new(Notify::new()), CancellationToken::new());
     let submit = submitter.run(news.clone(), drain.clone(), stop.clone());
     let collect = async {
-        let ended = collect(&mut source, &outbox, &telemetry, &news, &stop).await;
+        let ended = collect(source.as_mut(), &outbox, &telemetry, &news, &stop).await;
         drain.cancel();
         ended
     };
-    let (collected, submitted) = futures::join!(guard(collect, &stop), guard(submit, &stop));
+    let (collected, submitted) =
+        futures::join!(stop_on_error(collect, &stop), stop_on_error(submit, &stop));
     collected?;
     submitted?;
     Ok(())
 }
 
 /// A failed part stops the other.
-async fn guard<E>(
+async fn stop_on_error<E>(
     part: impl Future<Output = Result<(), E>>,
     stop: &CancellationToken,
 ) -> Result<(), E> {
@@ -166,22 +150,6 @@ async fn guard<E>(
         stop.cancel();
     }
     done
-}
-
-fn open(input: &CsvInput) -> Result<IntervalReader<Box<dyn Read + Send>>, IntervalsError> {
-    match input {
-        CsvInput::File(path) => {
-            let file = path.display().to_string();
-            match File::open(path) {
-                Ok(opened) => IntervalReader::new(file, Box::new(BufReader::new(opened))),
-                Err(error) => Err(IntervalsError::Open { file, error }),
-            }
-        }
-        CsvInput::Text { name, text } => IntervalReader::new(
-            name,
-            Box::new(std::io::Cursor::new(text.clone().into_owned())),
-        ),
-    }
 }
 
 /// Takes what the source says into the outbox, until it ends or `stop`.
@@ -243,91 +211,17 @@ fn sort(observations: Vec<Observation>, now: u64) -> (Vec<Reading>, Vec<Fault>) 
     (readings, faults)
 }
 
-/// Each meter's registers as the replay starts: as remembered if this replay began before, otherwise the last known
-/// ones, from the outbox or the chain. Asks the chain only when it must, and waits until it answers.
-async fn bases(
-    meters: &[Meter],
-    start: u64,
-    outbox: &Outbox,
-    chain: &Chain,
-) -> eyre::Result<Vec<Registers>> {
-    let mut known = Vec::with_capacity(meters.len());
-    for meter in meters {
-        known.push(outbox.base(meter.id)?.filter(|base| base.start == start));
-    }
-    if let Some(all) = known
-        .iter()
-        .map(|base| base.map(|base| base.registers))
-        .collect()
-    {
-        return Ok(all);
-    }
-    let ids = meters.iter().map(|meter| meter.id).collect::<Vec<_>>();
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-    let found = loop {
-        match chain_bases(&ids, start, chain).await {
-            Ok(found) => break found,
-            Err(error) if error.is_fatal() => return Err(error.into()),
-            Err(error) => {
-                let wait = backoff.wait();
-                warn!(%error, again_in = ?wait, "waiting for the chain, to know where the registers stand");
-                tokio::time::sleep(wait).await;
-            }
-        }
-    };
-    let mut new = Vec::new();
-    let mut registers = Vec::with_capacity(meters.len());
-    for ((meter, known), (latest, at_start)) in meters.iter().zip(known).zip(found) {
-        let base = match known {
-            Some(base) => base,
-            None => {
-                let recorded = outbox.last(meter.id)?;
-                let last = recorded
-                    .into_iter()
-                    .chain(latest)
-                    .max_by_key(|reading| reading.time);
-                let registers = match last {
-                    Some(last) if last.time > start => {
-                        at_start.ok_or(StartError::StartsInThePast {
-                            meter: meter.id,
-                            start,
-                            known: last.time,
-                        })?
-                    }
-                    Some(last) => last.registers,
-                    None => Registers::default(),
-                };
-                let base = Base { start, registers };
-                new.push((meter.id, base));
-                base
-            }
-        };
-        registers.push(base.registers);
-    }
-    outbox
-        .blocking(move |outbox| outbox.set_bases(&new))
-        .await?;
-    Ok(registers)
-}
-
-/// Each meter's latest reading on the chain, and its registers at `start` if the chain has them.
-async fn chain_bases(
-    ids: &[MeterId],
-    start: u64,
-    chain: &Chain,
-) -> Result<Vec<(Option<Reading>, Option<Registers>)>, ChainError> {
-    chain.check().await?;
-    let latest = chain.latest(ids).await?;
-    let keys = ids.iter().map(|id| (start, *id)).collect::<Vec<_>>();
-    Ok(latest
-        .into_iter()
-        .zip(chain.registers(&keys).await?)
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Base, METERING, Meter, MeterId, Registers, SourceConfig, Submission,
+        source::{CsvInput, CsvReplay, ReplayPlan},
+    };
+    use alloy::signers::local::PrivateKeySigner;
+    use axum::{Json, Router, routing::post};
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
 
     #[test]
     fn a_reading_from_the_future_is_a_fault() {
@@ -345,6 +239,64 @@ mod tests {
         assert_eq!(
             faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["meter M001: its reading is of 1061, but it is 1000 here; one of the clocks is off"]
+        );
+    }
+    #[tokio::test]
+    async fn it_ends_with_the_reason_of_the_part_that_failed() {
+        // A node of another chain.
+        let node = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let rpc = format!("http://{}", node.local_addr().expect("address"));
+        let answer = async |Json(request): Json<Value>| {
+            Json(json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x1"}))
+        };
+        let router = Router::new().route("/", post(answer));
+        tokio::spawn(async move { axum::serve(node, router).await });
+
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("outbox.redb");
+        let (id, start) = (MeterId::from_name("M001").expect("name"), 1_000);
+        let registers = Registers::default();
+        // The source knows where the registers stand, so it is the submitter that asks the node.
+        Outbox::open(&path, 57_836, METERING)
+            .expect("opens")
+            .set_bases(&[(id, Base { start, registers })])
+            .expect("remembers");
+        let config = Config {
+            rpc: rpc.parse().expect("url"),
+            chain_id: 57_836,
+            contract: METERING,
+            outbox: path,
+            listen: Some(([127, 0, 0, 1], 0).into()),
+            max_age_seconds: 60,
+            submitter: PrivateKeySigner::random(),
+            submission: Submission::default(),
+            meters: vec![Meter {
+                name: "M001".to_owned(),
+                id,
+                key: PrivateKeySigner::random(),
+            }],
+            source: SourceConfig::Csv(CsvReplay {
+                input: CsvInput::Text {
+                    name: "x.csv".to_owned(),
+                    text: "interval_start,meter,consumption_wh,generation_wh\n".into(),
+                },
+                plan: ReplayPlan {
+                    from: jiff::Timestamp::UNIX_EPOCH,
+                    data_seconds: 900,
+                    start,
+                    interval_seconds: 15,
+                    intervals: None,
+                },
+            }),
+        };
+        let error = run_to_end(config, CancellationToken::new())
+            .await
+            .expect_err("another chain");
+        assert!(
+            error
+                .to_string()
+                .ends_with("is on chain 1, the configuration says 57836"),
+            "{error}"
         );
     }
 }

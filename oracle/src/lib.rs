@@ -1,14 +1,15 @@
 //! The meter oracle: reads meters and brings their signed readings to the chain.
 //!
-//! A [`Source`] yields readings, each of which goes durably into the [`Outbox`] before anything else happens to it. A
-//! submitter signs them with their meters' keys and carries them to the metering contract in batches; a reading leaves
-//! the outbox when the transaction that carried it is deep enough in the chain to stay. [`run`] ties it together.
+//! A [`Source`] yields readings, each of which goes durably into the [`Outbox`] before anything
+//! else happens to it. A submitter signs them with their meters' keys and carries them to the
+//! metering contract in batches; a reading leaves the outbox when the transaction that carried it
+//! is deep enough in the chain to stay. [`run`] ties it together.
 
 mod backoff;
 mod chain;
 mod config;
 mod daemon;
-pub mod keystore;
+mod history;
 mod outbox;
 mod reading;
 pub mod source;
@@ -17,15 +18,13 @@ mod submitter;
 mod telemetry;
 
 pub use chain::{ChainError, IMetering};
-pub use config::{
-    Config, ConfigError, ConfigFile, CsvInput, METERING, Meter, PASSWORD_VARIABLE, SourceConfig,
-};
+pub use config::{Config, ConfigError, ConfigFile, METERING, Meter, PASSWORD_VARIABLE};
 pub use daemon::{run, run_to_end};
+pub use history::HistoryError;
 pub use outbox::{
     Base, Batch, Outbox, OutboxError, OutboxStats, Outcome, ReadingKey, Recorded, Refused, Waiting,
 };
 pub use reading::{InvalidMeterName, MeterId, Reading, Registers, WattHours};
-pub use source::{Fault, Observation, Source};
+pub use source::{Fault, Observation, Source, SourceConfig};
 pub use submission::Submission;
 pub use submitter::SubmitError;
-pub use telemetry::ServeError;

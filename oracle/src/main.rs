@@ -1,5 +1,6 @@
 //! `meterd`, the meter oracle daemon.
 
+use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
 use eyre::eyre;
 use std::{
@@ -7,21 +8,23 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-use wattline_oracle::{ConfigFile, MeterId, Outbox, PASSWORD_VARIABLE, keystore};
+use wattline_daemon::{LogArgs, LogFormat, exit_code, keystore, password, shutdown_on_signal};
+use wattline_oracle::{ConfigFile, MeterId, Outbox, PASSWORD_VARIABLE};
 
 /// Reads meters and brings their signed readings to the Wattline chain.
 ///
-/// Every reading is written to a durable outbox first and leaves it once its transaction is deep enough in the chain,
-/// so meterd may be killed, the node may be down and the network cut at any time: each reading arrives once.
+/// Every reading is written to a durable outbox first and leaves it once its transaction is deep
+/// enough in the chain, so meterd may be killed, the node may be down and the network cut at any
+/// time: each reading arrives once.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLE)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Log as JSON, one object a line (what is logged: RUST_LOG, default "info")
-    #[arg(long, global = true)]
+    #[command(flatten, next_help_heading = "Log")]
+    log: LogArgs,
+    /// Short for `--log.format json`
+    #[arg(long, global = true, hide = true)]
     log_json: bool,
 }
 
@@ -91,30 +94,16 @@ enum Keys {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(std::io::stderr);
-    if arguments.log_json {
-        log.json().init();
-    } else {
-        log.init();
-    }
-    match execute(arguments.command).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(report) => {
-            // The chain of causes in one line; a backtrace tells an operator nothing.
-            eprintln!("error: {report:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(execute(Arguments::parse()).await)
 }
 
-async fn execute(command: Command) -> eyre::Result<()> {
-    match command {
+async fn execute(arguments: Arguments) -> eyre::Result<()> {
+    let mut log = arguments.log;
+    if arguments.log_json {
+        log.format = LogFormat::Json;
+    }
+    log.install("info")?;
+    match arguments.command {
         Command::Run(ConfigArgument { config }) => run(&config).await,
         Command::Status(ConfigArgument { config }) => status(&config),
         Command::Keys(Keys::New {
@@ -129,21 +118,7 @@ async fn run(path: &Path) -> eyre::Result<()> {
     let file = ConfigFile::read(path)?;
     let password = std::env::var(PASSWORD_VARIABLE).ok();
     let config = tokio::task::spawn_blocking(move || file.unlock(password.as_deref())).await??;
-    let shutdown = CancellationToken::new();
-    tokio::spawn(stop_on_signal(shutdown.clone()));
-    wattline_oracle::run_to_end(config, shutdown).await
-}
-
-async fn stop_on_signal(shutdown: CancellationToken) -> eyre::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("stopping; what waits stays in the outbox");
-    shutdown.cancel();
-    Ok(())
+    wattline_oracle::run_to_end(config, shutdown_on_signal()?).await
 }
 
 fn status(path: &Path) -> eyre::Result<()> {
@@ -193,15 +168,10 @@ fn new_keys(directory: &Path, password_file: Option<&Path>, names: &[String]) ->
         );
     }
     let password = match (password_file, std::env::var(PASSWORD_VARIABLE)) {
-        (Some(path), _) => keystore::password(path)?,
+        (Some(path), _) => password::from_file(path)?,
         (None, Ok(password)) => password,
         (None, Err(_)) if std::io::stdin().is_terminal() => {
-            let password = rpassword::prompt_password("Password for the new keys: ")?;
-            eyre::ensure!(
-                password == rpassword::prompt_password("Again: ")?,
-                "the passwords differ"
-            );
-            password
+            password::choose("Password for the new keys: ")?
         }
         (None, Err(_)) => {
             return Err(eyre!(
@@ -210,7 +180,8 @@ fn new_keys(directory: &Path, password_file: Option<&Path>, names: &[String]) ->
         }
     };
     for name in names {
-        let key = keystore::create(directory, name, &password)?;
+        let key = PrivateKeySigner::random();
+        keystore::save(directory, name, &password, &key)?;
         println!("{name} {}", key.address());
     }
     Ok(())

@@ -1,25 +1,22 @@
 //! What operators watch: metrics and health.
 
 use crate::{Fault, OutboxStats};
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use wattline_daemon::Health;
 
 /// How many faults are logged one by one; the rest are only counted.
 const FAULTS_LOGGED: u64 = 200;
 
-/// A moment's health, as `/health` answers it.
+/// How the readings fare, as `/health` answers it.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Health {
+pub(crate) struct ReadingHealth {
     status: &'static str,
     chain_reachable: bool,
     waiting: u64,
@@ -34,7 +31,7 @@ pub(crate) struct Health {
 /// Counts what happens and answers for it.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
-    health: Mutex<Health>,
+    health: Mutex<ReadingHealth>,
     /// The age from which the oldest waiting reading is a matter of concern, in seconds.
     max_age: u64,
 }
@@ -92,7 +89,7 @@ impl Telemetry {
         }
     }
 
-    fn with(&self, change: impl FnOnce(&mut Health)) {
+    fn update(&self, change: impl FnOnce(&mut ReadingHealth)) {
         change(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -105,7 +102,7 @@ impl Telemetry {
         gauge!("meterd_readings_waiting").set(stats.waiting as f64);
         gauge!("meterd_readings_in_flight").set(stats.in_flight as f64);
         gauge!("meterd_oldest_waiting_seconds").set(age as f64);
-        self.with(|health| {
+        self.update(|health| {
             health.waiting = stats.waiting;
             health.in_flight = stats.in_flight;
             health.oldest_waiting_seconds = age;
@@ -114,12 +111,12 @@ impl Telemetry {
 
     pub(crate) fn confirmed(&self, count: usize) {
         counter!("meterd_readings_confirmed_total").increment(count as u64);
-        self.with(|health| health.confirmed += count as u64);
+        self.update(|health| health.confirmed += count as u64);
     }
 
     pub(crate) fn rejected(&self, reason: &'static str) {
         counter!("meterd_readings_rejected_total", "reason" => reason).increment(1);
-        self.with(|health| health.rejected += 1);
+        self.update(|health| health.rejected += 1);
     }
 
     pub(crate) fn chain_ahead(&self, seconds: u64) {
@@ -136,13 +133,13 @@ impl Telemetry {
 
     pub(crate) fn reachable(&self, reachable: bool) {
         gauge!("meterd_chain_reachable").set(if reachable { 1.0 } else { 0.0 });
-        self.with(|health| health.chain_reachable = reachable);
+        self.update(|health| health.chain_reachable = reachable);
     }
 
     pub(crate) fn fault(&self, fault: &Fault) {
         counter!("meterd_faults_total", "kind" => fault.kind()).increment(1);
         let mut faults = 0;
-        self.with(|health| {
+        self.update(|health| {
             health.faults += 1;
             faults = health.faults;
             if let Fault::Silent { meter, .. } = fault {
@@ -159,89 +156,21 @@ impl Telemetry {
         }
     }
 
-    /// The moment's health, and whether all is well.
-    fn health(&self) -> (bool, Health) {
-        let mut health = self
+    /// The health at this time.
+    pub(crate) fn health(&self) -> Health<ReadingHealth> {
+        let mut details = self
             .health
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let well = health.chain_reachable && health.oldest_waiting_seconds <= self.max_age;
-        health.status = match (well, health.silent_meters.is_empty()) {
+        let healthy = details.chain_reachable && details.oldest_waiting_seconds <= self.max_age;
+        details.status = match (healthy, details.silent_meters.is_empty()) {
             (true, true) => "ok",
             (true, false) => "degraded",
             (false, _) => "failing",
         };
-        (well, health)
+        Health { healthy, details }
     }
-}
-
-/// A listening address that cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The address cannot be bound.
-    #[error("cannot listen on {address} for metrics: {error}; choose another `listen` address")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Somebody else in this process records metrics.
-    #[error("this process records metrics already; leave `listen` out")]
-    Recorder,
-    /// The server failed.
-    #[error("the metrics server failed: {0}")]
-    Serve(std::io::Error),
-}
-
-#[derive(Clone)]
-struct Shown {
-    telemetry: Arc<Telemetry>,
-    metrics: PrometheusHandle,
-}
-
-/// Starts recording metrics.
-pub(crate) fn record() -> Result<PrometheusHandle, ServeError> {
-    PrometheusBuilder::new()
-        .install_recorder()
-        .map_err(|_| ServeError::Recorder)
-}
-
-/// Serves `/metrics` and `/health` until `shutdown`.
-pub(crate) async fn serve(
-    address: SocketAddr,
-    metrics: PrometheusHandle,
-    telemetry: Arc<Telemetry>,
-    shutdown: CancellationToken,
-) -> Result<(), ServeError> {
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .map_err(|error| ServeError::Bind { address, error })?;
-    let router = Router::new()
-        .route(
-            "/metrics",
-            get(async |State(shown): State<Shown>| shown.metrics.render()),
-        )
-        .route(
-            "/health",
-            get(async |State(shown): State<Shown>| {
-                let (well, health) = shown.telemetry.health();
-                (
-                    if well {
-                        StatusCode::OK
-                    } else {
-                        StatusCode::SERVICE_UNAVAILABLE
-                    },
-                    Json(health),
-                )
-            }),
-        )
-        .with_state(Shown { telemetry, metrics });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
-        .map_err(ServeError::Serve)
 }
 
 #[cfg(test)]
@@ -253,12 +182,18 @@ mod tests {
     fn health_follows_the_chain_and_the_age_of_what_waits() {
         let telemetry = Telemetry::new(60);
         assert_eq!(
-            (telemetry.health().0, telemetry.health().1.status),
+            (
+                telemetry.health().healthy,
+                telemetry.health().details.status
+            ),
             (false, "failing")
         );
         telemetry.reachable(true);
         assert_eq!(
-            (telemetry.health().0, telemetry.health().1.status),
+            (
+                telemetry.health().healthy,
+                telemetry.health().details.status
+            ),
             (true, "ok")
         );
         telemetry.outbox(
@@ -269,8 +204,8 @@ mod tests {
             },
             161,
         );
-        assert_eq!(telemetry.health().1.oldest_waiting_seconds, 61);
-        assert!(!telemetry.health().0);
+        assert_eq!(telemetry.health().details.oldest_waiting_seconds, 61);
+        assert!(!telemetry.health().healthy);
         telemetry.outbox(OutboxStats::default(), 161);
         let meter = MeterId::from_name("M001").expect("name");
         telemetry.fault(&Fault::Silent {
@@ -279,9 +214,12 @@ mod tests {
             last: 0,
         });
         assert_eq!(
-            (telemetry.health().0, telemetry.health().1.status),
+            (
+                telemetry.health().healthy,
+                telemetry.health().details.status
+            ),
             (true, "degraded")
         );
-        assert!(telemetry.health().1.silent_meters.contains("M001"));
+        assert!(telemetry.health().details.silent_meters.contains("M001"));
     }
 }

@@ -12,8 +12,8 @@ use wattline_devnet::{
     development_key, table,
 };
 use wattline_oracle::{
-    Config as OracleConfig, CsvInput, METERING, Meter, MeterId, SourceConfig, Submission,
-    source::ReplayPlan,
+    Config as OracleConfig, METERING, Meter, MeterId, SourceConfig, Submission,
+    source::{CsvInput, CsvReplay, ReplayPlan},
 };
 
 /// The age of the oldest waiting reading from which the oracle counts as unhealthy, in seconds.
@@ -159,7 +159,7 @@ impl Market {
             submitter: development_key(METERD_INDEX)?,
             submission: Submission::default(),
             meters: meters.collect(),
-            source: SourceConfig::Csv {
+            source: SourceConfig::Csv(CsvReplay {
                 input,
                 plan: ReplayPlan {
                     from: ready.from,
@@ -168,7 +168,7 @@ impl Market {
                     interval_seconds: ready.interval_seconds,
                     intervals: Some(ready.intervals),
                 },
-            },
+            }),
         })
     }
 

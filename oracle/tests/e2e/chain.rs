@@ -309,6 +309,8 @@ async fn unusable_lines_silence_their_meter_only_and_are_counted() {
         let line = format!("meterd_faults_total{{kind=\"{kind}\"}} {count}");
         assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
     }
+    let help = "# HELP meterd_faults_total What the source said that is not a reading, by kind";
+    assert!(metrics.contains(help), "{help} is not in\n{metrics}");
     let health = running.health().await.expect("health");
     assert_eq!(health["silentMeters"], serde_json::json!(["M1"]));
     assert_eq!(health["status"], "degraded");

@@ -5,7 +5,7 @@ use std::{
     path::Path,
     process::{Command, Output},
 };
-use wattline_oracle::keystore;
+use wattline_daemon::keystore;
 
 fn meterd(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_meterd"))
@@ -27,7 +27,8 @@ fn an_error_is_one_line_that_names_each_cause_once() {
         ),
         (
             vec!["keys", "new", "--password-file", "missing", "M001"],
-            "cannot read missing: No such file or directory (os error 2)".to_owned(),
+            "cannot read the password file missing: No such file or directory (os error 2)"
+                .to_owned(),
         ),
         (
             vec!["keys", "new", &name],

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tokio::process::{Child, Command};
-use wattline_oracle::keystore;
+use wattline_daemon::keystore;
 
 const PASSWORD: &str = "secret";
 

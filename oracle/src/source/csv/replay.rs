@@ -1,4 +1,5 @@
-//! Replays a file of interval energies as the registers of meters, at the pace of the chain's intervals.
+//! Replays a file of interval energies as the registers of meters, at the pace of the chain's
+//! intervals.
 
 use super::{Fault, IntervalReader, LineError, LineFault, Observation, Row, Source};
 use crate::{MeterId, Reading, Registers};
@@ -14,8 +15,10 @@ use std::{
 /// How many unknown meters of a file are named before they are skipped in silence.
 const UNKNOWN_METERS_NAMED: usize = 1_000;
 
-/// How the file's time maps to the chain's: the interval `from + k·data_seconds` becomes the delivery interval
-/// `start + k·interval_seconds`. Registers at the chain's boundary k count the file's first k intervals.
+/// How the file's time maps to the chain's: the interval `from + k·data_seconds` becomes the
+/// delivery interval
+/// `start + k·interval_seconds`. Registers at the chain's boundary k count the file's first k
+/// intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayPlan {
     /// The first interval to replay, as the file writes it.
@@ -51,7 +54,8 @@ impl ReplayPlan {
 pub struct Boundary {
     /// The boundary, Unix seconds.
     pub time: u64,
-    /// One reading for each meter that still has a known register, after what was skipped on the way.
+    /// One reading for each meter that still has a known register, after what was skipped on the
+    /// way.
     pub observations: Vec<Observation>,
 }
 
@@ -106,7 +110,8 @@ impl<R: Read> Replay<R> {
         }
     }
 
-    /// The next boundary; `None` when the plan is done, the file has ended or every meter has fallen silent.
+    /// The next boundary; `None` when the plan is done, the file has ended or every meter has
+    /// fallen silent.
     pub fn next_boundary(&mut self) -> Option<Boundary> {
         let index = self.next;
         if self
@@ -177,7 +182,8 @@ impl<R: Read> Replay<R> {
         }
     }
 
-    /// Whether the row counted; lines before the replay's first interval, and more of an unknown meter, do not.
+    /// Whether the row counted; lines before the replay's first interval, and more of an unknown
+    /// meter, do not.
     fn take_row(
         &mut self,
         row: Row,
@@ -274,7 +280,8 @@ impl<R: Read + Send> Source for ReplaySource<R> {
     }
 }
 
-/// Waits until the system's clock shows `time`. It looks again every second, since that clock may be set.
+/// Waits until the system's clock shows `time`. It looks again every second, since that clock may
+/// be set.
 async fn wait_until(time: u64) {
     let due = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
     while let Ok(left) = due.duration_since(SystemTime::now()) {
@@ -381,8 +388,8 @@ mod tests {
             faults(&boundaries),
             [
                 "x.csv, line 4: consumption_wh must not be negative, got -9",
-                "meter A falls silent after 1005: there is no usable line for the interval from 2016-06-06T00:30:00Z; \
-                 mend the file and restart to resume there"
+                "meter A falls silent after 1005: there is no usable line for the interval from \
+                 2016-06-06T00:30:00Z; mend the file and restart to resume there"
             ]
         );
     }
@@ -406,8 +413,8 @@ mod tests {
                 "x.csv, line 2: unknown meter \"Z\": it is not in the configuration; its lines are skipped",
                 "x.csv, line 4: meter A has a line for 2016-06-06T00:15:00Z already; the first one stands",
                 "x.csv, line 6: times must not go back: 2016-06-06T00:15:00Z after 2016-06-06T00:30:00Z",
-                "x.csv, line 7: after 2016-06-06T00:30:00Z the next interval starts at 2016-06-06T00:45:00Z, got \
-                 2016-06-07T00:30:00Z",
+                "x.csv, line 7: after 2016-06-06T00:30:00Z the next interval starts at \
+                 2016-06-06T00:45:00Z, got 2016-06-07T00:30:00Z",
             ]
         );
     }
@@ -437,7 +444,10 @@ mod tests {
                 prop_assert_eq!(readings[0], (1_000, 0, 0));
                 for pair in readings.windows(2) {
                     prop_assert_eq!(pair[1].0, pair[0].0 + 5);
-                    let at = |r: (u64, u64, u64)| Registers { import: WattHours(r.1), export: WattHours(r.2) };
+                    let at = |(_, import, export)| Registers {
+                        import: WattHours(import),
+                        export: WattHours(export),
+                    };
                     prop_assert!(!at(pair[1]).is_behind(&at(pair[0])));
                 }
             }

@@ -1,7 +1,7 @@
 //! A CSV file of interval energies, read line by line.
 //!
-//! The columns are `interval_start` (RFC 3339), `meter`, `consumption_wh` and `generation_wh` (whole, not negative),
-//! in any order; further columns are ignored.
+//! The columns are `interval_start` (RFC 3339), `meter`, `consumption_wh` and `generation_wh`
+//! (whole, not negative), in any order; further columns are ignored.
 
 use crate::WattHours;
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -30,8 +30,8 @@ pub enum IntervalsError {
     },
     /// The header lacks columns.
     #[error(
-        "{file}: missing column{} {}; the header must name interval_start, meter, consumption_wh and generation_wh, \
-         got {found:?}",
+        "{file}: missing column{} {}; the header must name interval_start, meter, consumption_wh and \
+         generation_wh, got {found:?}",
         if missing.len() == 1 { "" } else { "s" },
         missing.join(", ")
     )]
@@ -271,7 +271,8 @@ impl<R: Read> Iterator for IntervalReader<R> {
                 Some(self.row(line).map_err(|fault| self.fault(line, fault)))
             }
             Err(error) => {
-                // After a failed read the rest of the file is out of reach; a line that is not text is just skipped.
+                // After a failed read the rest of the file is out of reach; a line that is not text
+                // is just skipped.
                 self.ended = error.is_io_error();
                 let line = error.position().map_or(line, csv::Position::line);
                 Some(Err(
@@ -333,7 +334,8 @@ mod tests {
 
     #[test]
     fn columns_may_come_in_any_order() {
-        let text = "generation_wh,extra,meter,interval_start,consumption_wh\n2,?,M001,2016-06-06T00:00:00Z,9\n";
+        let text = "generation_wh,extra,meter,interval_start,consumption_wh\n\
+                    2,?,M001,2016-06-06T00:00:00Z,9\n";
         let row = rows(text).remove(0).expect("good");
         assert_eq!(
             (row.consumption, row.generation),
@@ -347,8 +349,8 @@ mod tests {
             IntervalReader::new("x.csv", "interval_start,meter\n".as_bytes()).expect_err("refused");
         assert_eq!(
             error.to_string(),
-            "x.csv: missing columns consumption_wh, generation_wh; the header must name interval_start, meter, \
-             consumption_wh and generation_wh, got \"interval_start,meter\""
+            "x.csv: missing columns consumption_wh, generation_wh; the header must name \
+             interval_start, meter, consumption_wh and generation_wh, got \"interval_start,meter\""
         );
     }
 
@@ -405,12 +407,16 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_reads_back(energies in proptest::collection::vec((0u64..1 << 40, 0u64..1 << 40), 1..20)) {
+        fn what_is_written_reads_back(
+            energies in proptest::collection::vec((0u64..1 << 40, 0u64..1 << 40), 1..20)
+        ) {
             let mut text = HEADER.to_owned();
             for (index, (c, g)) in energies.iter().enumerate() {
                 text += &format!("2016-06-06T00:{index:02}:00Z,M{index},{c},{g}\n");
             }
-            let read = rows(&text).into_iter().map(|row| row.map(|row| (row.consumption.0, row.generation.0)));
+            let read = rows(&text)
+                .into_iter()
+                .map(|row| row.map(|row| (row.consumption.0, row.generation.0)));
             prop_assert_eq!(read.collect::<Result<Vec<_>, _>>().expect("good"), energies);
         }
     }

@@ -1,13 +1,51 @@
-//! Where readings come from. Each way of reading a meter is one [`Source`].
+//! Where readings come from. Each way of reading a meter is one [`Source`], in a file of its own
+//! here, with its settings as one variant of [`SourceConfig`].
 
-mod intervals;
-mod replay;
+mod csv;
 
-pub use intervals::{IntervalReader, IntervalsError, LineError, LineFault, Row};
-pub use replay::{Boundary, Replay, ReplayPlan, ReplaySource};
+pub use self::csv::{
+    Boundary, CsvError, CsvInput, CsvReplay, IntervalReader, IntervalsError, LineError, LineFault,
+    Replay, ReplayPlan, ReplaySource, Row,
+};
 
-use crate::{MeterId, Reading, Registers};
+use crate::{MeterId, Reading, Registers, history::RegisterHistory};
 use futures::future::BoxFuture;
+use serde::Deserialize;
+use std::{collections::BTreeMap, path::Path};
+
+/// How meters are read: `[source]` of the configuration file, where `kind` names the variant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum SourceConfig {
+    /// A file of interval energies, replayed.
+    Csv(CsvReplay),
+}
+
+impl SourceConfig {
+    /// Takes relative paths as ones in `folder`.
+    pub(crate) fn resolve(&mut self, folder: &Path) {
+        match self {
+            Self::Csv(csv) => csv.resolve(folder),
+        }
+    }
+
+    /// Opens the source. `meters` are those that are read, by their names there; `history` is
+    /// asked for the registers with which they begin, and may have to wait for the chain.
+    ///
+    /// # Errors
+    ///
+    /// The settings contradict themselves, what is to be read is not there, or it is not known
+    /// where the registers stand.
+    pub(crate) async fn open(
+        &self,
+        meters: &BTreeMap<String, MeterId>,
+        history: &RegisterHistory<'_>,
+    ) -> eyre::Result<Box<dyn Source>> {
+        Ok(match self {
+            Self::Csv(csv) => Box::new(csv.open(meters, history).await?),
+        })
+    }
+}
 
 /// One thing that a source has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +70,11 @@ pub enum Fault {
     /// A line of a file cannot be used.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// The source had nothing for a meter in an interval. What its registers show from there on is unknown, so it
-    /// falls silent until the source is mended.
+    /// The source had nothing for a meter in an interval. What its registers show from there on is
+    /// unknown, so it falls silent until the source is mended.
     #[error(
-        "meter {meter} falls silent after {last}: there is no usable line for the interval from {interval}; mend the \
-         file and restart to resume there"
+        "meter {meter} falls silent after {last}: there is no usable line for the interval from \
+         {interval}; mend the file and restart to resume there"
     )]
     Silent {
         /// The meter.
@@ -60,7 +98,8 @@ pub enum Fault {
     },
     /// A register is below its earlier value.
     #[error(
-        "meter {meter} at {time}: a register jumped back to {got}; at {earlier_time} it was {earlier}"
+        "meter {meter} at {time}: a register jumped back to {got}; at {earlier_time} it \
+         was {earlier}"
     )]
     JumpedBack {
         /// The meter.
