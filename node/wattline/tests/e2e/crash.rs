@@ -113,13 +113,13 @@ async fn killed_at_random_under_load_the_chain_goes_on_and_keeps_what_it_acknowl
     let datadir = dir.path().to_str().unwrap_or_default();
     let file = dir.path().join("chain.rlp");
     let file = file.to_str().unwrap_or_default();
-    let (status, out, err) = common::run(&["export", file, "--datadir", datadir])?;
+    let (status, out, err) = crate::common::run(&["export", file, "--datadir", datadir])?;
     assert!(status.success(), "{err}");
     assert!(out.starts_with("exported "), "{out}");
     let copy = tempfile::tempdir()?;
     let copy_dir = copy.path().to_str().unwrap_or_default();
     let (status, out, err) =
-        common::run(&["import", file, "--datadir", copy_dir, "--chain", "dev"])?;
+        crate::common::run(&["import", file, "--datadir", copy_dir, "--chain", "dev"])?;
     assert!(status.success(), "{err}");
     assert!(out.contains("0 were there already"), "{out}");
     Ok(())
