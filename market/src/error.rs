@@ -21,7 +21,7 @@ pub enum MarketError {
         error: Box<TransportError>,
     },
     /// Another chain.
-    #[error("the node at {url} is on chain {found}, expected chain {expected}")]
+    #[error("the node at {url} is on chain {found}, the configuration says {expected}")]
     WrongChain {
         /// The node.
         url: String,

@@ -2,7 +2,7 @@
 
 use crate::{InvalidMeterName, MeterId, source::SourceConfig, submission::Submission};
 use alloy::{
-    primitives::{Address, B256, address},
+    primitives::{Address, B256},
     signers::local::PrivateKeySigner,
     transports::http::reqwest::Url,
 };
@@ -17,9 +17,7 @@ use wattline_daemon::{
     keystore::{self, KeystoreError},
     password::{self, PasswordError},
 };
-
-/// Where the metering contract is predeployed.
-pub const METERING: Address = address!("E1EC000000000000000000000000000000000006");
+use wattline_market::predeploys::METERING;
 
 /// Everything that [`run`](crate::run) needs.
 #[derive(Clone, Debug)]

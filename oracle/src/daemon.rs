@@ -2,7 +2,6 @@
 
 use crate::{
     Config, Fault, Observation, Outbox, OutboxError, Reading, Source,
-    chain::Chain,
     history::RegisterHistory,
     submitter::{Submitter, now},
     telemetry::Telemetry,
@@ -13,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use wattline_daemon::{MetricsRecorder, StatusServer};
+use wattline_market::{Client, Metering};
 
 /// How far clocks may differ, in seconds.
 pub(crate) const CLOCK_TOLERANCE: u64 = 60;
@@ -42,8 +42,8 @@ async fn serve(config: &Config, shutdown: &CancellationToken, ends: bool) -> eyr
     let (path, chain_id, contract) = (config.outbox.clone(), config.chain_id, config.contract);
     let outbox =
         tokio::task::spawn_blocking(move || Outbox::open(&path, chain_id, contract)).await??;
-    let chain = Chain::new(config.rpc.clone(), config.chain_id, config.contract)
-        .wrap_err("cannot speak HTTP")?;
+    let client = Client::new(config.rpc.clone(), config.chain_id)?;
+    let metering = Metering::new(client, config.contract);
     let (telemetry, server) = observe(config.listen, config.max_age_seconds).await?;
 
     // Whatever ends first, the rest ends with it.
@@ -57,7 +57,7 @@ async fn serve(config: &Config, shutdown: &CancellationToken, ends: bool) -> eyr
         }
     };
     let work = async {
-        work(config, outbox, chain, telemetry, stop.clone()).await?;
+        work(config, outbox, metering, telemetry, stop.clone()).await?;
         if !ends {
             stop.cancelled().await;
         }
@@ -91,7 +91,7 @@ async fn observe(
 async fn work(
     config: &Config,
     outbox: Outbox,
-    chain: Chain,
+    metering: Metering,
     telemetry: Arc<Telemetry>,
     stop: CancellationToken,
 ) -> eyre::Result<()> {
@@ -106,7 +106,7 @@ async fn work(
         .collect();
     let history = RegisterHistory {
         outbox: &outbox,
-        chain: &chain,
+        metering: &metering,
     };
     let mut source = tokio::select! {
         () = stop.cancelled() => return Ok(()),
@@ -119,7 +119,7 @@ async fn work(
         .map(|meter| (meter.id, meter.key.clone()))
         .collect();
     let submitter = Submitter::new(
-        chain,
+        metering,
         outbox.clone(),
         config.submission,
         config.submitter.clone(),

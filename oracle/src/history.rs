@@ -1,12 +1,9 @@
 //! What is known of the meters' registers: by the outbox, and by the chain.
 
-use crate::{
-    Base, MeterId, Outbox, OutboxError, Reading, Registers,
-    backoff::Backoff,
-    chain::{Chain, ChainError},
-};
+use crate::{Base, MeterId, Outbox, OutboxError, Reading, Registers, backoff::Backoff};
 use std::time::Duration;
 use tracing::warn;
+use wattline_market::{MarketError, Metering};
 
 /// Why it is not known where registers stand.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +26,7 @@ pub enum HistoryError {
     Outbox(#[from] OutboxError),
     /// The chain cannot be asked, and asking again cannot help.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(#[from] MarketError),
 }
 
 /// What a source that yields energies may ask for, to begin its registers with. One that reads
@@ -37,7 +34,7 @@ pub enum HistoryError {
 #[derive(Debug)]
 pub(crate) struct RegisterHistory<'a> {
     pub(crate) outbox: &'a Outbox,
-    pub(crate) chain: &'a Chain,
+    pub(crate) metering: &'a Metering,
 }
 
 impl RegisterHistory<'_> {
@@ -109,7 +106,7 @@ impl RegisterHistory<'_> {
         &self,
         start: u64,
         meters: &[MeterId],
-    ) -> Result<Vec<(Option<Reading>, Option<Registers>)>, ChainError> {
+    ) -> Result<Vec<(Option<Reading>, Option<Registers>)>, MarketError> {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
         loop {
             match self.ask_chain(start, meters).await {
@@ -132,11 +129,12 @@ impl RegisterHistory<'_> {
         &self,
         start: u64,
         meters: &[MeterId],
-    ) -> Result<Vec<(Option<Reading>, Option<Registers>)>, ChainError> {
-        self.chain.check().await?;
-        let latest = self.chain.latest(meters).await?;
+    ) -> Result<Vec<(Option<Reading>, Option<Registers>)>, MarketError> {
+        let metering = self.metering;
+        metering.client().check(&[metering.contract()]).await?;
+        let latest = metering.latest(meters).await?;
         let keys = meters.iter().map(|id| (start, *id)).collect::<Vec<_>>();
-        let at_start = self.chain.registers(&keys).await?;
+        let at_start = metering.registers(&keys).await?;
         Ok(latest.into_iter().zip(at_start).collect())
     }
 }

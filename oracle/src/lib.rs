@@ -6,25 +6,23 @@
 //! is deep enough in the chain to stay. [`run`] ties it together.
 
 mod backoff;
-mod chain;
 mod config;
 mod daemon;
 mod history;
+mod judgement;
 mod outbox;
-mod reading;
 pub mod source;
 mod submission;
 mod submitter;
 mod telemetry;
 
-pub use chain::{ChainError, IMetering};
-pub use config::{Config, ConfigError, ConfigFile, METERING, Meter, PASSWORD_VARIABLE};
+pub use config::{Config, ConfigError, ConfigFile, Meter, PASSWORD_VARIABLE};
 pub use daemon::{run, run_to_end};
 pub use history::HistoryError;
 pub use outbox::{
-    Base, Batch, Outbox, OutboxError, OutboxStats, Outcome, ReadingKey, Recorded, Refused, Waiting,
+    Base, Batch, Outbox, OutboxError, OutboxStats, Outcome, Recorded, Refused, Waiting,
 };
-pub use reading::{InvalidMeterName, MeterId, Reading, Registers, WattHours};
 pub use source::{Fault, Observation, Source, SourceConfig};
 pub use submission::Submission;
 pub use submitter::SubmitError;
+pub use wattline_market::{InvalidMeterName, MeterId, Reading, ReadingKey, Registers, WattHours};

@@ -9,14 +9,11 @@ mod tables;
 
 pub use tables::OutboxError;
 
-use crate::{Fault, MeterId, Reading, Registers, WattHours};
+use crate::{Fault, MeterId, Reading, ReadingKey, Registers, WattHours};
 use alloy::primitives::{Address, B256, Bytes};
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use std::{path::Path, sync::Arc};
 use tables::{BASES, BATCHES, BatchRow, LAST, META, READINGS, REFUSED, SCHEMA};
-
-/// A reading's place in the outbox: boundary first, so that the oldest comes first.
-pub type ReadingKey = (u64, MeterId);
 
 /// A reading that waits to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,12 +1,8 @@
 //! Carries waiting readings to the chain, and stays with each until it is there for good.
 
 use crate::{
-    Batch, ChainError, MeterId, Outbox, OutboxError, Outcome, ReadingKey, Waiting,
-    backoff::Backoff,
-    chain::{Chain, Head, Offer, Sent, Verdict},
-    daemon::CLOCK_TOLERANCE,
-    submission::Submission,
-    telemetry::Telemetry,
+    Batch, MeterId, Outbox, OutboxError, Outcome, ReadingKey, Waiting, backoff::Backoff,
+    daemon::CLOCK_TOLERANCE, judgement::Judgement, submission::Submission, telemetry::Telemetry,
 };
 use alloy::{
     consensus::{Transaction, TxEnvelope},
@@ -23,6 +19,9 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use wattline_market::{
+    ChainHead, Client, ContractCall, GasFee, MarketError, Metering, Refusal, SignedReading,
+};
 
 /// How often the node is asked while nothing waits, so that operators see it leave before readings need it.
 const IDLE_POLL: Duration = Duration::from_secs(10);
@@ -32,14 +31,14 @@ const IDLE_POLL: Duration = Duration::from_secs(10);
 pub enum SubmitError {
     /// The chain is not the right one.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(#[from] MarketError),
     /// The outbox fails.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
 }
 
 pub(crate) struct Submitter {
-    pub(crate) chain: Chain,
+    pub(crate) metering: Metering,
     pub(crate) outbox: Outbox,
     pub(crate) submission: Submission,
     pub(crate) key: PrivateKeySigner,
@@ -54,7 +53,7 @@ pub(crate) struct Submitter {
 
 impl Submitter {
     pub(crate) fn new(
-        chain: Chain,
+        metering: Metering,
         outbox: Outbox,
         submission: Submission,
         key: PrivateKeySigner,
@@ -62,7 +61,7 @@ impl Submitter {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         Self {
-            chain,
+            metering,
             outbox,
             submission,
             key,
@@ -115,7 +114,7 @@ impl Submitter {
         }
     }
 
-    fn lose(&mut self, error: &ChainError, wait: Duration) {
+    fn lose(&mut self, error: &MarketError, wait: Duration) {
         if self.connected || self.resends.is_empty() {
             warn!(%error, again_in = ?wait, "the chain is out of reach; readings wait in the outbox");
         }
@@ -128,13 +127,14 @@ impl Submitter {
     /// One look at the chain: end what is done, send again what got lost, send what waits.
     async fn step(&mut self) -> Result<(), SubmitError> {
         if !self.connected {
-            self.chain.check().await?;
+            let contract = self.metering.contract();
+            self.client().check(&[contract]).await?;
             self.connected = true;
             info!("connected to the chain");
         }
-        let head = self.chain.head().await?;
+        let head = self.client().head().await?;
         self.watch_clock(&head);
-        let (mined, pending) = self.chain.nonces(self.key.address()).await?;
+        let (mined, pending) = self.client().nonces(self.key.address()).await?;
         let mut batches = self.outbox.batches()?;
         if let Some(lowest) = batches.first().map(|batch| batch.nonce)
             && pending < lowest
@@ -156,7 +156,7 @@ impl Submitter {
 
     /// A chain ahead of this machine's clock means that one of the clocks is off: readings come late, or too early for
     /// the chain to take them.
-    fn watch_clock(&mut self, head: &Head) {
+    fn watch_clock(&mut self, head: &ChainHead) {
         let ahead = head.timestamp.saturating_sub(now());
         self.telemetry.chain_ahead(ahead);
         let off = ahead > CLOCK_TOLERANCE;
@@ -170,9 +170,14 @@ impl Submitter {
     }
 
     /// Looks after one batch under way.
-    async fn follow(&mut self, batch: &Batch, head: &Head, mined: u64) -> Result<(), SubmitError> {
+    async fn follow(
+        &mut self,
+        batch: &Batch,
+        head: &ChainHead,
+        mined: u64,
+    ) -> Result<(), SubmitError> {
         for transaction in &batch.transactions {
-            let Some(receipt) = self.chain.receipt(keccak256(transaction)).await? else {
+            let Some(receipt) = self.client().receipt(keccak256(transaction)).await? else {
                 continue;
             };
             let Some(number) = receipt.block_number else {
@@ -212,14 +217,13 @@ impl Submitter {
         batch: &Batch,
         receipt: &TransactionReceipt,
     ) -> Result<(), SubmitError> {
-        let verdicts = self.chain.verdicts(receipt);
+        let verdicts = self.metering.verdicts(receipt);
         let mut outcomes = Vec::with_capacity(batch.readings.len());
         for key in &batch.readings {
-            let verdict = verdicts
+            let judgement = verdicts
                 .get(key)
-                .copied()
-                .unwrap_or(Verdict::Later("no_event"));
-            outcomes.push(self.outcome(*key, verdict)?);
+                .map_or(Judgement::Later("no_event"), |verdict| (*verdict).into());
+            outcomes.push(self.outcome(*key, judgement)?);
         }
         let (nonce, count) = (batch.nonce, outcomes.len());
         let delivered = outcomes
@@ -245,15 +249,15 @@ impl Submitter {
         Ok(())
     }
 
-    fn outcome(&self, key: ReadingKey, verdict: Verdict) -> Result<Outcome, OutboxError> {
+    fn outcome(&self, key: ReadingKey, judgement: Judgement) -> Result<Outcome, OutboxError> {
         let (time, meter) = key;
-        let reason = match verdict {
-            Verdict::Stored => return Ok(Outcome::Delivered),
-            Verdict::Later(reason) | Verdict::Never(reason) => reason,
+        let reason = match judgement {
+            Judgement::Stored => return Ok(Outcome::Delivered),
+            Judgement::Later(reason) | Judgement::Never(reason) => reason,
         };
         let attempts = self.outbox.get(key)?.map_or(0, |waiting| waiting.attempts);
         self.telemetry.rejected(reason);
-        if matches!(verdict, Verdict::Later(_)) && attempts < self.submission.attempts {
+        if matches!(judgement, Judgement::Later(_)) && attempts < self.submission.attempts {
             let wait = retry_wait(attempts);
             warn!(%meter, time, reason, attempts, again_in = ?wait, "the chain does not take a reading yet");
             return Ok(Outcome::Again {
@@ -304,7 +308,7 @@ impl Submitter {
     }
 
     /// Sends a batch's latest transaction, again if need be; offers more only if the chain asks for more.
-    async fn broadcast(&mut self, batch: &Batch, head: &Head) -> Result<(), SubmitError> {
+    async fn broadcast(&mut self, batch: &Batch, head: &ChainHead) -> Result<(), SubmitError> {
         let Some(transaction) = batch.transactions.last() else {
             return self.release(batch, 0).await;
         };
@@ -315,18 +319,20 @@ impl Submitter {
                 Backoff::new(first, Duration::from_secs(300)),
             )
         });
-        match self.chain.send(transaction).await? {
-            Sent::Taken => debug!(
+        match self.client().send(transaction).await? {
+            Ok(_) => debug!(
                 nonce = batch.nonce,
                 readings = batch.readings.len(),
                 "sent a transaction"
             ),
-            Sent::NonceUsed => debug!(
+            Err(Refusal::NonceUsed(_)) => debug!(
                 nonce = batch.nonce,
                 "the nonce is used; its receipt decides"
             ),
-            Sent::Underpriced(reason) => self.offer_more(batch, transaction, head, &reason).await?,
-            Sent::Refused(reason) => warn!(
+            Err(Refusal::Underpriced(reason)) => {
+                self.offer_more(batch, transaction, head, &reason).await?;
+            }
+            Err(Refusal::Other(reason)) => warn!(
                 nonce = batch.nonce,
                 reason, "the node refuses a transaction"
             ),
@@ -342,12 +348,12 @@ impl Submitter {
         &self,
         batch: &Batch,
         transaction: &Bytes,
-        head: &Head,
+        head: &ChainHead,
         reason: &str,
     ) -> Result<(), SubmitError> {
         let offered =
             TxEnvelope::decode_2718(&mut transaction.as_ref()).map_or(0, |tx| tx.max_fee_per_gas());
-        let needed = self.max_fee(head);
+        let needed = self.fee(head).max;
         if needed <= offered {
             warn!(
                 nonce = batch.nonce,
@@ -356,15 +362,25 @@ impl Submitter {
             return Ok(());
         }
         // A pool takes a replacement only if it offers a tenth more.
-        let fee = needed.max(offered.saturating_add(offered / 8));
+        let max = needed.max(offered.saturating_add(offered / 8));
+        let fee = GasFee {
+            max,
+            ..self.fee(head)
+        };
         let readings = self.readings(&batch.readings)?;
         let transaction = self.transaction(&readings, batch.nonce, fee)?;
-        info!(nonce = batch.nonce, fee, "offering the chain's higher fee");
+        info!(
+            nonce = batch.nonce,
+            fee = max,
+            "offering the chain's higher fee"
+        );
         let (nonce, offered) = (batch.nonce, transaction.clone());
         self.outbox
             .blocking(move |outbox| outbox.offer(nonce, offered))
             .await?;
-        self.chain.send(&transaction).await?;
+        if let Err(refusal) = self.client().send(&transaction).await? {
+            debug!(nonce, %refusal, "the node does not take the higher fee; it is sent again");
+        }
         Ok(())
     }
 
@@ -374,16 +390,18 @@ impl Submitter {
             .collect()
     }
 
-    const fn max_fee(&self, head: &Head) -> u128 {
-        head.base_fee
-            .saturating_mul(2)
-            .saturating_add(self.submission.priority_fee)
+    const fn fee(&self, head: &ChainHead) -> GasFee {
+        head.fee(self.submission.priority_fee)
+    }
+
+    const fn client(&self) -> &Client {
+        self.metering.client()
     }
 
     /// Packs waiting readings into new transactions and sends them.
     async fn send_waiting(
         &mut self,
-        head: &Head,
+        head: &ChainHead,
         mined: u64,
         pending: u64,
     ) -> Result<(), SubmitError> {
@@ -400,7 +418,7 @@ impl Submitter {
             let nonce = batches.last().map_or(pending.max(mined), |last| {
                 pending.max(last.nonce.saturating_add(1))
             });
-            let transaction = self.transaction(&ready, nonce, self.max_fee(head))?;
+            let transaction = self.transaction(&ready, nonce, self.fee(head))?;
             let readings = ready
                 .iter()
                 .map(|waiting| (waiting.reading.time, waiting.reading.meter))
@@ -438,7 +456,7 @@ impl Submitter {
         let stored: BTreeMap<_, _> = again
             .iter()
             .copied()
-            .zip(self.chain.registers(&again).await?)
+            .zip(self.metering.registers(&again).await?)
             .collect();
         let (mut left, mut settled) = (Vec::new(), Vec::new());
         for waiting in ready {
@@ -448,7 +466,7 @@ impl Submitter {
                 Some(registers) if registers == waiting.reading.registers => {
                     settled.push((key, Outcome::Delivered));
                 }
-                Some(_) => settled.push((key, self.outcome(key, Verdict::Never("conflict"))?)),
+                Some(_) => settled.push((key, self.outcome(key, Judgement::Never("conflict"))?)),
             }
         }
         let delivered = settled
@@ -463,7 +481,7 @@ impl Submitter {
     }
 
     /// How many readings the next transaction may carry: at most half a block of them.
-    fn limit(&self, head: &Head) -> usize {
+    fn limit(&self, head: &ChainHead) -> usize {
         let room = (head.gas_limit / 2).saturating_sub(self.submission.gas_base);
         let fit = room / self.submission.gas_per_reading.max(1);
         self.batch_limit
@@ -475,26 +493,27 @@ impl Submitter {
         &self,
         readings: &[Waiting],
         nonce: u64,
-        max_fee: u128,
+        fee: GasFee,
     ) -> Result<Bytes, SubmitError> {
         let mut signed = Vec::with_capacity(readings.len());
         for Waiting { reading, .. } in readings {
             // A reading of a meter that has left the configuration is signed with the submitter's key: the contract
             // refuses it by name, which ends it where operators look.
             let key = self.meters.get(&reading.meter).unwrap_or(&self.key);
-            signed.push(self.chain.sign(reading, key)?);
+            signed.push(self.metering.sign(reading, key)?);
         }
         let gas = self
             .submission
             .gas_per_reading
             .saturating_mul(readings.len() as u64);
-        let offer = Offer {
-            nonce,
-            gas_limit: self.submission.gas_base.saturating_add(gas),
-            max_fee,
-            priority_fee: self.submission.priority_fee.min(max_fee),
-        };
-        Ok(self.chain.transaction(signed, &offer, &self.key)?)
+        let call = ContractCall::new(
+            self.key.address(),
+            self.metering.contract(),
+            &SignedReading::submission(signed),
+            "submitting readings",
+            self.submission.gas_base.saturating_add(gas),
+        );
+        Ok(call.sign(self.client().chain_id(), nonce, fee, &self.key)?)
     }
 }
 

@@ -11,8 +11,9 @@ use wattline_devnet::{
     DEVELOPMENT_CHAIN_ID, Event, METERD_INDEX, Ready, Report, dataset, dataset::Dataset,
     development_key, table,
 };
+use wattline_market::predeploys::METERING;
 use wattline_oracle::{
-    Config as OracleConfig, METERING, Meter, MeterId, SourceConfig, Submission,
+    Config as OracleConfig, Meter, MeterId, SourceConfig, Submission,
     source::{CsvInput, CsvReplay, ReplayPlan},
 };
 

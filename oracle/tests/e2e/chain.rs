@@ -2,7 +2,7 @@
 //! was refused is visible.
 
 use std::{collections::BTreeMap, time::Duration};
-use wattline_oracle::{Registers, WattHours};
+use wattline_market::{Registers, WattHours};
 
 use crate::{
     daemon::Meterd,

@@ -4,7 +4,7 @@ use crate::node::Node;
 use alloy::{
     eips::BlockNumberOrTag,
     network::EthereumWallet,
-    primitives::{Address, B256, U256, address},
+    primitives::{B256, U256},
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::types::{Filter, TransactionRequest},
     signers::{
@@ -17,18 +17,12 @@ use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
-use wattline_oracle::{IMetering, METERING, MeterId, ReadingKey, Registers, WattHours};
+use wattline_market::{
+    MeterId, ReadingKey, Registers, WattHours,
+    abi::{IMetering, IRegistry},
+    predeploys::{METERING, REGISTRY},
+};
 
-#[allow(clippy::too_many_arguments)]
-mod abi {
-    alloy::sol!(
-        #[sol(rpc)]
-        "../contracts/src/interfaces/IRegistry.sol"
-    );
-}
-use abi::IRegistry;
-
-const REGISTRY: Address = address!("E1EC000000000000000000000000000000000003");
 const MNEMONIC: &str = "test test test test test test test test test test test junk";
 const CHAIN_ID: u64 = 57_836;
 const ZONE: u64 = 1;
