@@ -2,9 +2,10 @@
 
 use crate::dataset::{Dataset, MeterInfo};
 use alloy::{
-    primitives::{Address, B256, Uint, keccak256},
+    primitives::{Address, B256, keccak256},
     signers::local::PrivateKeySigner,
 };
+use wattline_market::{MeterId, Side, Ticks, WattHours};
 
 /// How far a forecast strays from what happens: its standard deviation, in thousandths.
 const FORECAST_ERROR: i64 = 100;
@@ -15,33 +16,24 @@ const RATING: u64 = 1_500;
 /// The least rating of a meter, in Wh an interval.
 const LEAST_RATING: u64 = 100;
 
-/// One side of the market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// To buy.
-    Bid,
-    /// To sell.
-    Ask,
-}
-
 /// An order that a household wants to place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// Its side.
     pub side: Side,
-    /// Its limit price in ticks.
-    pub price: i32,
-    /// Its quantity in Wh, at least 1.
-    pub quantity: u64,
+    /// Its limit price.
+    pub price: Ticks,
+    /// Its quantity, at least 1 Wh.
+    pub quantity: WattHours,
 }
 
-/// The prices between which households bid: what the zone pays for a surplus and asks for a shortage, in ticks.
+/// The prices between which households bid: what the zone pays for a surplus and asks for a shortage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriceSpan {
     /// What the zone pays.
-    pub surplus: i32,
+    pub surplus: Ticks,
     /// What the zone asks; not below `surplus`.
-    pub shortage: i32,
+    pub shortage: Ticks,
 }
 
 /// A household of the neighbourhood: one connection point, one meter, one trading account.
@@ -50,7 +42,7 @@ pub struct Household {
     /// The meter's name in the data.
     pub name: String,
     /// The meter's identifier on the chain: its name's ASCII text, padded with zeros on the right.
-    pub meter: B256,
+    pub meter: MeterId,
     /// The key that signs the meter's readings.
     pub meter_key: PrivateKeySigner,
     /// The key of the trading account.
@@ -68,13 +60,11 @@ impl Household {
     /// plays the same households.
     fn new(root: &PrivateKeySigner, meter: &MeterInfo, (import, export): (u64, u64)) -> Self {
         let rating = |peak: u64| {
-            (peak.saturating_mul(RATING) / 1_000)
-                .max(LEAST_RATING)
-                .min(Uint::<40, 1>::MAX.to())
+            (peak.saturating_mul(RATING) / 1_000).clamp(LEAST_RATING, WattHours::MAX_ORDER.0)
         };
         Self {
             name: meter.name.clone(),
-            meter: B256::right_padding_from(meter.name.as_bytes()),
+            meter: MeterId(B256::right_padding_from(meter.name.as_bytes())),
             meter_key: derive(root, "meter", &meter.name),
             trader: derive(root, "trader", &meter.name),
             max_import: rating(import),
@@ -127,12 +117,12 @@ impl Household {
             Side::Bid => 400 + temper / 2 + mood,
             Side::Ask => temper / 2 + mood,
         };
-        let width = i64::from(span.shortage) - i64::from(span.surplus);
-        let price = i64::from(span.surplus) + width * place.clamp(0, 1_000) / 1_000;
+        let width = i64::from(span.shortage.0) - i64::from(span.surplus.0);
+        let price = i64::from(span.surplus.0) + width * place.clamp(0, 1_000) / 1_000;
         Some(Intent {
             side,
-            price: i32::try_from(price).unwrap_or(span.shortage),
-            quantity,
+            price: i32::try_from(price).map_or(span.shortage, Ticks),
+            quantity: WattHours(quantity),
         })
     }
 }
@@ -187,8 +177,8 @@ mod tests {
     use std::sync::OnceLock;
 
     const SPAN: PriceSpan = PriceSpan {
-        surplus: 7_000,
-        shortage: 32_000,
+        surplus: Ticks(7_000),
+        shortage: Ticks(32_000),
     };
 
     fn village() -> &'static (Dataset, Vec<Household>) {
@@ -221,7 +211,7 @@ mod tests {
         addresses.sort();
         addresses.dedup();
         assert_eq!(addresses.len(), 2 * 93);
-        assert_eq!(&households[0].meter[..5], b"M001\0");
+        assert_eq!(&households[0].meter.0[..5], b"M001\0");
     }
 
     #[test]
@@ -277,7 +267,7 @@ mod tests {
             if let Some(intent) = intent {
                 prop_assert!((SPAN.surplus..=SPAN.shortage).contains(&intent.price));
                 let most = if intent.side == Side::Bid { household.max_import } else { household.max_export };
-                prop_assert!(intent.quantity >= 1 && intent.quantity <= most);
+                prop_assert!((1..=most).contains(&intent.quantity.0));
                 prop_assert_eq!(intent.side == Side::Bid, net > 0);
             }
         }

@@ -4,24 +4,21 @@
 //! each expects to need or to have left over, at a price of its own between the zone's surplus and shortage price. It
 //! clears and settles what they trade. Reading their meters is the meter oracle's part.
 
-mod abi;
-mod chain;
 mod config;
 pub mod dataset;
 mod household;
+mod interval;
 mod meterd;
-mod product;
 mod report;
 mod run;
 mod setup;
 pub mod table;
 
-pub use chain::ChainError;
 pub use config::{
     Config, DEVELOPMENT_CHAIN_ID, DEVELOPMENT_MNEMONIC, KEEPER_INDEX, METERD_INDEX, OPERATOR_INDEX,
     development_key,
 };
-pub use household::{Household, Intent, PriceSpan, Side};
+pub use household::{Household, Intent, PriceSpan};
 pub use meterd::{MeterdError, write_meterd};
 pub use report::{IntervalReport, Report, Totals};
 pub use run::{Event, NeighbourhoodError, Ready, run};

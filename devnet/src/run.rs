@@ -1,21 +1,22 @@
 //! The neighbourhood at play: households brought onto the chain, then interval after interval.
 
 use crate::{
-    chain::{Chain, ChainError, POLL},
     config::Config,
     dataset::DatasetError,
     household::Household,
-    product::{Players, Product},
+    interval::{Players, TradedInterval},
     report::IntervalReport,
     setup::{self, SetupError},
 };
-use alloy::transports::http::reqwest;
 use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use wattline_market::{Client, InvalidProduct, MarketError, TransactionSender, abi::IRegistry};
 
+/// How often a block is looked for.
+const POLL: Duration = Duration::from_millis(150);
 /// How long the node may be away at the beginning.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest wait between two tries to reach a node that is away.
@@ -60,13 +61,13 @@ pub enum NeighbourhoodError {
     Setup(#[from] SetupError),
     /// The chain.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(#[from] MarketError),
     /// The data lacks the wanted interval.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// No HTTP client.
-    #[error("cannot speak HTTP")]
-    Http(#[from] reqwest::Error),
+    /// An interval that cannot be traded.
+    #[error(transparent)]
+    Product(#[from] InvalidProduct),
     /// More intervals than there are.
     #[error("the data has {available} intervals from {from} on, {wanted} are wanted")]
     TooFewIntervals {
@@ -100,19 +101,15 @@ pub async fn run(
 async fn play(config: &Config, events: &mpsc::Sender<Event>) -> Result<(), NeighbourhoodError> {
     let (first, intervals) = choose(config)?;
     let households = Household::all(&config.root, &config.dataset);
-    let mut chain = Chain::new(config.rpc.clone(), config.chain_id)?;
-    for key in households
-        .iter()
-        .map(|household| &household.trader)
-        .chain([&config.operator, &config.keeper])
-    {
-        chain.add_key(key.clone());
-    }
-    await_node(&chain).await?;
-    let settings = setup::set_up(&mut chain, config, &households).await?;
-    let start = first_start(&chain, config, &settings, &households).await?;
+    let client = Client::new(config.rpc.clone(), config.chain_id)?;
+    let traders = households.iter().map(|household| &household.trader);
+    let keys = traders.chain([&config.operator, &config.keeper]).cloned();
+    let mut sender = TransactionSender::new(client.clone(), keys);
+    await_node(&client).await?;
+    let settings = setup::set_up(&mut sender, config, &households).await?;
+    let start = first_start(&client, config, &settings, &households).await?;
     let ready = Ready {
-        chain_id: chain.chain_id(),
+        chain_id: client.chain_id(),
         zone: config.zone,
         start,
         interval_seconds: config.interval_seconds,
@@ -136,7 +133,7 @@ async fn play(config: &Config, events: &mpsc::Sender<Event>) -> Result<(), Neigh
         return Ok(());
     }
     trade(
-        &mut chain,
+        &mut sender,
         config,
         &players,
         Course {
@@ -174,12 +171,12 @@ fn choose(config: &Config) -> Result<(usize, u64), NeighbourhoodError> {
     Ok((first, intervals))
 }
 
-async fn await_node(chain: &Chain) -> Result<(), ChainError> {
+async fn await_node(client: &Client) -> Result<(), MarketError> {
     let begun = tokio::time::Instant::now();
     loop {
-        match chain.head().await {
+        match client.head().await {
             Ok(_) => return Ok(()),
-            Err(error) if !error.is_passing() || begun.elapsed() > PATIENCE => return Err(error),
+            Err(error) if error.is_fatal() || begun.elapsed() > PATIENCE => return Err(error),
             Err(_) => tokio::time::sleep(POLL).await,
         }
     }
@@ -187,13 +184,13 @@ async fn await_node(chain: &Chain) -> Result<(), ChainError> {
 
 /// The first delivery interval: one whose book opens after now, and after all that the meters have said before.
 async fn first_start(
-    chain: &Chain,
+    client: &Client,
     config: &Config,
-    settings: &crate::abi::IRegistry::ZoneSettings,
+    settings: &IRegistry::ZoneSettings,
     households: &[Household],
-) -> Result<u64, ChainError> {
-    let head = chain.head().await?.timestamp;
-    let read = setup::latest_reading(chain, households).await?;
+) -> Result<u64, MarketError> {
+    let head = client.head().await?.timestamp;
+    let read = setup::latest_reading(client, households).await?;
     let earliest = head
         .saturating_add(settings.openLead.into())
         .saturating_add(1)
@@ -210,7 +207,7 @@ struct Course {
 }
 
 async fn trade(
-    chain: &mut Chain,
+    sender: &mut TransactionSender,
     config: &Config,
     players: &Players,
     course: Course,
@@ -218,13 +215,13 @@ async fn trade(
 ) -> Result<(), NeighbourhoodError> {
     let length = u64::from(config.interval_seconds);
     let grace = (10 * length).max(60);
-    let mut products = Vec::<Product>::new();
+    let mut playing = Vec::<TradedInterval>::new();
     let mut next = 0;
     let mut seen = None;
     let mut wait = POLL;
-    while next < course.intervals || !products.is_empty() {
+    while next < course.intervals || !playing.is_empty() {
         tokio::time::sleep(wait).await;
-        let head = match chain.head().await {
+        let head = match sender.client().head().await {
             Ok(head) => head,
             Err(error) => {
                 wait = patience(wait, &error)?;
@@ -248,31 +245,31 @@ async fn trade(
                 config.dataset.interval(index),
                 config.dataset.start_of(index),
             ) {
-                products.push(Product::new(players, start, data, energies));
+                playing.push(TradedInterval::new(players, start, data, energies)?);
             }
             next += 1;
         }
-        for product in &mut products {
-            if let Err(error) = product.advance(chain, players, &head).await {
+        for interval in &mut playing {
+            if let Err(error) = interval.advance(sender, players, &head).await {
                 wait = patience(wait, &error)?;
                 break;
             }
         }
-        for product in &mut products {
-            if let Some(report) = product.news(&head, grace)
+        for interval in &mut playing {
+            if let Some(report) = interval.news(&head, grace)
                 && events.send(Event::Interval(report)).await.is_err()
             {
                 return Ok(());
             }
         }
-        products.retain(|product| !product.is_settled());
+        playing.retain(|interval| !interval.is_settled());
     }
     info!("every interval is settled");
     Ok(())
 }
 
 /// How long to wait after an error that may pass: twice as long as before.
-fn patience(wait: Duration, error: &ChainError) -> Result<Duration, NeighbourhoodError> {
+fn patience(wait: Duration, error: &MarketError) -> Result<Duration, NeighbourhoodError> {
     let next = (wait * 2).min(LONGEST_WAIT);
     warn!(%error, again_in = ?next, "the chain does not do what was asked");
     Ok(next)

@@ -1,15 +1,7 @@
 //! Brings the households onto the chain: zone, participants, meters, permission, money. Each step first looks at what
 //! is there, so that a second run on the same chain finds its households and goes on.
 
-use crate::{
-    abi::{
-        IMetering, IPermissions, IRegistry, ISettlementToken, IVault, MARKET, METERING,
-        PERMISSIONS, REGISTRY, SETTLEMENT, SETTLEMENT_TOKEN, VAULT,
-    },
-    chain::{Call, Chain, ChainError},
-    config::Config,
-    household::Household,
-};
+use crate::{config::Config, household::Household};
 use alloy::{
     primitives::{Address, B256, U256, Uint, keccak256, uint},
     signers::{SignerSync, local::PrivateKeySigner},
@@ -17,13 +9,18 @@ use alloy::{
 };
 use std::time::Duration;
 use tracing::info;
+use wattline_market::{
+    Client, ContractCall, MarketError, Metering, Money, TransactionSender,
+    abi::{IPermissions, IRegistry, ISettlementToken, IVault},
+    predeploys::{MARKET, METERING, PERMISSIONS, REGISTRY, SETTLEMENT, SETTLEMENT_TOKEN, VAULT},
+};
 
 /// How long a step may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many accounts or meters go into one transaction.
 const PAGE: usize = 50;
-/// One unit of the settlement token, or of the chain's coin.
-const UNIT: U256 = uint!(1_000_000_000_000_000_000_U256);
+/// One unit of the chain's coin, in wei.
+const COIN: U256 = uint!(1_000_000_000_000_000_000_U256);
 /// What a household has in the vault at first, in units of the token, and what makes it pay in again.
 const HOUSEHOLD_MONEY: u64 = 1_000;
 const HOUSEHOLD_LOW: u64 = 250;
@@ -38,7 +35,7 @@ const TRANSACT: u64 = 1;
 pub enum SetupError {
     /// The chain.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(#[from] MarketError),
     /// The interval is too short to trade in.
     #[error("an interval must be at least 2 s long, got {0} s: blocks come every second")]
     IntervalTooShort(u32),
@@ -92,14 +89,15 @@ fn zone_settings(operator: Address, interval: u32) -> IRegistry::ZoneSettings {
 
 /// Makes sure that everything is there; returns the zone's rules.
 pub(crate) async fn set_up(
-    chain: &mut Chain,
+    sender: &mut TransactionSender,
     config: &Config,
     households: &[Household],
 ) -> Result<IRegistry::ZoneSettings, SetupError> {
     if config.interval_seconds < 2 {
         return Err(SetupError::IntervalTooShort(config.interval_seconds));
     }
-    chain
+    sender
+        .client()
         .check(&[
             SETTLEMENT_TOKEN,
             PERMISSIONS,
@@ -111,42 +109,38 @@ pub(crate) async fn set_up(
         ])
         .await?;
     let accounts: Vec<_> = households.iter().map(Household::account).collect();
-    permit(chain, config, &accounts).await?;
-    let settings = zone(chain, config).await?;
-    participants(chain, config, &accounts).await?;
-    meters(chain, config, households).await?;
-    coins(chain, config, &accounts).await?;
-    money(chain, config, households).await?;
+    permit(sender, config, &accounts).await?;
+    let settings = zone(sender, config).await?;
+    participants(sender, config, &accounts).await?;
+    meters(sender, config, households).await?;
+    coins(sender, config, &accounts).await?;
+    money(sender, config, households).await?;
     Ok(settings)
 }
 
-async fn zone(chain: &mut Chain, config: &Config) -> Result<IRegistry::ZoneSettings, SetupError> {
+async fn zone(
+    sender: &mut TransactionSender,
+    config: &Config,
+) -> Result<IRegistry::ZoneSettings, SetupError> {
     let zone = config.zone;
-    if !chain
-        .view(REGISTRY, &IRegistry::zonesCall {})
-        .await?
-        .contains(&zone)
-    {
+    if !sender.client().zones().await?.contains(&zone) {
         let settings = zone_settings(config.operator.address(), config.interval_seconds);
         let call = IRegistry::createZoneCall { zone, settings };
-        let call = Call::new(
+        let call = ContractCall::new(
             config.operator.address(),
             REGISTRY,
             &call,
             "creating the zone",
             1_000_000,
         );
-        chain.transact(&[call], PATIENCE).await?;
+        sender.transact(&[call], PATIENCE).await?;
         info!(
             zone,
             interval_seconds = config.interval_seconds,
             "zone created"
         );
     }
-    let settings = chain
-        .view(REGISTRY, &IRegistry::latestSettingsCall { zone })
-        .await?
-        .settings;
+    let settings = sender.client().latest_settings(zone).await?;
     if settings.intervalLength != config.interval_seconds {
         let (found, wanted) = (settings.intervalLength, config.interval_seconds);
         return Err(SetupError::IntervalLength {
@@ -160,14 +154,11 @@ async fn zone(chain: &mut Chain, config: &Config) -> Result<IRegistry::ZoneSetti
 
 /// On a permissioned chain the households may not transact until the operator says so; elsewhere this changes nothing.
 async fn permit(
-    chain: &mut Chain,
+    sender: &mut TransactionSender,
     config: &Config,
     accounts: &[Address],
 ) -> Result<(), SetupError> {
-    let call = IPermissions::flagsOfManyCall {
-        accounts: accounts.to_vec(),
-    };
-    let flags = chain.view(PERMISSIONS, &call).await?;
+    let flags = sender.client().permissions(accounts).await?;
     let missing: Vec<_> = accounts
         .iter()
         .zip(flags)
@@ -182,7 +173,7 @@ async fn permit(
                 flags: U256::from(TRANSACT),
             };
             let gas = 100_000 + 60_000 * page.len() as u64;
-            Call::new(
+            ContractCall::new(
                 config.operator.address(),
                 PERMISSIONS,
                 &call,
@@ -191,43 +182,26 @@ async fn permit(
             )
         })
         .collect();
-    Ok(chain.transact(&calls, PATIENCE).await?)
+    Ok(sender.transact(&calls, PATIENCE).await?)
 }
 
 async fn participants(
-    chain: &mut Chain,
+    sender: &mut TransactionSender,
     config: &Config,
     accounts: &[Address],
 ) -> Result<(), SetupError> {
     let zone = config.zone;
-    let mut registered = Vec::new();
-    loop {
-        let from = U256::from(registered.len());
-        let page = IRegistry::participantsCall {
-            zone,
-            from,
-            max: U256::from(1_000),
-        };
-        let page = chain.view(REGISTRY, &page).await?;
-        if page.is_empty() {
-            break;
-        }
-        registered.extend(page);
-    }
+    let mut registered = sender.client().participants(zone).await?;
     registered.sort();
     let missing: Vec<_> = accounts
         .iter()
         .copied()
         .filter(|account| registered.binary_search(account).is_err())
         .collect();
-    if let Some(first) = missing.first() {
-        let elsewhere = chain
-            .view(REGISTRY, &IRegistry::participantCall { account: *first })
-            .await?
-            .zone;
-        if elsewhere != 0 {
-            return Err(SetupError::OtherZone(zone));
-        }
+    if let Some(first) = missing.first()
+        && sender.client().zone_of(*first).await?.is_some()
+    {
+        return Err(SetupError::OtherZone(zone));
     }
     let calls: Vec<_> = missing
         .chunks(PAGE)
@@ -237,7 +211,7 @@ async fn participants(
                 accounts: page.to_vec(),
             };
             let gas = 100_000 + 120_000 * page.len() as u64;
-            Call::new(
+            ContractCall::new(
                 config.operator.address(),
                 REGISTRY,
                 &call,
@@ -246,7 +220,7 @@ async fn participants(
             )
         })
         .collect();
-    chain.transact(&calls, PATIENCE).await?;
+    sender.transact(&calls, PATIENCE).await?;
     info!(
         households = accounts.len(),
         new = missing.len(),
@@ -256,19 +230,17 @@ async fn participants(
 }
 
 async fn meters(
-    chain: &mut Chain,
+    sender: &mut TransactionSender,
     config: &Config,
     households: &[Household],
 ) -> Result<(), SetupError> {
-    let ids = households.iter().map(|household| household.meter).collect();
-    let records = chain
-        .view(REGISTRY, &IRegistry::meterRecordsCall { ids })
-        .await?;
+    let ids: Vec<_> = households.iter().map(|household| household.meter).collect();
+    let records = sender.client().meter_records(&ids).await?;
     let mut missing = Vec::new();
     for (household, record) in households.iter().zip(records) {
         if record.signer.is_zero() {
             missing.push(IRegistry::NewMeter {
-                id: household.meter,
+                id: household.meter.0,
                 owner: household.account(),
                 signer: household.meter_key.address(),
                 maxImportWh: Uint::from(household.max_import),
@@ -307,7 +279,7 @@ async fn meters(
                 meters: page.to_vec(),
             };
             let gas = 100_000 + 250_000 * page.len() as u64;
-            Call::new(
+            ContractCall::new(
                 config.operator.address(),
                 REGISTRY,
                 &call,
@@ -316,7 +288,7 @@ async fn meters(
             )
         })
         .collect();
-    chain.transact(&calls, PATIENCE).await?;
+    sender.transact(&calls, PATIENCE).await?;
     info!(
         meters = households.len(),
         new = missing.len(),
@@ -326,31 +298,35 @@ async fn meters(
 }
 
 /// Where gas costs money, everybody gets a coin to pay it with.
-async fn coins(chain: &mut Chain, config: &Config, accounts: &[Address]) -> Result<(), SetupError> {
-    if chain.head().await?.base_fee == 0 {
+async fn coins(
+    sender: &mut TransactionSender,
+    config: &Config,
+    accounts: &[Address],
+) -> Result<(), SetupError> {
+    if sender.client().head().await?.base_fee == 0 {
         return Ok(());
     }
-    let balances = chain.coins(accounts).await?;
+    let balances = sender.client().coins(accounts).await?;
     let poor = accounts
         .iter()
         .zip(balances)
-        .filter(|(_, coins)| *coins < UNIT / U256::from(10));
+        .filter(|(_, coins)| *coins < COIN / U256::from(10));
     let calls: Vec<_> = poor
-        .map(|(account, _)| Call {
+        .map(|(account, _)| ContractCall {
             what: "giving a household coins for gas",
             from: config.operator.address(),
             to: *account,
-            data: Default::default(),
-            value: UNIT,
+            input: Default::default(),
+            value: COIN,
             gas: 21_000,
         })
         .collect();
-    Ok(chain.transact(&calls, PATIENCE).await?)
+    Ok(sender.transact(&calls, PATIENCE).await?)
 }
 
 /// Everybody whose money in the vault runs low gets tokens from the bank and pays them in.
 async fn money(
-    chain: &mut Chain,
+    sender: &mut TransactionSender,
     config: &Config,
     households: &[Household],
 ) -> Result<(), SetupError> {
@@ -360,23 +336,17 @@ async fn money(
         .map(|h| (&h.trader, HOUSEHOLD_MONEY, HOUSEHOLD_LOW))
         .collect();
     payers.push((&config.operator, OPERATOR_MONEY, OPERATOR_LOW));
-    let accounts = payers.iter().map(|(key, ..)| key.address()).collect();
-    let balances = chain
-        .view(VAULT, &IVault::balancesOfCall { accounts })
-        .await?;
-    let low = |units: u64| UNIT * U256::from(units);
+    let accounts: Vec<_> = payers.iter().map(|(key, ..)| key.address()).collect();
+    let balances = sender.client().vault_balances(&accounts).await?;
     let poor: Vec<_> = payers
         .into_iter()
         .zip(balances)
-        .filter(|((_, _, least), balance)| balance.free < low(*least))
-        .map(|((key, units, _), _)| (key, UNIT * U256::from(units)))
+        .filter(|((_, _, least), balance)| balance.free < tokens(*least))
+        .map(|((key, units, _), _)| (key, tokens(units)))
         .collect();
 
     let mut mints = Vec::new();
-    for value in [
-        UNIT * U256::from(HOUSEHOLD_MONEY),
-        UNIT * U256::from(OPERATOR_MONEY),
-    ] {
+    for value in [tokens(HOUSEHOLD_MONEY), tokens(OPERATOR_MONEY)] {
         let to: Vec<_> = poor
             .iter()
             .filter(|(_, units)| *units == value)
@@ -388,7 +358,7 @@ async fn money(
                 value,
             };
             let gas = 100_000 + 60_000 * page.len() as u64;
-            mints.push(Call::new(
+            mints.push(ContractCall::new(
                 operator,
                 SETTLEMENT_TOKEN,
                 &call,
@@ -397,23 +367,14 @@ async fn money(
             ));
         }
     }
-    chain.transact(&mints, PATIENCE).await?;
+    sender.transact(&mints, PATIENCE).await?;
 
-    let domain = chain
-        .view(SETTLEMENT_TOKEN, &ISettlementToken::DOMAIN_SEPARATORCall {})
-        .await?;
+    let domain = sender.client().permit_domain().await?;
     let mut deposits = Vec::with_capacity(poor.len());
     for (key, value) in &poor {
-        let nonce = chain
-            .view(
-                SETTLEMENT_TOKEN,
-                &ISettlementToken::noncesCall {
-                    owner: key.address(),
-                },
-            )
-            .await?;
+        let nonce = sender.client().permit_nonce(key.address()).await?;
         let call = deposit(key, *value, nonce, domain)?;
-        deposits.push(Call::new(
+        deposits.push(ContractCall::new(
             key.address(),
             VAULT,
             &call,
@@ -421,9 +382,14 @@ async fn money(
             400_000,
         ));
     }
-    chain.transact(&deposits, PATIENCE).await?;
+    sender.transact(&deposits, PATIENCE).await?;
     info!(paid_in = poor.len(), "money is in the vault");
     Ok(())
+}
+
+/// Units of the settlement token, in base units.
+const fn tokens(units: u64) -> U256 {
+    Money::whole(units).0.into_raw()
 }
 
 /// A deposit with its ERC-2612 permit.
@@ -432,7 +398,7 @@ fn deposit(
     amount: U256,
     nonce: U256,
     domain: B256,
-) -> Result<IVault::depositWithPermitCall, ChainError> {
+) -> Result<IVault::depositWithPermitCall, MarketError> {
     let type_hash = keccak256(
         "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)",
     );
@@ -451,16 +417,16 @@ fn deposit(
 
 /// Meters' latest readings on the chain: the latest boundary among them, zero if there is none.
 pub(crate) async fn latest_reading(
-    chain: &Chain,
+    client: &Client,
     households: &[Household],
-) -> Result<u64, ChainError> {
-    let meters = households.iter().map(|household| household.meter).collect();
-    let latest = chain
-        .view(METERING, &IMetering::latestOfCall { meters })
-        .await?;
+) -> Result<u64, MarketError> {
+    let meters: Vec<_> = households.iter().map(|household| household.meter).collect();
+    let metering = Metering::new(client.clone(), METERING);
+    let latest = metering.latest(&meters).await?;
     Ok(latest
         .iter()
-        .map(|register| register.time)
+        .flatten()
+        .map(|reading| reading.time)
         .max()
         .unwrap_or_default())
 }

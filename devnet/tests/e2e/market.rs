@@ -1,7 +1,6 @@
 //! The `neighbourhood` and `meterd` programs on a real node that is killed while they trade.
 
 use alloy::{
-    primitives::{Address, U256, address},
     providers::{Provider, RootProvider},
     transports::http::reqwest::Url,
 };
@@ -14,20 +13,12 @@ use std::{
 };
 use tokio::process::{Child, Command};
 use wattline_devnet::{Report, dataset::Dataset};
+use wattline_market::{
+    MeterId, Product,
+    abi::{IMarket, IMetering},
+    predeploys::{MARKET, METERING},
+};
 
-mod abi {
-    alloy::sol!(
-        #[sol(rpc)]
-        "../contracts/src/interfaces/IMarket.sol"
-    );
-    alloy::sol!(
-        #[sol(rpc)]
-        "../contracts/src/interfaces/IMetering.sol"
-    );
-}
-
-const MARKET: Address = address!("E1EC000000000000000000000000000000000005");
-const METERING: Address = address!("E1EC000000000000000000000000000000000006");
 /// How long anything may take. Nothing takes that long unless something is broken.
 const DEADLINE: Duration = Duration::from_secs(150);
 const INTERVALS: usize = 4;
@@ -254,8 +245,8 @@ async fn trading_goes_on_when_the_node_comes_back_and_the_chain_is_continued() {
 async fn assert_report(stage: &Stage, report: &Report) {
     let data = Dataset::load(&stage.path("data")).expect("data");
     let provider = stage.provider();
-    let market = abi::IMarket::new(MARKET, &provider);
-    let metering = abi::IMetering::new(METERING, &provider);
+    let market = IMarket::new(MARKET, &provider);
+    let metering = IMetering::new(METERING, &provider);
     assert_eq!(report.intervals().len(), INTERVALS);
     for (index, interval) in report.intervals().iter().enumerate() {
         let energies = data.interval(index).expect("interval");
@@ -289,10 +280,10 @@ async fn assert_report(stage: &Stage, report: &Report) {
 
     // After the last interval every register is the sum of its data.
     let last = report.intervals().last().expect("interval");
-    let end = (last.product & U256::from(u64::MAX)).to::<u64>() + 4;
+    let end = Product::try_from(last.product).expect("product").start() + 4;
     for (place, meter) in data.meters().iter().enumerate() {
-        let id = alloy::primitives::B256::right_padding_from(meter.name.as_bytes());
-        let register = metering.register(id, end).call().await.expect("view");
+        let id = MeterId::from_name(&meter.name).expect("name");
+        let register = metering.register(id.0, end).call().await.expect("view");
         let sum = |energy: fn(&wattline_devnet::dataset::IntervalEnergy) -> u64| -> u64 {
             (0..INTERVALS)
                 .map(|index| energy(&data.interval(index).expect("interval")[place]))

@@ -13,7 +13,7 @@ use wattline_devnet::{
 };
 use wattline_market::predeploys::METERING;
 use wattline_oracle::{
-    Config as OracleConfig, Meter, MeterId, SourceConfig, Submission,
+    Config as OracleConfig, Meter, SourceConfig, Submission,
     source::{CsvInput, CsvReplay, ReplayPlan},
 };
 
@@ -140,7 +140,7 @@ impl Market {
         }
         let meters = ready.households.iter().map(|household| Meter {
             name: household.name.clone(),
-            id: MeterId(household.meter),
+            id: household.meter,
             key: household.meter_key.clone(),
         });
         let input = match &self.config.data {

@@ -1,18 +1,22 @@
-//! One product's life, as the households and the keeper live it: ordering, clearing, delivery, settlement.
+//! One delivery interval's life, as the households and the keeper live it: ordering, clearing, delivery, settlement.
 //!
 //! Every step looks at the chain and does what is missing there, so that a lost transaction, somebody else's help or a
 //! node that was away change nothing but the time it takes.
 
 use crate::{
-    abi::{IMarket, IMetering, IRegistry, ISettlement, MARKET, METERING, SETTLEMENT},
-    chain::{Call, Chain, ChainError, Head},
     dataset::IntervalEnergy,
-    household::{Household, Intent, PriceSpan, Side},
+    household::{Household, Intent, PriceSpan},
     report::IntervalReport,
 };
-use alloy::primitives::{Address, B256, U256, Uint};
+use alloy::primitives::{Address, U256};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
+use wattline_market::{
+    ChainHead, Client, ContractCall, InvalidProduct, MarketError, MeterId, Metering, Product, Side,
+    Ticks, TransactionSender,
+    abi::{IMarket, IRegistry, ISettlement},
+    predeploys::{MARKET, METERING, SETTLEMENT},
+};
 
 /// Blocks that a transaction is given before it is looked for.
 const PATIENCE: u64 = 3;
@@ -44,7 +48,7 @@ impl Players {
         self.households.iter().map(Household::account).collect()
     }
 
-    fn meters(&self) -> Vec<B256> {
+    fn meters(&self) -> Vec<MeterId> {
         self.households
             .iter()
             .map(|household| household.meter)
@@ -53,8 +57,8 @@ impl Players {
 
     const fn span(&self) -> PriceSpan {
         PriceSpan {
-            surplus: self.settings.surplusPrice,
-            shortage: self.settings.shortagePrice,
+            surplus: Ticks(self.settings.surplusPrice),
+            shortage: Ticks(self.settings.shortagePrice),
         }
     }
 }
@@ -70,10 +74,10 @@ enum Phase {
     Settled,
 }
 
-/// One product on its way.
+/// One delivery interval on its way.
 #[derive(Debug)]
-pub(crate) struct Product {
-    number: U256,
+pub(crate) struct TradedInterval {
+    product: Product,
     start: u64,
     end: u64,
     opens: u64,
@@ -87,23 +91,23 @@ pub(crate) struct Product {
     told_late: bool,
 }
 
-impl Product {
-    /// The product whose delivery starts at `start` on the chain and plays the given interval of the data.
+impl TradedInterval {
+    /// The interval whose delivery starts at `start` on the chain and plays the given interval of the data.
     pub(crate) fn new(
         players: &Players,
         start: u64,
         data: Timestamp,
         energies: &[IntervalEnergy],
-    ) -> Self {
-        let number = (U256::from(players.zone) << 64) | U256::from(start);
+    ) -> Result<Self, InvalidProduct> {
+        let product = Product::new(players.zone, start)?;
         let intents = players.households.iter().zip(energies);
         let intents = intents.map(|(household, energy)| {
             let net = i64::try_from(energy.import()).unwrap_or(i64::MAX)
                 - i64::try_from(energy.export()).unwrap_or(i64::MAX);
             household.intent(players.seed, data.as_second(), net, players.span())
         });
-        Self {
-            number,
+        Ok(Self {
+            product,
             start,
             end: start.saturating_add(players.settings.intervalLength.into()),
             opens: start.saturating_sub(players.settings.openLead.into()),
@@ -113,12 +117,12 @@ impl Product {
             attempts: 0,
             sent: None,
             report: IntervalReport {
-                product: number,
+                product: product.number(),
                 start: data,
                 ..IntervalReport::default()
             },
             told_late: false,
-        }
+        })
     }
 
     pub(crate) const fn is_settled(&self) -> bool {
@@ -126,7 +130,7 @@ impl Product {
     }
 
     /// What there is to tell: once when all is settled, and once before if that takes long.
-    pub(crate) fn news(&mut self, head: &Head, grace: u64) -> Option<IntervalReport> {
+    pub(crate) fn news(&mut self, head: &ChainHead, grace: u64) -> Option<IntervalReport> {
         if self.is_settled() {
             return Some(self.report.clone());
         }
@@ -141,10 +145,10 @@ impl Product {
     /// Does what is due at this head.
     pub(crate) async fn advance(
         &mut self,
-        chain: &mut Chain,
+        sender: &mut TransactionSender,
         players: &Players,
-        head: &Head,
-    ) -> Result<(), ChainError> {
+        head: &ChainHead,
+    ) -> Result<(), MarketError> {
         if self.phase == Phase::Ordering {
             if head.timestamp >= self.gate {
                 self.phase = Phase::Auction;
@@ -156,30 +160,30 @@ impl Product {
                     );
                 }
             } else if head.timestamp >= self.opens {
-                self.order(chain, players, head).await?;
+                self.order(sender, players, head).await?;
             }
         }
         if self.phase == Phase::Auction {
-            self.clear(chain, players, head).await?;
+            self.clear(sender, players, head).await?;
         }
         if self.phase == Phase::Delivery && head.timestamp >= self.end {
-            self.settle(chain, players, head).await?;
+            self.settle(sender, players, head).await?;
         }
         Ok(())
     }
 
     /// Whether what was sent may still be on its way.
-    fn is_waiting(&self, head: &Head) -> bool {
+    fn is_waiting(&self, head: &ChainHead) -> bool {
         self.sent
             .is_some_and(|sent| head.number < sent.saturating_add(PATIENCE))
     }
 
     async fn order(
         &mut self,
-        chain: &mut Chain,
+        sender: &mut TransactionSender,
         players: &Players,
-        head: &Head,
-    ) -> Result<(), ChainError> {
+        head: &ChainHead,
+    ) -> Result<(), MarketError> {
         if self.is_waiting(head) || self.attempts >= ORDER_ATTEMPTS {
             return Ok(());
         }
@@ -187,11 +191,8 @@ impl Product {
         let ordered = if self.attempts == 0 {
             vec![false; players.households.len()]
         } else {
-            let call = IMarket::accountInfosCall {
-                product: self.number,
-                accounts: players.accounts(),
-            };
-            let infos = chain.view(MARKET, &call).await?;
+            let (client, accounts) = (sender.client(), players.accounts());
+            let infos = client.account_infos(self.product, &accounts).await?;
             infos
                 .iter()
                 .map(|info| !info.orderCount.is_zero())
@@ -203,12 +204,12 @@ impl Product {
             let Some(intent) = intent else { continue };
             if !ordered {
                 let call = IMarket::submitCall {
-                    product: self.number,
-                    side: if intent.side == Side::Bid { 0 } else { 1 },
-                    price: intent.price,
-                    quantity: Uint::from(intent.quantity),
+                    product: self.product.into(),
+                    side: intent.side.into(),
+                    price: intent.price.0,
+                    quantity: intent.quantity.try_into()?,
                 };
-                calls.push(Call::new(
+                calls.push(ContractCall::new(
                     household.account(),
                     MARKET,
                     &call,
@@ -220,7 +221,7 @@ impl Product {
         if self.attempts > 0
             && let Some(first) = calls.first()
         {
-            let reason = chain.refusal(first).await;
+            let reason = sender.client().refusal(first).await;
             warn!(
                 start = self.start,
                 missing = calls.len(),
@@ -233,49 +234,48 @@ impl Product {
         } else {
             self.attempts + 1
         };
-        self.send(chain, &calls, head).await
+        self.send(sender, &calls, head).await
     }
 
     async fn clear(
         &mut self,
-        chain: &mut Chain,
+        sender: &mut TransactionSender,
         players: &Players,
-        head: &Head,
-    ) -> Result<(), ChainError> {
-        let info = chain
-            .view(
-                MARKET,
-                &IMarket::productInfoCall {
-                    product: self.number,
-                },
-            )
-            .await?;
+        head: &ChainHead,
+    ) -> Result<(), MarketError> {
+        let info = sender.client().product_info(self.product).await?;
         let orders = info.orderCount.saturating_to::<u64>();
         self.report.orders = orders;
         let settle = |from: u64| {
             let page = orders.saturating_sub(from).min(ORDERS_PAGE);
             let call = IMarket::settleOrdersCall {
-                product: self.number,
+                product: self.product.into(),
                 max: U256::from(ORDERS_PAGE),
             };
             let gas = SETTLE_GAS + SETTLE_GAS_PER_ORDER * page;
-            Call::new(players.keeper, MARKET, &call, "settling orders", gas)
+            ContractCall::new(players.keeper, MARKET, &call, "settling orders", gas)
         };
         let mut calls = Vec::new();
         match info.stage {
             IMarket::Stage::Settled => {
                 // The next phase begins only once this one's result is read: the node may go away in between.
-                self.read_auction(chain, &info).await?;
+                self.read_auction(sender.client(), &info).await?;
                 self.phase = Phase::Delivery;
                 self.sent = None;
                 return Ok(());
             }
             IMarket::Stage::Closed if !self.is_waiting(head) => {
                 let call = IMarket::clearCall {
-                    product: self.number,
+                    product: self.product.into(),
                 };
                 let gas = CLEAR_GAS + CLEAR_GAS_PER_ORDER * orders;
-                calls.push(Call::new(players.keeper, MARKET, &call, "clearing", gas));
+                calls.push(ContractCall::new(
+                    players.keeper,
+                    MARKET,
+                    &call,
+                    "clearing",
+                    gas,
+                ));
                 calls.extend(
                     (0..orders.div_ceil(ORDERS_PAGE)).map(|page| settle(page * ORDERS_PAGE)),
                 );
@@ -287,7 +287,7 @@ impl Product {
         }
         if self.sent.is_some() {
             let reason = match calls.first() {
-                Some(call) => chain.refusal(call).await,
+                Some(call) => sender.client().refusal(call).await,
                 None => None,
             };
             warn!(
@@ -295,30 +295,18 @@ impl Product {
                 reason, "the auction is not through; sending again"
             );
         }
-        self.send(chain, &calls, head).await
+        self.send(sender, &calls, head).await
     }
 
     async fn read_auction(
         &mut self,
-        chain: &Chain,
+        client: &Client,
         info: &IMarket::ProductInfo,
-    ) -> Result<(), ChainError> {
-        let words = chain
-            .view(
-                MARKET,
-                &IMarket::ordersCall {
-                    product: self.number,
-                },
-            )
-            .await?;
-        // Bits 239–232 of an order's word are its side, 199–160 its quantity; a cancelled one has none.
-        let sides = words
-            .iter()
-            .filter(|word| word.0[7..12] != [0; 5])
-            .map(|word| word.0[2]);
-        let (asks, bids): (Vec<_>, Vec<_>) = sides.partition(|side| *side != 0);
-        self.report.bids = bids.len() as u64;
-        self.report.asks = asks.len() as u64;
+    ) -> Result<(), MarketError> {
+        let orders = client.orders(self.product).await?;
+        let bids = orders.iter().filter(|order| order.side == Side::Bid);
+        self.report.bids = bids.count() as u64;
+        self.report.asks = orders.len() as u64 - self.report.bids;
         self.report.price_ticks = info.clearing.price;
         self.report.volume_wh = info.clearing.volume;
         debug!(
@@ -332,20 +320,17 @@ impl Product {
 
     async fn settle(
         &mut self,
-        chain: &mut Chain,
+        sender: &mut TransactionSender,
         players: &Players,
-        head: &Head,
-    ) -> Result<(), ChainError> {
+        head: &ChainHead,
+    ) -> Result<(), MarketError> {
         // A product that nobody reads for long is looked at now and then only.
         if self.told_late && head.number % 8 != self.start % 8 {
             return Ok(());
         }
         let accounts = players.accounts();
-        let call = ISettlement::statusesCall {
-            product: self.number,
-            accounts: accounts.clone(),
-        };
-        let statuses = chain.view(SETTLEMENT, &call).await?;
+        let client = sender.client();
+        let statuses = client.delivery_statuses(self.product, &accounts).await?;
         let with = |wanted: ISettlement::Status| {
             let found = accounts
                 .iter()
@@ -353,17 +338,19 @@ impl Product {
                 .filter(move |(_, status)| **status == wanted);
             found.map(|(account, _)| *account).collect::<Vec<_>>()
         };
-        let call = IMetering::registersAtCall {
-            meters: players.meters(),
-            time: self.end,
-        };
-        let registers = chain.view(METERING, &call).await?;
-        self.report.readings = registers.iter().filter(|register| register.known).count() as u64;
+        let metering = Metering::new(client.clone(), METERING);
+        let boundary: Vec<_> = players
+            .meters()
+            .into_iter()
+            .map(|meter| (self.end, meter))
+            .collect();
+        let registers = metering.registers(&boundary).await?;
+        self.report.readings = registers.iter().flatten().count() as u64;
         if statuses
             .iter()
             .all(|status| *status == ISettlement::Status::Done)
         {
-            self.read_delivery(chain, players).await?;
+            self.read_delivery(&metering, players).await?;
             self.report.settled = true;
             self.phase = Phase::Settled;
             info!(start = self.start, data = %self.report.start, volume = self.report.volume_wh, "delivery settled");
@@ -385,17 +372,17 @@ impl Product {
             .chunks(ACCOUNTS_PAGE)
             .map(|page| {
                 let call = ISettlement::settleCall {
-                    product: self.number,
+                    product: self.product.into(),
                     accounts: page.to_vec(),
                 };
                 let gas = SETTLE_GAS + DELIVER_GAS_PER_ACCOUNT * page.len() as u64;
-                Call::new(players.keeper, SETTLEMENT, &call, "settling delivery", gas)
+                ContractCall::new(players.keeper, SETTLEMENT, &call, "settling delivery", gas)
             })
             .collect();
         if self.sent.is_some()
             && let Some(first) = calls.first()
         {
-            let reason = chain.refusal(first).await;
+            let reason = sender.client().refusal(first).await;
             debug!(
                 start = self.start,
                 left = ready.len(),
@@ -403,22 +390,21 @@ impl Product {
                 "settling the rest of the delivery"
             );
         }
-        self.send(chain, &calls, head).await
+        self.send(sender, &calls, head).await
     }
 
     /// What was metered, against what was contracted.
-    async fn read_delivery(&mut self, chain: &Chain, players: &Players) -> Result<(), ChainError> {
-        let call = IMetering::energiesCall {
-            meters: players.meters(),
-            start: self.start,
-            end: self.end,
-        };
-        let energies = chain.view(METERING, &call).await?;
-        let call = IMarket::accountInfosCall {
-            product: self.number,
-            accounts: players.accounts(),
-        };
-        let infos = chain.view(MARKET, &call).await?;
+    async fn read_delivery(
+        &mut self,
+        metering: &Metering,
+        players: &Players,
+    ) -> Result<(), MarketError> {
+        let meters = players.meters();
+        let energies = metering.energies(&meters, self.start, self.end).await?;
+        let infos = metering.client();
+        let infos = infos
+            .account_infos(self.product, &players.accounts())
+            .await?;
         let (mut import, mut export, mut imbalance) = (0u64, 0u64, 0u64);
         for (energy, info) in energies.iter().zip(&infos) {
             import = import.saturating_add(energy.importWh);
@@ -436,15 +422,15 @@ impl Product {
 
     async fn send(
         &mut self,
-        chain: &mut Chain,
-        calls: &[Call],
-        head: &Head,
-    ) -> Result<(), ChainError> {
+        sender: &mut TransactionSender,
+        calls: &[ContractCall],
+        head: &ChainHead,
+    ) -> Result<(), MarketError> {
         if calls.is_empty() {
             return Ok(());
         }
         self.sent = Some(head.number);
-        let answers = chain.send(calls, head).await?;
+        let answers = sender.submit(calls, head).await?;
         let refused: Vec<_> = answers
             .iter()
             .filter_map(|answer| answer.as_ref().err())
