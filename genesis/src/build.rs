@@ -6,6 +6,7 @@ use alloy_primitives::U256;
 use serde_json::json;
 use thiserror::Error;
 use wattline_chainspec::{ChainSpec, ChainSpecError, DEFAULT_AUCTION, genesis_extra_data};
+use wattline_market::predeploys::PERMISSIONS;
 
 use crate::{
     artifacts::{ArtifactError, Artifacts},
@@ -104,7 +105,7 @@ fn chain_config(config: &Config) -> ChainConfig {
         ..Default::default()
     };
     let rules = if config.permissioned {
-        json!({ "permissions": predeploys::PERMISSIONS })
+        json!({ "permissions": PERMISSIONS })
     } else {
         json!({})
     };

@@ -4,7 +4,7 @@
 mod artifacts;
 mod build;
 mod config;
-pub mod predeploys;
+mod predeploys;
 mod world;
 
 pub use artifacts::{ArtifactError, Artifacts};

@@ -4,12 +4,10 @@
 //! Solidity contract `Genesis`, for the contracts' own tests and for this builder.
 
 use alloy_primitives::{Address, B256, U256, address, b256};
-use alloy_sol_types::{SolValue, sol};
+use alloy_sol_types::SolValue;
+use wattline_market::abi::Genesis as Script;
 
 use crate::{artifacts::Artifacts, build::BuildError, config::Config, world::World};
-
-/// The Permissions contract, which a permissioned chain's rules read.
-pub const PERMISSIONS: Address = address!("0xE1EC000000000000000000000000000000000002");
 
 /// Where a proxy keeps its implementation (ERC-1967).
 const IMPLEMENTATION_SLOT: B256 =
@@ -17,69 +15,12 @@ const IMPLEMENTATION_SLOT: B256 =
 /// Creates the implementations; no trace of it remains.
 const DEPLOYER: Address = address!("0xE1EC00000000000000000000000000000000ffff");
 
-sol! {
-    struct ZoneSettings {
-        address operator;
-        uint32 intervalLength;
-        uint32 gateLead;
-        uint32 openLead;
-        int32 minPrice;
-        int32 maxPrice;
-        int32 shortagePrice;
-        int32 surplusPrice;
-        uint32 gridFee;
-        uint32 collateralRate;
-        uint24 reportingDeadline;
-    }
-
-    interface IGenesis {
-        struct Zone {
-            uint64 id;
-            ZoneSettings settings;
-        }
-
-        struct Funding {
-            address[] accounts;
-            uint256 amount;
-        }
-
-        struct Config {
-            address admin;
-            address bank;
-            address registrar;
-            address[] permissionOperators;
-            address[] transactors;
-            address[] deployers;
-            string tokenName;
-            string tokenSymbol;
-            uint256 maxOrders;
-            Zone[] zones;
-            Funding[] funding;
-        }
-
-        struct Placement {
-            address proxy;
-            string artifact;
-        }
-
-        struct Call {
-            address from;
-            address to;
-            bytes data;
-        }
-
-        function proxyCode() external pure returns (bytes memory);
-        function placements() external pure returns (Placement[] memory);
-        function calls(Config calldata config) external pure returns (Call[] memory);
-    }
-}
-
 /// Puts the contracts into `world` and sets them up.
 ///
 /// # Errors
 ///
 /// [`BuildError`] when an artifact is missing or a step of the set-up fails.
-pub fn deploy(
+pub(crate) fn deploy(
     world: &mut World,
     artifacts: &Artifacts,
     config: &Config,
@@ -88,16 +29,16 @@ pub fn deploy(
     // A world of its own, so that the script leaves nothing in the chain.
     let mut scratch = World::new(config.chain_id, config.timestamp);
     let script = scratch.create("Genesis", DEPLOYER, artifacts.creation_code("Genesis")?)?;
-    let proxy = scratch.ask(script, &IGenesis::proxyCodeCall {})?;
-    let placements = scratch.ask(script, &IGenesis::placementsCall {})?;
+    let proxy = scratch.ask(script, &Script::proxyCodeCall {})?;
+    let placements = scratch.ask(script, &Script::placementsCall {})?;
     let calls = scratch.ask(
         script,
-        &IGenesis::callsCall {
+        &Script::callsCall {
             config: script_config(config),
         },
     )?;
 
-    for IGenesis::Placement {
+    for Script::Placement {
         proxy: at,
         artifact,
     } in placements
@@ -114,7 +55,7 @@ pub fn deploy(
             implementation.into_word().into(),
         );
     }
-    for IGenesis::Call { from, to, data } in calls {
+    for Script::Call { from, to, data } in calls {
         world.call(from, to, data)?;
         // Whoever takes part in the set-up starts the chain with nonce zero, like everybody else.
         world.reset_nonce(from);
@@ -123,17 +64,17 @@ pub fn deploy(
     Ok(())
 }
 
-fn script_config(config: &Config) -> IGenesis::Config {
+fn script_config(config: &Config) -> Script::Config {
     let permitted = config.accounts.iter().filter(|account| account.permitted);
     let funding = config
         .accounts
         .iter()
         .filter(|account| !account.tokens.is_zero())
-        .map(|account| IGenesis::Funding {
+        .map(|account| Script::Funding {
             accounts: vec![account.address],
             amount: account.tokens,
         });
-    IGenesis::Config {
+    Script::Config {
         admin: config.roles.admin,
         bank: config.roles.bank,
         registrar: config.roles.registrar,

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{U256, address};
-use wattline_chainspec::ChainSpec;
-use wattline_genesis::{Artifacts, BuildError, Config, build, predeploys, to_json};
+use wattline_chainspec::{ChainSpec, DEFAULT_AUCTION};
+use wattline_genesis::{Artifacts, BuildError, Config, build, to_json};
+use wattline_market::predeploys::{BATCH_AUCTION, PERMISSIONS};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -55,8 +56,13 @@ fn the_committed_chains_are_what_the_readme_says() -> eyre::Result<()> {
     let devnet = ChainSpec::from_json(&devnet)?;
     assert_eq!(devnet.chain_id(), 57836);
     assert_eq!(devnet.genesis_signers().len(), 4);
-    assert_eq!(devnet.permissions(), Some(predeploys::PERMISSIONS));
+    assert_eq!(devnet.permissions(), Some(PERMISSIONS));
     Ok(())
+}
+
+#[test]
+fn the_auction_is_where_clients_look_for_it() {
+    assert_eq!(DEFAULT_AUCTION, BATCH_AUCTION);
 }
 
 #[test]
