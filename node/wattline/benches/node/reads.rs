@@ -4,26 +4,27 @@
 use std::time::{Duration, Instant};
 
 use alloy::{
-    primitives::{Address, U256, address, hex},
-    sol,
+    primitives::{Address, hex},
     sol_types::SolCall,
 };
 use bytes::Bytes;
 use eyre::{bail, eyre};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use wattline_market::{
+    Product,
+    abi::{IMarket, IRegistry, ISettlementToken, IVault},
+    predeploys::{MARKET, REGISTRY, SETTLEMENT_TOKEN, VAULT},
+};
 
 use crate::{
     connection::{self, Connection, quantity},
     load,
     peer::Peer,
-    senders::{Senders, TOKEN},
+    senders::Senders,
 };
 
 const CONNECTIONS: usize = 16;
-const MARKET: Address = address!("0xE1EC000000000000000000000000000000000005");
-const REGISTRY: Address = address!("0xE1EC000000000000000000000000000000000003");
-const VAULT: Address = address!("0xE1EC000000000000000000000000000000000004");
 /// Transactions in the block that is read.
 const IN_BLOCK: usize = 200;
 /// Turns of each peer.
@@ -31,14 +32,6 @@ const TURNS: u32 = 5;
 
 /// What is read, and the requests that read it.
 type Work = Vec<(&'static str, Vec<(&'static str, Value)>)>;
-
-sol! {
-    function balanceOf(address account) external view;
-    function orderCount(uint256 product) external view;
-    function accountInfo(uint256 product, address account) external view;
-    function zones() external view;
-    function participant(address account) external view;
-}
 
 /// Requests per second of each peer, by what is read.
 pub(crate) async fn all(
@@ -80,7 +73,7 @@ async fn prepare(peer: &Peer, senders: &mut Senders) -> eyre::Result<Work> {
     let block = full_block(peer, senders).await?;
     let account = senders.addresses()[0];
     let mut calls = Vec::new();
-    for (to, data) in views(account) {
+    for (to, data) in views(account)? {
         let call = json!([{"to": to, "data": hex::encode_prefixed(data)}, "latest"]);
         calls.push(("eth_call", call));
     }
@@ -89,7 +82,7 @@ async fn prepare(peer: &Peer, senders: &mut Senders) -> eyre::Result<Work> {
         .iter()
         .map(|address| ("eth_getBalance", json!([address, "latest"])));
     let block = format!("{block:#x}");
-    let logs = json!([{"fromBlock": block, "toBlock": block, "address": TOKEN}]);
+    let logs = json!([{"fromBlock": block, "toBlock": block, "address": SETTLEMENT_TOKEN}]);
     Ok(vec![
         ("eth_call, views of the market", calls),
         ("eth_getBalance", balances.collect()),
@@ -102,16 +95,25 @@ async fn prepare(peer: &Peer, senders: &mut Senders) -> eyre::Result<Work> {
 }
 
 /// Views that both peers answer: none needs the precompile, which anvil has not.
-fn views(account: Address) -> Vec<(Address, Vec<u8>)> {
-    let product = U256::from(1_u128 << 64 | 1_800_000_000);
-    vec![
-        (TOKEN, balanceOfCall { account }.abi_encode()),
-        (VAULT, balanceOfCall { account }.abi_encode()),
-        (MARKET, orderCountCall { product }.abi_encode()),
-        (MARKET, accountInfoCall { product, account }.abi_encode()),
-        (REGISTRY, zonesCall {}.abi_encode()),
-        (REGISTRY, participantCall { account }.abi_encode()),
-    ]
+fn views(account: Address) -> eyre::Result<Vec<(Address, Vec<u8>)>> {
+    let product = Product::new(1, 1_800_000_000)?.number();
+    Ok(vec![
+        (
+            SETTLEMENT_TOKEN,
+            ISettlementToken::balanceOfCall { account }.abi_encode(),
+        ),
+        (VAULT, IVault::balanceOfCall { account }.abi_encode()),
+        (MARKET, IMarket::orderCountCall { product }.abi_encode()),
+        (
+            MARKET,
+            IMarket::accountInfoCall { product, account }.abi_encode(),
+        ),
+        (REGISTRY, IRegistry::zonesCall {}.abi_encode()),
+        (
+            REGISTRY,
+            IRegistry::participantCall { account }.abi_encode(),
+        ),
+    ])
 }
 
 /// Sends ERC-20 transfers until one block holds all of one batch, and returns that block.

@@ -3,22 +3,15 @@
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::eip2718::Encodable2718,
-    primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256},
+    primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
     signers::{SignerSync, local::PrivateKeySigner},
-    sol,
     sol_types::SolCall,
 };
 use rayon::prelude::*;
+use wattline_market::{abi::ISettlementToken, predeploys::SETTLEMENT_TOKEN};
 
 use crate::peer::CHAIN_ID;
 
-sol! {
-    function transfer(address to, uint256 value) external returns (bool);
-    function mintMany(address[] accounts, uint256 value) external;
-}
-
-/// The market's currency, in the genesis state of both peers.
-pub(crate) const TOKEN: Address = address!("0xE1EC000000000000000000000000000000000001");
 /// The fee per gas that every transaction offers, in wei.
 const FEE: u128 = 1_000_000_000;
 
@@ -65,13 +58,13 @@ impl Senders {
     /// `count` transfers of one base unit of the market's currency.
     pub(crate) fn token_transfers(&mut self, count: usize) -> Vec<Bytes> {
         self.sign(count, |index| {
-            let call = transferCall {
+            let call = ISettlementToken::transferCall {
                 to: recipient(index),
                 value: U256::ONE,
             };
             TxEip1559 {
                 gas_limit: 80_000,
-                to: TxKind::Call(TOKEN),
+                to: TxKind::Call(SETTLEMENT_TOKEN),
                 input: call.abi_encode().into(),
                 ..transaction()
             }
@@ -113,13 +106,13 @@ fn transaction() -> TxEip1559 {
 
 /// Gives every account a million base units; signed by the bank.
 pub(crate) fn mint(bank: &PrivateKeySigner, accounts: Vec<Address>) -> Bytes {
-    let call = mintManyCall {
-        accounts,
+    let call = ISettlementToken::mintManyCall {
+        to: accounts,
         value: U256::from(1_000_000),
     };
     let transaction = TxEip1559 {
         gas_limit: 5_000_000,
-        to: TxKind::Call(TOKEN),
+        to: TxKind::Call(SETTLEMENT_TOKEN),
         input: call.abi_encode().into(),
         ..transaction()
     };

@@ -3,13 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-use crate::common::{
-    CHAIN_ID, RunningNode,
-    abi::{self, IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault},
-    dev_key,
-    replays::check_replays,
-    wait_for_block,
-};
+use crate::common::{CHAIN_ID, RunningNode, dev_key, replays::check_replays, wait_for_block};
 use alloy::{
     consensus::BlockHeader,
     eips::BlockId,
@@ -23,6 +17,11 @@ use alloy::{
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
 use wattline_devnet::{Household, OPERATOR_INDEX, dataset::Dataset, development_key};
+use wattline_market::{
+    Money, Product, Ticks, WattHours,
+    abi::{IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault},
+    predeploys::{MARKET, METERING, REGISTRY, SETTLEMENT, SETTLEMENT_TOKEN, VAULT},
+};
 use wattline_precompiles::{
     matching,
     order::{Order, Side},
@@ -32,8 +31,6 @@ const FROM: &str = "2016-06-07T11:00:00Z";
 const INTERVALS: usize = 8;
 const INTERVAL_SECONDS: &str = "6";
 const HOUSEHOLDS: usize = 93;
-/// Base units per tick and Wh.
-const MONEY: u64 = 10_000_000_000;
 
 /// What the checks look at: the chain from outside, and what it should show.
 struct Village {
@@ -42,7 +39,7 @@ struct Village {
     /// Index of the first traded quarter hour in the data set.
     first: usize,
     /// The products in order of delivery.
-    products: Vec<U256>,
+    products: Vec<Product>,
     zone: u64,
     accounts: Vec<Address>,
     settings: IRegistry::ZoneSettings,
@@ -128,16 +125,17 @@ impl Village {
                 Ok(interval["product"]
                     .as_str()
                     .ok_or_eyre("no product")?
-                    .parse()?)
+                    .parse::<U256>()?
+                    .try_into()?)
             })
-            .collect::<eyre::Result<Vec<U256>>>()?;
-        let zone = (*products.first().ok_or_eyre("no products")? >> 64_usize).to::<u64>();
-        let registry = IRegistry::new(abi::REGISTRY, &provider);
+            .collect::<eyre::Result<Vec<Product>>>()?;
+        let zone = products.first().ok_or_eyre("no products")?.zone();
+        let registry = IRegistry::new(REGISTRY, &provider);
         let accounts = registry
             .participants(zone, U256::ZERO, U256::from(1_000))
             .call()
             .await?;
-        let start = start_of(products[0]);
+        let start = products[0].start();
         let settings = registry.settingsAt(zone, start).call().await?;
         let dataset = Dataset::village()?;
         let first = dataset.index_of(FROM.parse()?)?;
@@ -153,7 +151,7 @@ impl Village {
     }
 
     fn start(&self, index: usize) -> u64 {
-        start_of(self.products[index])
+        self.products[index].start()
     }
 
     fn end(&self, index: usize) -> u64 {
@@ -221,9 +219,9 @@ impl Village {
     /// Price, marginal levels and every fill are those of the matching core on the words that lie
     /// in the contract's storage; positions sum to zero.
     async fn check_auction(&self, index: usize) -> eyre::Result<()> {
-        let product = self.products[index];
-        let market = IMarket::new(abi::MARKET, &self.provider);
-        let words = stored_orders(&self.provider, product).await?;
+        let market = IMarket::new(MARKET, &self.provider);
+        let words = stored_orders(&self.provider, self.products[index]).await?;
+        let product = self.products[index].number();
         assert_eq!(market.orders(product).call().await?, words);
 
         let (clearing, fills) = matching::fills(&words)?;
@@ -253,7 +251,7 @@ impl Village {
     async fn check_metering(&self, index: usize) -> eyre::Result<()> {
         let data = self.data(index)?;
         assert_eq!(data.len(), HOUSEHOLDS);
-        let metering = IMetering::new(abi::METERING, &self.provider);
+        let metering = IMetering::new(METERING, &self.provider);
         let ids: Vec<_> = data.keys().copied().collect();
         let energies = metering
             .energies(ids, self.start(index), self.end(index))
@@ -272,13 +270,13 @@ impl Village {
 
     /// Contracted plus imbalance is metered, for every participant, and costs what the zone says.
     async fn check_delivery(&self, index: usize) -> eyre::Result<()> {
-        let product = self.products[index];
+        let product = self.products[index].number();
         let data = self.data(index)?;
-        let registry = IRegistry::new(abi::REGISTRY, &self.provider);
-        let market = IMarket::new(abi::MARKET, &self.provider);
+        let registry = IRegistry::new(REGISTRY, &self.provider);
+        let market = IMarket::new(MARKET, &self.provider);
 
         let filter = Filter::new()
-            .address(abi::SETTLEMENT)
+            .address(SETTLEMENT)
             .event_signature(ISettlement::DeliverySettled::SIGNATURE_HASH)
             .topic1(B256::from(product))
             .from_block(0);
@@ -308,10 +306,10 @@ impl Village {
             } else {
                 self.settings.shortagePrice
             };
-            let cost = imbalance * I256::try_from(ticks)? * signed(MONEY);
+            let cost = worth(Ticks(ticks), imbalance)?;
             assert_eq!(event.imbalanceCost, cost, "account {account}");
             let bought = position.max(I256::ZERO) + imbalance.max(I256::ZERO);
-            let fee = bought * I256::try_from(self.settings.gridFee)? * signed(MONEY);
+            let fee = worth(Ticks(i32::try_from(self.settings.gridFee)?), bought)?;
             assert_eq!(I256::from_raw(event.gridFee), fee, "account {account}");
         }
         Ok(())
@@ -319,7 +317,7 @@ impl Village {
 
     /// Each register grew by the data's sums, boundary by boundary.
     async fn check_registers(&self) -> eyre::Result<()> {
-        let metering = IMetering::new(abi::METERING, &self.provider);
+        let metering = IMetering::new(METERING, &self.provider);
         let ids: Vec<_> = self.data(0)?.into_keys().collect();
         let mut expected: Vec<(u64, u64)> = vec![(0, 0); ids.len()];
         for index in 0..=INTERVALS {
@@ -342,12 +340,12 @@ impl Village {
 
     /// No money appeared or disappeared since trading began, and the vault's books balance.
     async fn check_money(&self) -> eyre::Result<()> {
-        let token = ISettlementToken::new(abi::SETTLEMENT_TOKEN, &self.provider);
-        let vault = IVault::new(abi::VAULT, &self.provider);
+        let token = ISettlementToken::new(SETTLEMENT_TOKEN, &self.provider);
+        let vault = IVault::new(VAULT, &self.provider);
         let supply = token.totalSupply().call().await?;
 
         let first_order = Filter::new()
-            .address(abi::MARKET)
+            .address(MARKET)
             .event_signature(IMarket::OrderSubmitted::SIGNATURE_HASH)
             .from_block(0);
         let orders = self.provider.get_logs(&first_order).await?;
@@ -364,7 +362,7 @@ impl Village {
         assert_eq!(supply, then, "the supply changed since block {began}");
 
         let transfers = Filter::new()
-            .address(abi::SETTLEMENT_TOKEN)
+            .address(SETTLEMENT_TOKEN)
             .event_signature(ISettlementToken::Transfer::SIGNATURE_HASH)
             .from_block(0);
         let mut holders: Vec<Address> = (0..10).map(|index| dev_key(index).address()).collect();
@@ -393,7 +391,7 @@ impl Village {
                 .all(|balance| balance.locked.is_zero() || !balance.debt.is_zero())
         );
         assert_eq!(vault.clearingBalance().call().await?, I256::ZERO);
-        let deposited = token.balanceOf(abi::VAULT).call().await?;
+        let deposited = token.balanceOf(VAULT).call().await?;
         assert_eq!(
             booked,
             I256::from_raw(deposited),
@@ -405,9 +403,10 @@ impl Village {
     /// The orders of the first product again, for a coming one, each signed and sent by `cast` as
     /// a wallet would: the same orders give the same price and fills.
     async fn trade_again_with_cast(&self, url: &str) -> eyre::Result<()> {
-        let market = IMarket::new(abi::MARKET, &self.provider);
+        let market = IMarket::new(MARKET, &self.provider);
         let keys = household_keys(&self.dataset)?;
-        let product = self.open_product(url).await?;
+        let opened = self.open_product(url).await?;
+        let product = opened.number();
 
         let words = stored_orders(&self.provider, self.products[0]).await?;
         for word in &words {
@@ -426,7 +425,7 @@ impl Village {
                 .to_string();
             let raw = cast(&[
                 "mktx",
-                &abi::MARKET.to_string(),
+                &MARKET.to_string(),
                 "submit(uint256,uint8,int32,uint40)(uint256)",
                 &product.to_string(),
                 side,
@@ -452,10 +451,10 @@ impl Village {
 
         let info = market.productInfo(product).call().await?;
         wait_for_time(&self.provider, info.gateClosesAt).await?;
-        let mut submitted = stored_orders(&self.provider, product).await?;
+        let mut submitted = stored_orders(&self.provider, opened).await?;
         let clear = cast(&[
             "send",
-            &abi::MARKET.to_string(),
+            &MARKET.to_string(),
             "clear(uint256)",
             &product.to_string(),
             "--private-key",
@@ -468,7 +467,7 @@ impl Village {
         let (clearing, fills) = matching::fills(&submitted)?;
         let on_chain = market.clearing(product).call().await?;
         assert_same_clearing(&on_chain, &clearing);
-        let first = market.clearing(self.products[0]).call().await?;
+        let first = market.clearing(self.products[0].number()).call().await?;
         assert!(on_chain == first, "the same orders, another result");
         let fills: Vec<U256> = fills.into_iter().map(U256::from).collect();
         assert_eq!(market.fillsOf(product).call().await?, fills);
@@ -481,11 +480,11 @@ impl Village {
 
     /// Gives the zone a longer order book, from a product on that is far enough away to be signed
     /// for, and returns that product once its book is open.
-    async fn open_product(&self, url: &str) -> eyre::Result<U256> {
+    async fn open_product(&self, url: &str) -> eyre::Result<Product> {
         // Time for the change to be mined, and then for orders to be signed and sent.
         const BEFORE_OPENING: u64 = 8;
         const OPEN: u64 = 90;
-        let registry = IRegistry::new(abi::REGISTRY, &self.provider);
+        let registry = IRegistry::new(REGISTRY, &self.provider);
         let head = self
             .provider
             .get_block(BlockId::latest())
@@ -503,7 +502,7 @@ impl Village {
         };
         let sent = cast(&[
             "send",
-            &abi::REGISTRY.to_string(),
+            &REGISTRY.to_string(),
             &alloy::primitives::hex::encode_prefixed(data.abi_encode()),
             "--private-key",
             &dev_key(0).to_bytes().to_string(),
@@ -511,9 +510,9 @@ impl Village {
             url,
         ])?;
         assert!(sent.contains("1 (success)"), "{sent}");
-        let product = U256::from(self.zone) << 64_usize | U256::from(start);
-        let info = IMarket::new(abi::MARKET, &self.provider)
-            .productInfo(product)
+        let product = Product::new(self.zone, start)?;
+        let info = IMarket::new(MARKET, &self.provider)
+            .productInfo(product.number())
             .call()
             .await?;
         wait_for_time(&self.provider, info.opensAt).await?;
@@ -530,8 +529,10 @@ fn household_keys(dataset: &Dataset) -> eyre::Result<BTreeMap<Address, PrivateKe
         .collect())
 }
 
-fn start_of(product: U256) -> u64 {
-    (product & U256::from(u64::MAX)).to()
+/// What so much energy costs at a price; negative energy is sold.
+fn worth(price: Ticks, energy: I256) -> eyre::Result<I256> {
+    let Money(money) = price.value(WattHours(energy.unsigned_abs().try_into()?));
+    Ok(if energy.is_negative() { -money } else { money })
 }
 
 fn signed(value: u64) -> I256 {
@@ -539,14 +540,15 @@ fn signed(value: u64) -> I256 {
 }
 
 /// A product's order words, slot by slot from the contract's storage.
-async fn stored_orders(provider: &DynProvider, product: U256) -> eyre::Result<Vec<B256>> {
-    let market = IMarket::new(abi::MARKET, provider);
+async fn stored_orders(provider: &DynProvider, product: Product) -> eyre::Result<Vec<B256>> {
+    let product = product.number();
+    let market = IMarket::new(MARKET, provider);
     let count: u64 = market.orderCount(product).call().await?.to();
     let first = U256::from_be_bytes(market.ordersSlot(product).call().await?.0);
     let mut words = Vec::new();
     for index in 0..count {
         let slot = first.wrapping_add(U256::from(index));
-        words.push(provider.get_storage_at(abi::MARKET, slot).await?.into());
+        words.push(provider.get_storage_at(MARKET, slot).await?.into());
     }
     Ok(words)
 }

@@ -1,7 +1,6 @@
 //! Starts the real binary and talks to it as its users do.
 #![allow(missing_docs, unreachable_pub)]
 
-pub mod abi;
 pub mod replays;
 
 use std::{

@@ -12,13 +12,10 @@ use alloy::{
 };
 use eyre::{OptionExt, eyre};
 use futures::StreamExt;
+use wattline_market::{abi::ISettlementToken, predeploys::SETTLEMENT_TOKEN};
 
 use super::forge::{self, Tariff};
-use crate::common::{
-    CHAIN_ID, PATIENCE, RunningNode,
-    abi::{ISettlementToken, SETTLEMENT_TOKEN},
-    dev_key,
-};
+use crate::common::{CHAIN_ID, PATIENCE, RunningNode, dev_key};
 
 /// Takes the next item of a subscription.
 async fn next<T>(stream: &mut (impl StreamExt<Item = T> + Unpin)) -> eyre::Result<T> {

@@ -10,13 +10,10 @@ use alloy::{
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use eyre::{OptionExt, bail, ensure};
 use serde_json::{Value, json};
+use wattline_market::{abi::ISettlementToken, predeploys::SETTLEMENT_TOKEN};
 
 use super::process::{fail, foundry, succeed};
-use crate::common::{
-    CHAIN_ID, RunningNode,
-    abi::{ISettlementToken, SETTLEMENT_TOKEN},
-    dev_key,
-};
+use crate::common::{CHAIN_ID, RunningNode, dev_key};
 
 /// A user with `ETH_RPC_URL` set.
 struct Shell<'a> {
