@@ -9,7 +9,7 @@ import {IVault} from "./interfaces/IVault.sol";
 import {Fill} from "./libraries/Fill.sol";
 import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
-import {ASK, BID, Order, packOrder} from "./types/Order.sol";
+import {ASK, BID, EMPTY, Order, packOrder} from "./types/Order.sol";
 import {Product} from "./types/Product.sol";
 import {SlotDerivation} from "@openzeppelin/contracts/utils/SlotDerivation.sol";
 import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
@@ -61,9 +61,9 @@ contract Market is IMarket, Managed {
     IBatchAuction private immutable _AUCTION;
 
     /// @dev Slot 0: must stay the first variable.
-    mapping(uint256 product => bytes32[]) private _orders;
-    mapping(uint256 product => Auction) private _auctions;
-    mapping(uint256 product => mapping(address account => Stake)) private _stakes;
+    mapping(Product product => Order[]) private _orders;
+    mapping(Product product => Auction) private _auctions;
+    mapping(Product product => mapping(address account => Stake)) private _stakes;
     uint256 private _maxOrders;
 
     /// @param auction_ The batch auction precompile's address.
@@ -81,7 +81,7 @@ contract Market is IMarket, Managed {
     // Until gate closure
 
     /// @inheritdoc IMarket
-    function submit(uint256 product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index) {
+    function submit(Product product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index) {
         return _submit(NewOrder({product: product, side: side, price: price, quantity: quantity}));
     }
 
@@ -94,17 +94,17 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function cancel(uint256 product, uint256 index) external {
-        bytes32[] storage words = _orders[product];
-        if (index >= words.length) revert UnknownOrder(product, index);
-        Order order = Order.wrap(words[index]);
+    function cancel(Product product, uint256 index) external {
+        Order[] storage book = _orders[product];
+        if (index >= book.length) revert UnknownOrder(product, index);
+        Order order = book[index];
         if (order.quantity() == 0) revert OrderEmpty(product, index);
         if (order.trader() != msg.sender) revert NotYourOrder(product, index, order.trader());
         IRegistry.ZoneSettings memory settings = _settings(product);
         _checkGateOpen(product, settings);
 
         uint256 locked = _collateral(order.side(), order.price(), order.quantity(), settings.collateralRate);
-        words[index] = bytes32(0);
+        book[index] = EMPTY;
         Stake storage stake = _stakes[product][msg.sender];
         stake.locked -= locked.toUint112();
         if (order.side() == BID) stake.openBidWh -= order.quantity();
@@ -116,7 +116,7 @@ contract Market is IMarket, Managed {
     // After gate closure
 
     /// @inheritdoc IMarket
-    function clear(uint256 product) external {
+    function clear(Product product) external {
         Auction storage auction_ = _auctions[product];
         if (auction_.cleared) revert AlreadyCleared(product);
         uint64 closesAt = _gate(product, _settings(product));
@@ -145,13 +145,13 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function settleOrders(uint256 product, uint256 max) external returns (bool done) {
+    function settleOrders(Product product, uint256 max) external returns (bool done) {
         Auction storage auction_ = _auctions[product];
         if (!auction_.cleared) revert NotCleared(product);
         if (max == 0) revert EmptyPage();
-        bytes32[] storage words = _orders[product];
+        Order[] storage book = _orders[product];
         uint256 from = auction_.settled;
-        uint256 count = words.length;
+        uint256 count = book.length;
         if (from == count) revert OrdersAlreadySettled(product);
         uint256 to = from + Math.min(max, count - from);
 
@@ -161,7 +161,7 @@ contract Market is IMarket, Managed {
             Fill.Seen memory seen = auction_.seen;
             uint256 rate = _settings(product).collateralRate;
             for (uint256 i = from; i < to; ++i) {
-                Order order = Order.wrap(words[i]);
+                Order order = book[i];
                 trades[i - from] = _settleOrder(product, i, order, Fill.next(result, seen, order), result.price, rate);
             }
             auction_.seen = seen;
@@ -173,7 +173,7 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function closePosition(uint256 product, address account) external returns (int256 contracted, uint256 released) {
+    function closePosition(Product product, address account) external returns (int256 contracted, uint256 released) {
         if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
         Auction storage auction_ = _auctions[product];
         if (!auction_.cleared) revert NotCleared(product);
@@ -196,66 +196,66 @@ contract Market is IMarket, Managed {
     // Views
 
     /// @inheritdoc IMarket
-    function orders(uint256 product) external view returns (bytes32[] memory) {
+    function orders(Product product) external view returns (Order[] memory) {
         return _orders[product];
     }
 
     /// @inheritdoc IMarket
-    function ordersPage(uint256 product, uint256 from, uint256 max) external view returns (bytes32[] memory page) {
-        bytes32[] storage words = _orders[product];
-        page = new bytes32[](from >= words.length ? 0 : Math.min(words.length - from, max));
+    function ordersPage(Product product, uint256 from, uint256 max) external view returns (Order[] memory page) {
+        Order[] storage book = _orders[product];
+        page = new Order[](from >= book.length ? 0 : Math.min(book.length - from, max));
         for (uint256 i = 0; i < page.length; ++i) {
-            page[i] = words[from + i];
+            page[i] = book[from + i];
         }
     }
 
     /// @inheritdoc IMarket
-    function ordersOf(uint256 product, address account)
+    function ordersOf(Product product, address account)
         external
         view
-        returns (uint256[] memory indices, bytes32[] memory words)
+        returns (uint256[] memory indices, Order[] memory found)
     {
-        bytes32[] memory all = _orders[product];
+        Order[] memory all = _orders[product];
         uint256 count = 0;
         for (uint256 i = 0; i < all.length; ++i) {
             if (_isOrderOf(all[i], account)) ++count;
         }
-        (indices, words) = (new uint256[](count), new bytes32[](count));
+        (indices, found) = (new uint256[](count), new Order[](count));
         for (uint256 i = all.length; count != 0;) {
-            if (_isOrderOf(all[--i], account)) (indices[--count], words[count]) = (i, all[i]);
+            if (_isOrderOf(all[--i], account)) (indices[--count], found[count]) = (i, all[i]);
         }
     }
 
     /// @inheritdoc IMarket
-    function orderCount(uint256 product) external view returns (uint256) {
+    function orderCount(Product product) external view returns (uint256) {
         return _orders[product].length;
     }
 
     /// @inheritdoc IMarket
-    function clearing(uint256 product) public view returns (Clearing memory) {
+    function clearing(Product product) public view returns (Clearing memory) {
         Auction storage auction_ = _auctions[product];
         if (!auction_.cleared) revert NotCleared(product);
         return _clearing(auction_);
     }
 
     /// @inheritdoc IMarket
-    function fillOf(uint256 product, uint256 index) external view returns (uint256) {
+    function fillOf(Product product, uint256 index) external view returns (uint256) {
         if (index >= _orders[product].length) revert UnknownOrder(product, index);
         return _fills(product, index + 1)[index];
     }
 
     /// @inheritdoc IMarket
-    function fillsOf(uint256 product) external view returns (uint256[] memory) {
+    function fillsOf(Product product) external view returns (uint256[] memory) {
         return _fills(product, _orders[product].length);
     }
 
     /// @inheritdoc IMarket
-    function position(uint256 product, address account) external view returns (int256) {
+    function position(Product product, address account) external view returns (int256) {
         return _stakes[product][account].position;
     }
 
     /// @inheritdoc IMarket
-    function accountInfo(uint256 product, address account) public view returns (AccountInfo memory) {
+    function accountInfo(Product product, address account) public view returns (AccountInfo memory) {
         Stake storage stake = _stakes[product][account];
         return AccountInfo({
             position: stake.position,
@@ -268,7 +268,7 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function accountInfos(uint256 product, address[] calldata accounts)
+    function accountInfos(Product product, address[] calldata accounts)
         external
         view
         returns (AccountInfo[] memory infos)
@@ -280,10 +280,10 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function productInfo(uint256 product) external view returns (ProductInfo memory info) {
+    function productInfo(Product product) external view returns (ProductInfo memory info) {
         IRegistry.ZoneSettings memory settings = _settings(product);
         Auction storage auction_ = _auctions[product];
-        info.start = Product.wrap(product).start();
+        info.start = product.start();
         info.end = info.start + settings.intervalLength;
         info.opensAt = _opening(product, settings);
         info.gateClosesAt = _gate(product, settings);
@@ -296,7 +296,7 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function collateral(uint256 product, uint8 side, int32 price, uint40 quantity) external view returns (uint256) {
+    function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256) {
         if (side > ASK) revert InvalidSide(side);
         return _collateral(side, price, quantity, _settings(product).collateralRate);
     }
@@ -312,8 +312,8 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function ordersSlot(uint256 product) public pure returns (bytes32) {
-        return ORDERS_SLOT.deriveMapping(product).deriveArray();
+    function ordersSlot(Product product) public pure returns (bytes32) {
+        return ORDERS_SLOT.deriveMapping(Product.unwrap(product)).deriveArray();
     }
 
     /// @inheritdoc IMarket
@@ -327,9 +327,9 @@ contract Market is IMarket, Managed {
     // Internals
 
     function _submit(NewOrder memory order) private returns (uint256 index) {
-        uint256 product = order.product;
+        Product product = order.product;
         uint64 zone = _zone(product);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(zone, Product.wrap(product).start(), msg.sender);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(zone, product.start(), msg.sender);
         _checkAligned(product, rules.settings.intervalLength);
         uint64 opensAt = _opening(product, rules.settings);
         if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
@@ -337,12 +337,12 @@ contract Market is IMarket, Managed {
         if (!rules.active) revert NotParticipant(msg.sender, zone);
         _checkTerms(order, rules.settings);
 
-        bytes32[] storage words = _orders[product];
-        index = words.length;
+        Order[] storage book = _orders[product];
+        index = book.length;
         if (index >= _maxOrders) revert TooManyOrders(product, _maxOrders);
         uint256 locked = _collateral(order.side, order.price, order.quantity, rules.settings.collateralRate);
         _addToStake(order, rules, locked);
-        words.push(Order.unwrap(packOrder(order.side, order.price, order.quantity, msg.sender)));
+        book.push(packOrder(order.side, order.price, order.quantity, msg.sender));
         emit OrderSubmitted(product, msg.sender, index, order.side, order.price, order.quantity, locked);
         VAULT.lock(msg.sender, locked);
     }
@@ -372,7 +372,7 @@ contract Market is IMarket, Managed {
     }
 
     /// @dev Moves the position and says what the vault must book. A cancelled order's trade is all zero.
-    function _settleOrder(uint256 product, uint256 index, Order order, uint256 fill, int32 price, uint256 rate)
+    function _settleOrder(Product product, uint256 index, Order order, uint256 fill, int32 price, uint256 rate)
         private
         returns (IVault.Trade memory trade)
     {
@@ -416,13 +416,13 @@ contract Market is IMarket, Managed {
     }
 
     /// @dev The fills of a cleared product's first `count` orders.
-    function _fills(uint256 product, uint256 count) private view returns (uint256[] memory fills) {
+    function _fills(Product product, uint256 count) private view returns (uint256[] memory fills) {
         Clearing memory result = clearing(product);
-        bytes32[] storage words = _orders[product];
+        Order[] storage book = _orders[product];
         Fill.Seen memory seen;
         fills = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
-            fills[i] = Fill.next(result, seen, Order.wrap(words[i]));
+            fills[i] = Fill.next(result, seen, book[i]);
         }
     }
 
@@ -436,32 +436,32 @@ contract Market is IMarket, Managed {
     }
 
     /// @dev The rules of the product, which must be one.
-    function _settings(uint256 product) private view returns (IRegistry.ZoneSettings memory settings) {
-        settings = REGISTRY.settingsAt(_zone(product), Product.wrap(product).start());
+    function _settings(Product product) private view returns (IRegistry.ZoneSettings memory settings) {
+        settings = REGISTRY.settingsAt(_zone(product), product.start());
         _checkAligned(product, settings.intervalLength);
     }
 
-    function _zone(uint256 product) private pure returns (uint64 zone) {
-        zone = Product.wrap(product).zone();
+    function _zone(Product product) private pure returns (uint64 zone) {
+        zone = product.zone();
         if (zone == 0) revert InvalidProduct(product);
     }
 
-    function _checkAligned(uint256 product, uint32 length) private pure {
-        if (Product.wrap(product).start() % length != 0) revert UnalignedStart(product, length);
+    function _checkAligned(Product product, uint32 length) private pure {
+        if (product.start() % length != 0) revert UnalignedStart(product, length);
     }
 
-    function _checkGateOpen(uint256 product, IRegistry.ZoneSettings memory settings) private view {
+    function _checkGateOpen(Product product, IRegistry.ZoneSettings memory settings) private view {
         uint64 closesAt = _gate(product, settings);
         if (block.timestamp >= closesAt) revert GateClosed(product, closesAt);
     }
 
-    function _opening(uint256 product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
-        uint64 start = Product.wrap(product).start();
+    function _opening(Product product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
+        uint64 start = product.start();
         return start > settings.openLead ? start - settings.openLead : 0;
     }
 
-    function _gate(uint256 product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
-        uint64 start = Product.wrap(product).start();
+    function _gate(Product product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
+        uint64 start = product.start();
         return start > settings.gateLead ? start - settings.gateLead : 0;
     }
 
@@ -471,8 +471,7 @@ contract Market is IMarket, Managed {
         return Money.cost(worst, quantity) + Money.cost(rate.toInt256(), quantity);
     }
 
-    function _isOrderOf(bytes32 word, address account) private pure returns (bool) {
-        Order order = Order.wrap(word);
+    function _isOrderOf(Order order, address account) private pure returns (bool) {
         return order.quantity() != 0 && order.trader() == account;
     }
 }

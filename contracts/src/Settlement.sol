@@ -25,8 +25,8 @@ contract Settlement is ISettlement, Managed {
     }
 
     /// @inheritdoc ISettlement
-    function settle(uint256 product, address[] calldata accounts) external {
-        (uint64 zone, uint64 start) = (Product.wrap(product).zone(), Product.wrap(product).start());
+    function settle(Product product, address[] calldata accounts) external {
+        (uint64 zone, uint64 start) = (product.zone(), product.start());
         IRegistry.ZoneSettings memory settings = REGISTRY.settingsAt(zone, start);
         uint64 end = start + settings.intervalLength;
         if (block.timestamp < end) revert DeliveryNotOver(product, end);
@@ -42,10 +42,10 @@ contract Settlement is ISettlement, Managed {
     }
 
     /// @inheritdoc ISettlement
-    function statuses(uint256 product, address[] calldata accounts) external view returns (Status[] memory found) {
+    function statuses(Product product, address[] calldata accounts) external view returns (Status[] memory found) {
         IMarket.ProductInfo memory info = MARKET.productInfo(product);
         IMarket.AccountInfo[] memory infos = MARKET.accountInfos(product, accounts);
-        uint64 zone = Product.wrap(product).zone();
+        uint64 zone = product.zone();
         IRegistry.ZoneSettings memory settings = REGISTRY.settingsAt(zone, info.start);
         uint256 cover = VAULT.balanceOf(settings.operator).free;
 
@@ -61,8 +61,8 @@ contract Settlement is ISettlement, Managed {
     }
 
     /// @inheritdoc ISettlement
-    function statement(uint256 product, address account) external view returns (Statement memory) {
-        (uint64 zone, uint64 start) = (Product.wrap(product).zone(), Product.wrap(product).start());
+    function statement(Product product, address account) external view returns (Statement memory) {
+        (uint64 zone, uint64 start) = (product.zone(), product.start());
         _checkParticipant(account, zone);
         IRegistry.ZoneSettings memory settings = REGISTRY.settingsAt(zone, start);
         int256 metered = _metered(account, start, start + settings.intervalLength);

@@ -10,7 +10,7 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 /// @notice The reference against the published vectors, the consequences of the rules, and every error.
 contract BatchAuctionReferenceTest is Test {
     struct OrderVector {
-        bytes32 word;
+        Order word;
     }
 
     struct AuctionVector {
@@ -27,7 +27,7 @@ contract BatchAuctionReferenceTest is Test {
     IBatchAuction private constant AUCTION = IBatchAuction(Predeploys.BATCH_AUCTION);
 
     /// @dev What `clearStored` clears: the reference asks its caller for it.
-    bytes32[] private stored;
+    Order[] private stored;
 
     function setUp() public {
         address created =
@@ -39,7 +39,7 @@ contract BatchAuctionReferenceTest is Test {
     function extsload(bytes32 first, uint256 count) external view returns (bytes32[] memory words) {
         words = new bytes32[](count);
         for (uint256 i = 0; i < count; ++i) {
-            words[i] = stored[uint256(first) + i];
+            words[i] = Order.unwrap(stored[uint256(first) + i]);
         }
     }
 
@@ -55,15 +55,15 @@ contract BatchAuctionReferenceTest is Test {
 
     function _check(AuctionVector memory vector) private {
         uint256 count = vector.orders.length;
-        bytes32[] memory words = new bytes32[](count);
+        Order[] memory orders = new Order[](count);
         for (uint256 i = 0; i < count; ++i) {
-            words[i] = vector.orders[i].word;
+            orders[i] = vector.orders[i].word;
         }
-        stored = words;
+        stored = orders;
         bytes memory expected = abi.encode(vector.clearing);
-        vm.assertEq(abi.encode(AUCTION.clear(words)), expected);
+        vm.assertEq(abi.encode(AUCTION.clear(orders)), expected);
         vm.assertEq(abi.encode(AUCTION.clearStored(0, count)), expected);
-        (IBatchAuction.Clearing memory result, uint256[] memory fills) = AUCTION.fills(words);
+        (IBatchAuction.Clearing memory result, uint256[] memory fills) = AUCTION.fills(orders);
         vm.assertEq(abi.encode(result), expected);
         vm.assertEq(fills, vector.fills);
     }
@@ -71,7 +71,7 @@ contract BatchAuctionReferenceTest is Test {
     function test_clearStored_clears_a_part_of_storage() public {
         stored = _crossing();
         stored.push(_order(ASK, -5, 7));
-        bytes32[] memory part = new bytes32[](2);
+        Order[] memory part = new Order[](2);
         (part[0], part[1]) = (stored[1], stored[2]);
         vm.assertEq(abi.encode(AUCTION.clearStored(bytes32(uint256(1)), 2)), abi.encode(AUCTION.clear(part)));
     }
@@ -79,12 +79,12 @@ contract BatchAuctionReferenceTest is Test {
     // Consequences of the rules
 
     function test_the_rules_hold_for_any_book(uint256 seed) public view {
-        bytes32[] memory words = _randomBook(seed);
-        (IBatchAuction.Clearing memory result, uint256[] memory fills) = AUCTION.fills(words);
+        Order[] memory orders = _randomBook(seed);
+        (IBatchAuction.Clearing memory result, uint256[] memory fills) = AUCTION.fills(orders);
         uint256 bought = 0;
         uint256 sold = 0;
-        for (uint256 i = 0; i < words.length; ++i) {
-            Order order = Order.wrap(words[i]);
+        for (uint256 i = 0; i < orders.length; ++i) {
+            Order order = orders[i];
             if (order.side() == BID) bought += fills[i];
             else sold += fills[i];
             vm.assertLe(fills[i], order.quantity(), "nobody trades more than they want");
@@ -92,7 +92,7 @@ contract BatchAuctionReferenceTest is Test {
         }
         vm.assertEq(bought, result.volume, "what is bought is the volume");
         vm.assertEq(sold, result.volume, "what is sold is the volume");
-        vm.assertEq(result.volume, _greatestVolume(words), "no price trades more");
+        vm.assertEq(result.volume, _greatestVolume(orders), "no price trades more");
     }
 
     function _checkFill(Order order, uint256 fill, IBatchAuction.Clearing memory result) private pure {
@@ -105,12 +105,12 @@ contract BatchAuctionReferenceTest is Test {
     }
 
     /// @dev The greatest min(D(p), S(p)), by trying every price that the random books use.
-    function _greatestVolume(bytes32[] memory words) private pure returns (uint256 greatest) {
+    function _greatestVolume(Order[] memory orders) private pure returns (uint256 greatest) {
         for (int256 price = -8; price <= 8; ++price) {
             uint256 demand = 0;
             uint256 supply = 0;
-            for (uint256 i = 0; i < words.length; ++i) {
-                Order order = Order.wrap(words[i]);
+            for (uint256 i = 0; i < orders.length; ++i) {
+                Order order = orders[i];
                 if (order.side() == BID && order.price() >= price) demand += order.quantity();
                 if (order.side() == ASK && order.price() <= price) supply += order.quantity();
             }
@@ -120,21 +120,21 @@ contract BatchAuctionReferenceTest is Test {
     }
 
     function test_the_order_of_words_matters_for_rounding_only(uint256 seed) public view {
-        bytes32[] memory words = _randomBook(seed);
-        bytes32 result = keccak256(abi.encode(AUCTION.clear(words)));
-        for (uint256 i = words.length; i > 1; --i) {
+        Order[] memory orders = _randomBook(seed);
+        bytes32 result = keccak256(abi.encode(AUCTION.clear(orders)));
+        for (uint256 i = orders.length; i > 1; --i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            (words[i - 1], words[seed % i]) = (words[seed % i], words[i - 1]);
+            (orders[i - 1], orders[seed % i]) = (orders[seed % i], orders[i - 1]);
         }
-        vm.assertEq(keccak256(abi.encode(AUCTION.clear(words))), result);
+        vm.assertEq(keccak256(abi.encode(AUCTION.clear(orders))), result);
     }
 
     function test_a_thousand_orders_clear() public view {
-        bytes32[] memory words = new bytes32[](1000);
-        for (uint256 i = 0; i < words.length; ++i) {
-            words[i] = _order(uint8(i % 2), int32(int256(i % 17)), 10);
+        Order[] memory orders = new Order[](1000);
+        for (uint256 i = 0; i < orders.length; ++i) {
+            orders[i] = _order(uint8(i % 2), int32(int256(i % 17)), 10);
         }
-        IBatchAuction.Clearing memory result = AUCTION.clear(words);
+        IBatchAuction.Clearing memory result = AUCTION.clear(orders);
         vm.assertEq(result.price, 8);
         vm.assertEq(result.volume, 2640);
     }
@@ -142,28 +142,28 @@ contract BatchAuctionReferenceTest is Test {
     // Errors
 
     function test_reserved_bits_and_sides_are_refused(uint256 word, uint256 place) public {
-        bytes32[] memory words = _crossing();
-        place = bound(place, 0, words.length - 1);
+        Order[] memory orders = _crossing();
+        place = bound(place, 0, orders.length - 1);
         word |= 1 << 160;
         vm.assume(word >> 233 != 0);
-        words[place] = bytes32(word);
+        orders[place] = Order.wrap(bytes32(word));
         vm.expectRevert(abi.encodeWithSelector(IBatchAuction.InvalidOrder.selector, place));
-        AUCTION.clear(words);
+        AUCTION.clear(orders);
         vm.expectRevert(abi.encodeWithSelector(IBatchAuction.InvalidOrder.selector, place));
-        AUCTION.fills(words);
-        stored = words;
+        AUCTION.fills(orders);
+        stored = orders;
         vm.expectRevert(abi.encodeWithSelector(IBatchAuction.InvalidOrder.selector, place));
-        AUCTION.clearStored(0, words.length);
+        AUCTION.clearStored(0, orders.length);
     }
 
     function test_an_empty_slot_may_hold_anything_else(uint256 word) public view {
-        bytes32[] memory words = _crossing();
-        bytes32 before = keccak256(abi.encode(AUCTION.clear(words)));
-        bytes32[] memory more = new bytes32[](words.length + 1);
-        for (uint256 i = 0; i < words.length; ++i) {
-            more[i + 1] = words[i];
+        Order[] memory orders = _crossing();
+        bytes32 before = keccak256(abi.encode(AUCTION.clear(orders)));
+        Order[] memory more = new Order[](orders.length + 1);
+        for (uint256 i = 0; i < orders.length; ++i) {
+            more[i + 1] = orders[i];
         }
-        more[0] = bytes32(word & ~(uint256(type(uint40).max) << 160));
+        more[0] = Order.wrap(bytes32(word & ~(uint256(type(uint40).max) << 160)));
         (IBatchAuction.Clearing memory result, uint256[] memory fills) = AUCTION.fills(more);
         vm.assertEq(keccak256(abi.encode(result)), before);
         vm.assertEq(fills[0], 0);
@@ -200,10 +200,10 @@ contract BatchAuctionReferenceTest is Test {
     }
 
     function test_what_follows_the_arguments_is_left_alone() public view {
-        bytes32[] memory words = _crossing();
-        bytes memory data = abi.encodePacked(abi.encodeCall(IBatchAuction.clear, (words)), "tail");
+        Order[] memory orders = _crossing();
+        bytes memory data = abi.encodePacked(abi.encodeCall(IBatchAuction.clear, (orders)), "tail");
         bytes memory answer = Address.functionStaticCall(address(AUCTION), data);
-        vm.assertEq(answer, abi.encode(AUCTION.clear(words)));
+        vm.assertEq(answer, abi.encode(AUCTION.clear(orders)));
     }
 
     function test_too_many_orders_are_refused(uint256 count) public {
@@ -233,23 +233,23 @@ contract BatchAuctionReferenceTest is Test {
         vm.assertEq(reason, expected);
     }
 
-    function _crossing() private pure returns (bytes32[] memory words) {
-        words = new bytes32[](3);
-        words[0] = _order(BID, 9, 5);
-        words[1] = _order(ASK, 4, 3);
-        words[2] = _order(BID, 7, 8);
+    function _crossing() private pure returns (Order[] memory orders) {
+        orders = new Order[](3);
+        orders[0] = _order(BID, 9, 5);
+        orders[1] = _order(ASK, 4, 3);
+        orders[2] = _order(BID, 7, 8);
     }
 
     /// @dev Up to 24 orders at prices from −8 to 8, so that levels are shared, some slots empty.
-    function _randomBook(uint256 seed) private pure returns (bytes32[] memory words) {
-        words = new bytes32[](seed % 25);
-        for (uint256 i = 0; i < words.length; ++i) {
+    function _randomBook(uint256 seed) private pure returns (Order[] memory orders) {
+        orders = new Order[](seed % 25);
+        for (uint256 i = 0; i < orders.length; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            words[i] = _order(uint8(seed & 1), int32(int256((seed >> 8) % 17)) - 8, uint40((seed >> 16) % 12));
+            orders[i] = _order(uint8(seed & 1), int32(int256((seed >> 8) % 17)) - 8, uint40((seed >> 16) % 12));
         }
     }
 
-    function _order(uint8 side, int32 price, uint40 quantity) private pure returns (bytes32) {
-        return Order.unwrap(packOrder(side, price, quantity, address(0xbeef)));
+    function _order(uint8 side, int32 price, uint40 quantity) private pure returns (Order) {
+        return packOrder(side, price, quantity, address(0xbeef));
     }
 }

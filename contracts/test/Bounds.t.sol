@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IMetering} from "../src/interfaces/IMetering.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
+import {Product, packProduct} from "../src/types/Product.sol";
 import {Ledger} from "./base/Ledger.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
@@ -184,7 +185,7 @@ contract BoundsTest is Ledger {
     function test_the_greatest_orders_go_through_at_any_price(int32 price) public {
         _openWideZone();
         uint64 start = T0 + OPEN_LEAD;
-        uint256 id = uint256(WIDE) << 64 | start;
+        Product id = packProduct(WIDE, start);
         uint256 before = VAULT.balanceOf(alice).free;
         _submit(alice, id, 0, price, MOST);
         _submit(bob, id, 1, price, MOST);

@@ -6,6 +6,7 @@ import {IMarket} from "../src/interfaces/IMarket.sol";
 import {IMetering} from "../src/interfaces/IMetering.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {Predeploys} from "../src/libraries/Predeploys.sol";
+import {Product} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
 
 /// @notice Gas of the main calls, as transactions of their own, for a hundred households with a meter each.
@@ -13,7 +14,7 @@ import {System} from "./base/System.sol";
 contract GasTest is System {
     uint64 private constant START = T0 + OPEN_LEAD;
     uint256 private constant HOUSEHOLDS = 100;
-    uint256 private product = _product(START);
+    Product private product = _product(START);
     address[] private households;
 
     function setUp() public override {

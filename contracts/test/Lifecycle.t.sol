@@ -4,12 +4,13 @@ pragma solidity ^0.8.30;
 import {IMarket} from "../src/interfaces/IMarket.sol";
 import {IMetering} from "../src/interfaces/IMetering.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
+import {Product} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
 
 /// @notice One product from its opening to the settled delivery, with every amount worked out by hand.
 contract LifecycleTest is System {
     uint64 private constant START = T0 + OPEN_LEAD;
-    uint256 private product = _product(START);
+    Product private product = _product(START);
 
     function setUp() public override {
         super.setUp();

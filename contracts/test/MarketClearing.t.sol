@@ -6,6 +6,7 @@ import {IMarket} from "../src/interfaces/IMarket.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {Predeploys} from "../src/libraries/Predeploys.sol";
 import {Order} from "../src/types/Order.sol";
+import {Product, packProduct} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
 import {Vm} from "./base/Vm.sol";
 
@@ -13,7 +14,7 @@ import {Vm} from "./base/Vm.sol";
 contract MarketClearingTest is System {
     uint64 private constant START = T0 + OPEN_LEAD;
     uint256 private constant TRADERS = 8;
-    uint256 private product = _product(START);
+    Product private product = _product(START);
     address[] private traders;
 
     function setUp() public override {
@@ -61,12 +62,12 @@ contract MarketClearingTest is System {
 
     function test_clear_refuses_what_is_no_product() public {
         _closeGate();
-        vm.expectRevert(abi.encodeWithSelector(IMarket.UnalignedStart.selector, product - 1, LENGTH));
-        MARKET.clear(product - 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.UnalignedStart.selector, _product(START - 1), LENGTH));
+        MARKET.clear(_product(START - 1));
         vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProduct.selector, START));
-        MARKET.clear(START);
+        MARKET.clear(Product.wrap(START));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 9));
-        MARKET.clear(9 << 64 | START);
+        MARKET.clear(packProduct(9, START));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
         MARKET.clear(_product(T0 - LENGTH));
     }
@@ -185,14 +186,14 @@ contract MarketClearingTest is System {
 
     /// @dev Every account's position and money, summed up anew from words and fills.
     function _expectSettledByDefinition(uint256[] memory fills) private view {
-        bytes32[] memory words = MARKET.orders(product);
+        Order[] memory words = MARKET.orders(product);
         int256 price = MARKET.clearing(product).price;
         int256 sum = 0;
         for (uint256 t = 0; t < TRADERS; ++t) {
             int256 position = 0;
             uint256 traded = 0;
             for (uint256 i = 0; i < words.length; ++i) {
-                Order order = Order.wrap(words[i]);
+                Order order = words[i];
                 if (order.trader() != traders[t]) continue;
                 vm.assertEq(MARKET.fillOf(product, i), fills[i]);
                 position += order.side() == 0 ? int256(fills[i]) : -int256(fills[i]);

@@ -5,12 +5,13 @@ import {IMarket} from "../src/interfaces/IMarket.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Order, packOrder} from "../src/types/Order.sol";
+import {Product, packProduct} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
 
 /// @notice The Market until gate closure: submitting and cancelling.
 contract MarketOrdersTest is System {
     uint64 private constant START = T0 + OPEN_LEAD;
-    uint256 private product = _product(START);
+    Product private product = _product(START);
 
     function setUp() public override {
         super.setUp();
@@ -27,12 +28,13 @@ contract MarketOrdersTest is System {
         vm.assertEq(_submit(alice, product, 0, 20_000, 1000), 0);
         vm.assertEq(_submit(bob, product, 1, -300, 40), 1);
 
-        bytes32[] memory words = MARKET.orders(product);
+        Order[] memory words = MARKET.orders(product);
         vm.assertEq(words.length, 2);
-        vm.assertEq(words[0], bytes32(uint256(20_000) << 200 | uint256(1000) << 160 | uint160(alice)));
+        vm.assertEq(Order.unwrap(words[0]), bytes32(uint256(20_000) << 200 | uint256(1000) << 160 | uint160(alice)));
         // −300 in two's complement, the side above it.
         vm.assertEq(
-            words[1], bytes32(uint256(1) << 232 | uint256(0xfffffed4) << 200 | uint256(40) << 160 | uint160(bob))
+            Order.unwrap(words[1]),
+            bytes32(uint256(1) << 232 | uint256(0xfffffed4) << 200 | uint256(40) << 160 | uint160(bob))
         );
         vm.assertEq(MARKET.orderCount(product), 2);
         vm.assertEq(VAULT.balanceOf(alice).locked, 21_000 * 1000 * 1e10);
@@ -71,7 +73,7 @@ contract MarketOrdersTest is System {
         vm.assertEq(indices[1], 0);
         vm.assertEq(indices[2], 1);
         vm.assertEq(MARKET.orderCount(product), 2);
-        vm.assertEq(MARKET.orders(_product(START - LENGTH))[0], _word(1, 200, 20, alice));
+        vm.assertEq(Order.unwrap(MARKET.orders(_product(START - LENGTH))[0]), _word(1, 200, 20, alice));
     }
 
     function test_submitMany_submits_all_or_none() public {
@@ -85,7 +87,7 @@ contract MarketOrdersTest is System {
     }
 
     function test_submit_keeps_to_the_opening_hours() public {
-        uint256 later = _product(START + LENGTH);
+        Product later = _product(START + LENGTH);
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotOpenYet.selector, later, T0 + LENGTH));
         _submit(alice, later, 0, 100, 10);
         vm.assertEq(uint256(MARKET.productInfo(later).stage), uint256(IMarket.Stage.NotOpen));
@@ -98,18 +100,18 @@ contract MarketOrdersTest is System {
     }
 
     function test_submit_refuses_what_is_no_product() public {
-        uint256 unaligned = _product(START - 1);
+        Product unaligned = _product(START - 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.UnalignedStart.selector, unaligned, LENGTH));
         _submit(alice, unaligned, 0, 100, 10);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 9));
-        _submit(alice, 9 << 64 | START, 0, 100, 10);
+        _submit(alice, packProduct(9, START), 0, 100, 10);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
         _submit(alice, _product(T0 - LENGTH), 0, 100, 10);
         uint256[3] memory invalid =
-            [uint256(START), uint256(1) << 128 | product, uint256(ZONE) << 64 | uint256(1) << 48];
+            [uint256(START), uint256(1) << 128 | Product.unwrap(product), uint256(ZONE) << 64 | uint256(1) << 48];
         for (uint256 i = 0; i < invalid.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProduct.selector, invalid[i]));
-            _submit(alice, invalid[i], 0, 100, 10);
+            _submit(alice, Product.wrap(invalid[i]), 0, 100, 10);
         }
     }
 
@@ -123,7 +125,7 @@ contract MarketOrdersTest is System {
         vm.prank(admin);
         REGISTRY.createZone(9, _settings());
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotParticipant.selector, bob, 9));
-        _submit(bob, 9 << 64 | START, 0, 100, 10);
+        _submit(bob, packProduct(9, START), 0, 100, 10);
     }
 
     function test_submit_refuses_bad_terms() public {
@@ -199,11 +201,11 @@ contract MarketOrdersTest is System {
         MARKET.cancel(product, 1);
         vm.stopPrank();
 
-        bytes32[] memory words = MARKET.orders(product);
+        Order[] memory words = MARKET.orders(product);
         vm.assertEq(words.length, 3);
-        vm.assertEq(words[0], bytes32(0));
-        vm.assertEq(words[1], bytes32(0));
-        vm.assertEq(words[2], _word(0, 10_000, 100, alice));
+        vm.assertEq(Order.unwrap(words[0]), bytes32(0));
+        vm.assertEq(Order.unwrap(words[1]), bytes32(0));
+        vm.assertEq(Order.unwrap(words[2]), _word(0, 10_000, 100, alice));
         vm.assertEq(VAULT.balanceOf(alice).locked, 11_000 * 100 * 1e10);
         IMarket.AccountInfo memory info = MARKET.accountInfo(product, alice);
         vm.assertEq(info.locked, 11_000 * 100 * 1e10);
@@ -256,20 +258,20 @@ contract MarketOrdersTest is System {
         vm.prank(alice);
         MARKET.cancel(product, 2);
 
-        (uint256[] memory indices, bytes32[] memory words) = MARKET.ordersOf(product, alice);
+        (uint256[] memory indices, Order[] memory words) = MARKET.ordersOf(product, alice);
         vm.assertEq(indices.length, 2);
         vm.assertEq(indices[0], 0);
         vm.assertEq(indices[1], 3);
-        vm.assertEq(words[0], _word(0, 100, 1, alice));
-        vm.assertEq(words[1], _word(0, 400, 4, alice));
+        vm.assertEq(Order.unwrap(words[0]), _word(0, 100, 1, alice));
+        vm.assertEq(Order.unwrap(words[1]), _word(0, 400, 4, alice));
         (indices,) = MARKET.ordersOf(product, carol);
         vm.assertEq(indices.length, 0);
 
         vm.assertEq(MARKET.ordersPage(product, 1, 2).length, 2);
-        vm.assertEq(MARKET.ordersPage(product, 1, 2)[0], _word(0, 200, 2, bob));
-        vm.assertEq(MARKET.ordersPage(product, 3, 9)[0], _word(0, 400, 4, alice));
+        vm.assertEq(Order.unwrap(MARKET.ordersPage(product, 1, 2)[0]), _word(0, 200, 2, bob));
+        vm.assertEq(Order.unwrap(MARKET.ordersPage(product, 3, 9)[0]), _word(0, 400, 4, alice));
         vm.assertEq(MARKET.ordersPage(product, 4, 9).length, 0);
-        vm.assertEq(MARKET.extsload(MARKET.ordersSlot(product), 4), MARKET.orders(product));
+        vm.assertEq(abi.encode(MARKET.extsload(MARKET.ordersSlot(product), 4)), abi.encode(MARKET.orders(product)));
         vm.assertEq(vm.load(address(MARKET), MARKET.ordersSlot(product)), _word(0, 100, 1, alice));
     }
 
@@ -300,7 +302,7 @@ contract MarketOrdersTest is System {
         vm.assertEq(VAULT.balanceOf(alice).free, 1000 * COIN);
 
         vm.warp(T0 + LENGTH);
-        uint256 later = _product(START + LENGTH);
+        Product later = _product(START + LENGTH);
         vm.assertEq(MARKET.collateral(later, 0, 1000, 1), 10_000 * 1e10);
         vm.expectRevert(abi.encodeWithSelector(IMarket.PriceOutOfBounds.selector, 10_001, -5000, 10_000));
         _submit(alice, later, 0, 10_001, 1);
@@ -311,7 +313,7 @@ contract MarketOrdersTest is System {
         REGISTRY.assignMeter(_meterOf(alice), bob, START + LENGTH);
         _submit(alice, product, 0, 100, 5000);
         vm.warp(T0 + LENGTH);
-        uint256 later = _product(START + LENGTH);
+        Product later = _product(START + LENGTH);
         vm.expectRevert(abi.encodeWithSelector(IMarket.BeyondCapacity.selector, 0, 1, 0));
         _submit(alice, later, 0, 100, 1);
         _submit(bob, later, 0, 100, 10_000);

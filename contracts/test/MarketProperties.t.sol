@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IMarket} from "../src/interfaces/IMarket.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Order, packOrder} from "../src/types/Order.sol";
+import {Product} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
@@ -11,7 +12,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 contract MarketPropertiesTest is System {
     uint64 private constant START = T0 + OPEN_LEAD;
     uint256 private constant PRODUCTS = 3;
-    uint256 private product = _product(START);
+    Product private product = _product(START);
 
     /// @dev What the fuzzer makes an order of.
     struct Seed {
@@ -29,7 +30,7 @@ contract MarketPropertiesTest is System {
         uint256 count;
     }
 
-    mapping(uint256 product => Expected) private expected;
+    mapping(Product product => Expected) private expected;
 
     function setUp() public override {
         super.setUp();
@@ -68,7 +69,7 @@ contract MarketPropertiesTest is System {
         vm.assertEq(MARKET.submitMany(newOrders), indices);
 
         for (uint256 i = 0; i < newOrders.length; ++i) {
-            vm.assertEq(MARKET.orders(newOrders[i].product)[indices[i]], _word(newOrders[i]));
+            vm.assertEq(Order.unwrap(MARKET.orders(newOrders[i].product)[indices[i]]), _word(newOrders[i]));
         }
         for (uint256 p = 0; p < PRODUCTS; ++p) {
             _expectInfo(_productAt(p));
@@ -131,7 +132,7 @@ contract MarketPropertiesTest is System {
     function test_the_book_is_open_between_opening_and_gate(uint256 time, uint256 place) public {
         uint64 start = T0 + uint64(bound(place, 0, 12)) * LENGTH;
         uint64 now_ = uint64(bound(time, T0, T0 + 12 * LENGTH));
-        uint256 id = _product(start);
+        Product id = _product(start);
         vm.warp(now_);
         (uint64 opensAt, uint64 closesAt) = (start - OPEN_LEAD, start - GATE_LEAD);
         IMarket.Stage stage =
@@ -149,11 +150,12 @@ contract MarketPropertiesTest is System {
         MARKET.clear(id);
     }
 
-    function test_what_is_no_product_is_none_anywhere(uint256 id) public {
+    function test_what_is_no_product_is_none_anywhere(uint256 number) public {
         // No zone, more than 64 bits of zone, or more than 48 bits of time.
-        if (id % 3 == 0) id = uint64(id);
-        else if (id % 3 == 1) id |= 1 << (128 + (id >> 8) % 128);
-        else id |= 1 << (48 + (id >> 8) % 16);
+        if (number % 3 == 0) number = uint64(number);
+        else if (number % 3 == 1) number |= 1 << (128 + (number >> 8) % 128);
+        else number |= 1 << (48 + (number >> 8) % 16);
+        Product id = Product.wrap(number);
         bytes memory reason = abi.encodeWithSelector(IMarket.InvalidProduct.selector, id);
         vm.expectRevert(reason);
         _submit(alice, id, 0, 100, 1);
@@ -196,7 +198,7 @@ contract MarketPropertiesTest is System {
         vm.assertEq(VAULT.balanceOf(alice).locked, total);
         vm.assertEq(VAULT.balanceOf(alice).free, 1000 * COIN - total);
         for (uint256 i = 0; i < newOrders.length; ++i) {
-            bytes32 word = MARKET.orders(newOrders[i].product)[indices[i]];
+            bytes32 word = Order.unwrap(MARKET.orders(newOrders[i].product)[indices[i]]);
             vm.assertEq(word, cancelled >> i & 1 == 0 ? _word(newOrders[i]) : bytes32(0));
         }
     }
@@ -214,24 +216,24 @@ contract MarketPropertiesTest is System {
             IMarket.NewOrder memory order = newOrders[i];
             _submit(owners >> i & 1 == 0 ? alice : bob, product, order.side, order.price, order.quantity);
         }
-        bytes32[] memory all = MARKET.orders(product);
-        vm.assertEq(MARKET.extsload(MARKET.ordersSlot(product), all.length), all);
+        Order[] memory all = MARKET.orders(product);
+        vm.assertEq(abi.encode(MARKET.extsload(MARKET.ordersSlot(product), all.length)), abi.encode(all));
 
-        bytes32[] memory page = MARKET.ordersPage(product, from, max);
+        Order[] memory page = MARKET.ordersPage(product, from, max);
         vm.assertEq(page.length, from >= all.length ? 0 : Math.min(all.length - from, max));
         for (uint256 i = 0; i < page.length; ++i) {
-            vm.assertEq(page[i], all[from + i]);
+            vm.assertEq(Order.unwrap(page[i]), Order.unwrap(all[from + i]));
         }
         uint256 count = _expectOrdersOf(alice, all) + _expectOrdersOf(bob, all);
         vm.assertEq(count, all.length);
     }
 
-    function _expectOrdersOf(address account, bytes32[] memory all) private view returns (uint256) {
-        (uint256[] memory indices, bytes32[] memory words) = MARKET.ordersOf(product, account);
+    function _expectOrdersOf(address account, Order[] memory all) private view returns (uint256) {
+        (uint256[] memory indices, Order[] memory words) = MARKET.ordersOf(product, account);
         vm.assertEq(indices.length, words.length);
         for (uint256 i = 0; i < indices.length; ++i) {
-            vm.assertEq(words[i], all[indices[i]]);
-            vm.assertEq(Order.wrap(words[i]).trader(), account);
+            vm.assertEq(Order.unwrap(words[i]), Order.unwrap(all[indices[i]]));
+            vm.assertEq(words[i].trader(), account);
             if (i != 0) vm.assertTrue(indices[i - 1] < indices[i], "in order of submission");
         }
         vm.assertEq(MARKET.accountInfo(product, account).orderCount, indices.length);
@@ -268,7 +270,7 @@ contract MarketPropertiesTest is System {
         ++info.count;
     }
 
-    function _expectInfo(uint256 id) private view {
+    function _expectInfo(Product id) private view {
         IMarket.AccountInfo memory info = MARKET.accountInfos(id, _list(alice))[0];
         vm.assertEq(info.locked, expected[id].locked, "locked");
         vm.assertEq(info.openBidWh, expected[id].bidWh, "bids");
@@ -300,7 +302,7 @@ contract MarketPropertiesTest is System {
         return Order.unwrap(packOrder(order.side, order.price, order.quantity, alice));
     }
 
-    function _productAt(uint256 place) private pure returns (uint256) {
+    function _productAt(uint256 place) private pure returns (Product) {
         return _product(START - uint64(place) * LENGTH);
     }
 }

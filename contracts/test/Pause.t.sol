@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ISettlementToken} from "../src/interfaces/ISettlementToken.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
+import {Product} from "../src/types/Product.sol";
 import {Ledger} from "./base/Ledger.sol";
 
 /// @notice While the token is paused no money enters or leaves the vault, and inside it all goes on.
@@ -10,7 +11,7 @@ contract PauseTest is Ledger {
     uint64 private constant START = T0 + OPEN_LEAD;
     /// @dev Money of one Wh at one tick.
     uint256 private constant UNIT = 1e10;
-    uint256 private product = _product(START);
+    Product private product = _product(START);
 
     function setUp() public override {
         super.setUp();

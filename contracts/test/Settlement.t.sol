@@ -6,12 +6,13 @@ import {IMetering} from "../src/interfaces/IMetering.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
+import {Product, packProduct} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
 
 /// @notice Contracted against metered energy. Alice buys 1,000 Wh of Bob at 10,000 ticks; Carol does not trade.
 contract SettlementTest is System {
     uint64 private constant START = T0 + OPEN_LEAD;
-    uint256 private product = _product(START);
+    Product private product = _product(START);
     /// @dev Money of one Wh at one tick.
     uint256 private constant UNIT = 1e10;
 
@@ -256,23 +257,24 @@ contract SettlementTest is System {
     }
 
     function test_settle_refuses_what_is_no_product() public {
+        Product unaligned = _product(START - 1);
         vm.warp(START + LENGTH);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 9));
-        SETTLEMENT.settle(9 << 64 | START, _list(alice));
+        SETTLEMENT.settle(packProduct(9, START), _list(alice));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
         SETTLEMENT.settle(_product(T0 - LENGTH), _list(alice));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 0));
-        SETTLEMENT.settle(uint256(1) << 128 | product, _list(alice));
-        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product - 1));
-        SETTLEMENT.settle(product - 1, _list(alice));
+        SETTLEMENT.settle(Product.wrap(uint256(1) << 128 | Product.unwrap(product)), _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, unaligned));
+        SETTLEMENT.settle(unaligned, _list(alice));
 
-        vm.expectRevert(abi.encodeWithSelector(IMarket.UnalignedStart.selector, product - 1, LENGTH));
-        SETTLEMENT.statuses(product - 1, _list(alice));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.UnalignedStart.selector, unaligned, LENGTH));
+        SETTLEMENT.statuses(unaligned, _list(alice));
         vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProduct.selector, START));
-        SETTLEMENT.statuses(START, _list(alice));
+        SETTLEMENT.statuses(Product.wrap(START), _list(alice));
         // Nobody takes part in no zone, not even who is registered nowhere.
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, 0));
-        SETTLEMENT.statement(START, operator);
+        SETTLEMENT.statement(Product.wrap(START), operator);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
         SETTLEMENT.statement(_product(T0 - LENGTH), alice);
     }

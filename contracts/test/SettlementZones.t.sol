@@ -5,6 +5,7 @@ import {Genesis} from "../src/genesis/Genesis.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
+import {Product, packProduct} from "../src/types/Product.sol";
 import {Ledger} from "./base/Ledger.sol";
 
 /// @notice Deliveries in two zones. Alice lives in the first, Carol in the second, and each zone's operator takes part
@@ -51,8 +52,8 @@ contract SettlementZonesTest is Ledger {
         _clearBoth(START);
         _take(alice, START, 1000);
         _take(carol, START, 1000);
-        SETTLEMENT.settle(_in(ZONE, START), _list(alice));
-        SETTLEMENT.settle(_in(EAST, START), _list(carol));
+        SETTLEMENT.settle(packProduct(ZONE, START), _list(alice));
+        SETTLEMENT.settle(packProduct(EAST, START), _list(carol));
         _expectBalance(alice, COIN - HERE * 1000 * UNIT, 0, 0);
         _expectBalance(carol, COIN - THERE * 1000 * UNIT, 0, 0);
         _expectBalance(operator, HERE * 1000 * UNIT, 0, 0);
@@ -64,20 +65,20 @@ contract SettlementZonesTest is Ledger {
         _clearBoth(START);
         _take(alice, START, 1000);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, alice, EAST));
-        SETTLEMENT.settle(_in(EAST, START), _list(alice));
+        SETTLEMENT.settle(packProduct(EAST, START), _list(alice));
         // An operator is no participant of its own zone for that.
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, ZONE));
-        SETTLEMENT.settle(_in(ZONE, START), _list(operator));
+        SETTLEMENT.settle(packProduct(ZONE, START), _list(operator));
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, carol, ZONE));
-        SETTLEMENT.statement(_in(ZONE, START), carol);
+        SETTLEMENT.statement(packProduct(ZONE, START), carol);
     }
 
     function test_operators_can_owe_each_other_and_pay_each_other_back() public {
         _clearBoth(START);
         _take(secondOperator, START, 1000);
         _take(operator, START, 500);
-        SETTLEMENT.settle(_in(ZONE, START), _list(secondOperator));
-        SETTLEMENT.settle(_in(EAST, START), _list(operator));
+        SETTLEMENT.settle(packProduct(ZONE, START), _list(secondOperator));
+        SETTLEMENT.settle(packProduct(EAST, START), _list(operator));
         uint256 more = HERE * 1000 * UNIT;
         uint256 less = THERE * 500 * UNIT;
         _expectBalance(secondOperator, 0, less, more);
@@ -113,13 +114,13 @@ contract SettlementZonesTest is Ledger {
         vm.prank(admin);
         REGISTRY.changeZone(ZONE, settings, later);
         _clearBoth(later);
-        MARKET.clear(_in(ZONE, START));
+        MARKET.clear(packProduct(ZONE, START));
         _read(_meterOf(alice), START, 0, 0);
         _read(_meterOf(alice), later, 1000, 0);
         vm.warp(later + LENGTH);
         _read(_meterOf(alice), later + LENGTH, 3000, 0);
-        SETTLEMENT.settle(_in(ZONE, START), _list(alice));
-        SETTLEMENT.settle(_in(ZONE, later), _list(alice));
+        SETTLEMENT.settle(packProduct(ZONE, START), _list(alice));
+        SETTLEMENT.settle(packProduct(ZONE, later), _list(alice));
         (uint256 old, uint256 recent) = (HERE * 1000 * UNIT, HERE * 2000 * UNIT);
         _expectBalance(alice, 0, 0, old + recent);
         vm.assertEq(VAULT.debtTo(alice, operator), old);
@@ -146,9 +147,9 @@ contract SettlementZonesTest is Ledger {
         _read(_meterOf(carol), later + LENGTH, 0, 1000);
         bytes4 selector = IVault.OperatorWithoutCover.selector;
         vm.expectRevert(abi.encodeWithSelector(selector, operator, 0, 200 * 1000 * UNIT));
-        SETTLEMENT.settle(_in(EAST, later), _list(carol));
-        SETTLEMENT.settle(_in(ZONE, later), _list(alice));
-        SETTLEMENT.settle(_in(EAST, later), _list(carol));
+        SETTLEMENT.settle(packProduct(EAST, later), _list(carol));
+        SETTLEMENT.settle(packProduct(ZONE, later), _list(alice));
+        SETTLEMENT.settle(packProduct(EAST, later), _list(carol));
         _expectBalance(carol, 200 * 1000 * UNIT, 0, 0);
         _expectBalance(operator, (HERE - 200) * 1000 * UNIT, 0, 0);
         _expectBooksBalance();
@@ -174,7 +175,7 @@ contract SettlementZonesTest is Ledger {
         for (uint256 i = 0; i < 4; ++i) {
             uint64 importWh = uint64(bound(imports[i], 0, 5000));
             _read(_meterOf(accounts[i]), START + LENGTH, importWh, uint64(bound(exports[i], 0, 3000)));
-            uint256 id = _in(i < 2 ? ZONE : EAST, START);
+            Product id = packProduct(i < 2 ? ZONE : EAST, START);
             bool ready = SETTLEMENT.statuses(id, _list(accounts[i]))[0] == ISettlement.Status.Ready;
             if (ready) SETTLEMENT.settle(id, _list(accounts[i]));
             _expectTotal(accounts, sum);
@@ -211,16 +212,12 @@ contract SettlementZonesTest is Ledger {
     /// @dev Clears a product without orders in both zones, which settles its orders.
     function _clearBoth(uint64 start) private {
         vm.warp(start + LENGTH);
-        MARKET.clear(_in(ZONE, start));
-        MARKET.clear(_in(EAST, start));
+        MARKET.clear(packProduct(ZONE, start));
+        MARKET.clear(packProduct(EAST, start));
     }
 
     function _take(address account, uint64 start, uint64 importWh) private {
         _read(_meterOf(account), start, 0, 0);
         _read(_meterOf(account), start + LENGTH, importWh, 0);
-    }
-
-    function _in(uint64 zone, uint64 start) private pure returns (uint256) {
-        return uint256(zone) << 64 | start;
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Order} from "../types/Order.sol";
+
 /// @title The batch auction precompile
 /// @notice Clears one sealed double auction at one price. An order is one word:
 ///
@@ -51,7 +53,7 @@ interface IBatchAuction {
 
     /// @notice Clears the given orders.
     /// @param orders Packed order words, in submission order.
-    function clear(bytes32[] calldata orders) external view returns (Clearing memory);
+    function clear(Order[] calldata orders) external view returns (Clearing memory);
 
     /// @notice Clears `count` consecutive words of the caller's own storage.
     /// @param firstSlot The storage slot of the first word.
@@ -60,5 +62,5 @@ interface IBatchAuction {
 
     /// @notice Clears the given orders and returns each order's fill in Wh, in the order of the words.
     /// @param orders Packed order words, in submission order.
-    function fills(bytes32[] calldata orders) external view returns (Clearing memory, uint256[] memory);
+    function fills(Order[] calldata orders) external view returns (Clearing memory, uint256[] memory);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Order} from "../types/Order.sol";
+import {Product} from "../types/Product.sol";
+
 /// @title Orders and auctions
 /// @notice One sealed auction for each product: one delivery interval in one zone, packed as `zone << 64 | start`.
 ///         An order is one word of the auction's format (see IBatchAuction): side, limit price in ticks of
@@ -26,7 +29,7 @@ interface IMarket {
     /// @param price The limit price in ticks.
     /// @param quantity The quantity in Wh.
     struct NewOrder {
-        uint256 product;
+        Product product;
         uint8 side;
         int32 price;
         uint40 quantity;
@@ -92,7 +95,7 @@ interface IMarket {
 
     /// @notice An order was submitted.
     event OrderSubmitted(
-        uint256 indexed product,
+        Product indexed product,
         address indexed account,
         uint256 index,
         uint8 side,
@@ -101,30 +104,30 @@ interface IMarket {
         uint256 locked
     );
     /// @notice An order was cancelled and `unlocked` freed.
-    event OrderCancelled(uint256 indexed product, address indexed account, uint256 index, uint256 unlocked);
+    event OrderCancelled(Product indexed product, address indexed account, uint256 index, uint256 unlocked);
     /// @notice A product was cleared.
-    event ProductCleared(uint256 indexed product, int32 price, uint64 volume, uint256 orderCount, Level bid, Level ask);
+    event ProductCleared(Product indexed product, int32 price, uint64 volume, uint256 orderCount, Level bid, Level ask);
     /// @notice An order was settled: `fill` Wh at the clearing price, costing `cost` (negative: earning).
     event OrderSettled(
-        uint256 indexed product, address indexed account, uint256 index, uint8 side, uint256 fill, int256 cost
+        Product indexed product, address indexed account, uint256 index, uint8 side, uint256 fill, int256 cost
     );
     /// @notice All orders of a product are settled.
-    event OrdersSettled(uint256 indexed product);
+    event OrdersSettled(Product indexed product);
     /// @notice An account's part in a product is closed and `released` no longer locked for it.
-    event PositionClosed(uint256 indexed product, address indexed account, int256 position, uint256 released);
+    event PositionClosed(Product indexed product, address indexed account, int256 position, uint256 released);
     /// @notice The most orders of one product changed.
     event MaxOrdersChanged(uint256 maxOrders);
 
     /// @notice Deliveries start at multiples of the zone's interval length.
-    error UnalignedStart(uint256 product, uint32 length);
+    error UnalignedStart(Product product, uint32 length);
     /// @notice The product number has more than 64 bits of zone, or no zone.
-    error InvalidProduct(uint256 product);
+    error InvalidProduct(Product product);
     /// @notice The book opens at `opensAt`.
-    error NotOpenYet(uint256 product, uint64 opensAt);
+    error NotOpenYet(Product product, uint64 opensAt);
     /// @notice The gate closed at `closedAt`.
-    error GateClosed(uint256 product, uint64 closedAt);
+    error GateClosed(Product product, uint64 closedAt);
     /// @notice The gate closes at `closesAt`; clear then.
-    error GateStillOpen(uint256 product, uint64 closesAt);
+    error GateStillOpen(Product product, uint64 closesAt);
     /// @notice The account is not an active participant of the product's zone.
     error NotParticipant(address account, uint64 zone);
     /// @notice The side is neither 0 (bid) nor 1 (ask).
@@ -137,87 +140,87 @@ interface IMarket {
     ///         deliver `capacity`.
     error BeyondCapacity(uint8 side, uint256 wanted, uint256 capacity);
     /// @notice The book is full.
-    error TooManyOrders(uint256 product, uint256 limit);
+    error TooManyOrders(Product product, uint256 limit);
     /// @notice The account has as many orders in this product as one account may.
-    error TooManyOrdersOfAccount(uint256 product, address account, uint256 limit);
+    error TooManyOrdersOfAccount(Product product, address account, uint256 limit);
     /// @notice The most orders of one product must be at least 1 and at most 2^24.
     error InvalidMaxOrders(uint256 maxOrders);
     /// @notice The product has no order at `index`.
-    error UnknownOrder(uint256 product, uint256 index);
+    error UnknownOrder(Product product, uint256 index);
     /// @notice The order was cancelled before.
-    error OrderEmpty(uint256 product, uint256 index);
+    error OrderEmpty(Product product, uint256 index);
     /// @notice The order belongs to `owner`.
-    error NotYourOrder(uint256 product, uint256 index, address owner);
+    error NotYourOrder(Product product, uint256 index, address owner);
     /// @notice The product is cleared already.
-    error AlreadyCleared(uint256 product);
+    error AlreadyCleared(Product product);
     /// @notice The product is not cleared yet.
-    error NotCleared(uint256 product);
+    error NotCleared(Product product);
     /// @notice All orders of the product are settled already.
-    error OrdersAlreadySettled(uint256 product);
+    error OrdersAlreadySettled(Product product);
     /// @notice `settled` of the product's `count` orders are settled; settle the rest first.
-    error OrdersNotSettled(uint256 product, uint256 settled, uint256 count);
+    error OrdersNotSettled(Product product, uint256 settled, uint256 count);
     /// @notice A page must have at least one order.
     error EmptyPage();
     /// @notice The account's delivery of this product is settled already.
-    error AlreadyDelivered(uint256 product, address account);
+    error AlreadyDelivered(Product product, address account);
     /// @notice Only Settlement closes positions.
     error NotSettlement(address caller);
 
     /// @notice Submits an order of the caller and locks what it can cost at most, with collateral.
     /// @return index The order's place in the product's book.
-    function submit(uint256 product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index);
+    function submit(Product product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index);
     /// @notice Submits several orders of the caller, all or none, for one product or several.
     /// @return indices The orders' places in their products' books.
     function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices);
     /// @notice Cancels an order of the caller before the gate closes and unlocks its money. Other orders keep their
     ///         index.
-    function cancel(uint256 product, uint256 index) external;
+    function cancel(Product product, uint256 index) external;
     /// @notice Clears a product after its gate closed. Anyone may call. A product without orders is then settled, too.
-    function clear(uint256 product) external;
+    function clear(Product product) external;
     /// @notice Settles the next orders of a cleared product, `max` of them at most. Anyone may call. The size of the
     ///         pages changes nothing in the result.
     /// @return done Whether all orders of the product are now settled.
-    function settleOrders(uint256 product, uint256 max) external returns (bool done);
+    function settleOrders(Product product, uint256 max) external returns (bool done);
     /// @notice Closes an account's part in a product whose orders are settled. Settlement only.
     /// @return contracted The account's position in Wh.
     /// @return released The base units that were locked for the product.
-    function closePosition(uint256 product, address account) external returns (int256 contracted, uint256 released);
+    function closePosition(Product product, address account) external returns (int256 contracted, uint256 released);
     /// @notice Sets the most orders of one product, such that clearing them fits into a block. Administrator only.
     function setMaxOrders(uint256 maxOrders) external;
 
     /// @notice All order words of a product, in order of submission; a cancelled one is zero.
-    function orders(uint256 product) external view returns (bytes32[] memory);
+    function orders(Product product) external view returns (Order[] memory);
     /// @notice The order words from index `from`, at most `max`.
-    function ordersPage(uint256 product, uint256 from, uint256 max) external view returns (bytes32[] memory);
+    function ordersPage(Product product, uint256 from, uint256 max) external view returns (Order[] memory);
     /// @notice An account's orders in a product that are not cancelled: their indices and words.
-    function ordersOf(uint256 product, address account)
+    function ordersOf(Product product, address account)
         external
         view
-        returns (uint256[] memory indices, bytes32[] memory words);
+        returns (uint256[] memory indices, Order[] memory found);
     /// @notice How many orders a product has, cancelled ones counted.
-    function orderCount(uint256 product) external view returns (uint256);
+    function orderCount(Product product) external view returns (uint256);
     /// @notice The result of a cleared product's auction.
-    function clearing(uint256 product) external view returns (Clearing memory);
+    function clearing(Product product) external view returns (Clearing memory);
     /// @notice What an order of a cleared product trades, in Wh.
-    function fillOf(uint256 product, uint256 index) external view returns (uint256);
+    function fillOf(Product product, uint256 index) external view returns (uint256);
     /// @notice What each order of a cleared product trades, in Wh.
-    function fillsOf(uint256 product) external view returns (uint256[] memory);
+    function fillsOf(Product product) external view returns (uint256[] memory);
     /// @notice An account's contracted energy in Wh, buying positive, over the orders settled so far.
-    function position(uint256 product, address account) external view returns (int256);
+    function position(Product product, address account) external view returns (int256);
     /// @notice What a product means for one account.
-    function accountInfo(uint256 product, address account) external view returns (AccountInfo memory);
+    function accountInfo(Product product, address account) external view returns (AccountInfo memory);
     /// @notice What a product means for many accounts.
-    function accountInfos(uint256 product, address[] calldata accounts) external view returns (AccountInfo[] memory);
+    function accountInfos(Product product, address[] calldata accounts) external view returns (AccountInfo[] memory);
     /// @notice A product at a glance.
-    function productInfo(uint256 product) external view returns (ProductInfo memory);
+    function productInfo(Product product) external view returns (ProductInfo memory);
     /// @notice What submitting such an order locks, in base units.
-    function collateral(uint256 product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
+    function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
     /// @notice The auction precompile's address.
     function auction() external view returns (address);
     /// @notice The most orders of one product.
     function maxOrders() external view returns (uint256);
     /// @notice The slot of the first order word of a product in this contract's storage; the others follow it.
-    function ordersSlot(uint256 product) external view returns (bytes32);
+    function ordersSlot(Product product) external view returns (bytes32);
     /// @notice Words of this contract's storage, `count` of them from slot `first` on.
     function extsload(bytes32 first, uint256 count) external view returns (bytes32[] memory);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Product} from "../types/Product.sol";
+
 /// @title Settlement of delivery
 /// @notice Compares contracted with metered energy, in money. With c the contracted position and m the metered net
 ///         import, e = m − c: a participant short of contract (e > 0) buys e at the zone's shortage price from the zone
@@ -41,7 +43,7 @@ interface ISettlement {
 
     /// @notice An account's delivery was settled.
     event DeliverySettled(
-        uint256 indexed product,
+        Product indexed product,
         address indexed account,
         int256 contracted,
         int256 metered,
@@ -52,15 +54,15 @@ interface ISettlement {
     /// @notice The account is not a participant of the product's zone.
     error NotParticipant(address account, uint64 zone);
     /// @notice Delivery ends at `end`; settle then.
-    error DeliveryNotOver(uint256 product, uint64 end);
+    error DeliveryNotOver(Product product, uint64 end);
 
     /// @notice Settles the delivery of a product for the given participants, all or none. Anyone may call. What else
     ///         can go wrong carries the error of its origin: IMarket.OrdersNotSettled, IMarket.AlreadyDelivered,
     ///         IMetering.MissingReading, IVault.OperatorWithoutCover.
-    function settle(uint256 product, address[] calldata accounts) external;
+    function settle(Product product, address[] calldata accounts) external;
 
     /// @notice For each account whether its delivery can be settled now, on its own.
-    function statuses(uint256 product, address[] calldata accounts) external view returns (Status[] memory);
+    function statuses(Product product, address[] calldata accounts) external view returns (Status[] memory);
     /// @notice The settlement of an account's delivery as it was or would be; its readings must be there.
-    function statement(uint256 product, address account) external view returns (Statement memory);
+    function statement(Product product, address account) external view returns (Statement memory);
 }

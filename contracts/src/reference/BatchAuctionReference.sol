@@ -34,29 +34,37 @@ contract BatchAuctionReference {
             return abi.encode(_clear(_decodeOrders(input[4:])));
         }
         if (selector == IBatchAuction.fills.selector) {
-            bytes32[] memory words = _decodeOrders(input[4:]);
-            IBatchAuction.Clearing memory result = _clear(words);
-            return abi.encode(result, _fills(words, result));
+            Order[] memory orders = _decodeOrders(input[4:]);
+            IBatchAuction.Clearing memory result = _clear(orders);
+            return abi.encode(result, _fills(orders, result));
         }
         if (selector == IBatchAuction.clearStored.selector) {
             if (input.length < 68) revert IBatchAuction.MalformedInput();
             (bytes32 first, uint256 count) = abi.decode(input[4:68], (bytes32, uint256));
             if (count > MAX_ORDERS) revert IBatchAuction.TooManyOrders(count);
-            return abi.encode(_clear(IMarket(msg.sender).extsload(first, count)));
+            return abi.encode(_clear(_storedOrders(first, count)));
         }
         revert IBatchAuction.UnknownFunction();
     }
 
     /// @dev The one argument of `clear` and `fills`; an offset or a length that leads out of the calldata is malformed.
-    function _decodeOrders(bytes calldata arguments) private pure returns (bytes32[] memory words) {
+    function _decodeOrders(bytes calldata arguments) private pure returns (Order[] memory orders) {
         uint256 offset = _wordAt(arguments, 0);
         uint256 count = _wordAt(arguments, offset);
         bytes calldata elements = arguments[offset + 32:];
         if (count > elements.length / 32) revert IBatchAuction.MalformedInput();
         if (count > MAX_ORDERS) revert IBatchAuction.TooManyOrders(count);
-        words = new bytes32[](count);
+        orders = new Order[](count);
         for (uint256 i = 0; i < count; ++i) {
-            words[i] = bytes32(elements[i * 32:]);
+            orders[i] = Order.wrap(bytes32(elements[i * 32:]));
+        }
+    }
+
+    function _storedOrders(bytes32 first, uint256 count) private view returns (Order[] memory orders) {
+        bytes32[] memory words = IMarket(msg.sender).extsload(first, count);
+        orders = new Order[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            orders[i] = Order.wrap(words[i]);
         }
     }
 
@@ -65,8 +73,8 @@ contract BatchAuctionReference {
         return uint256(bytes32(arguments[offset:]));
     }
 
-    function _clear(bytes32[] memory words) private pure returns (IBatchAuction.Clearing memory result) {
-        (uint256[] memory bids, uint256[] memory asks) = _book(words);
+    function _clear(Order[] memory orders) private pure returns (IBatchAuction.Clearing memory result) {
+        (uint256[] memory bids, uint256[] memory asks) = _book(orders);
         uint256 volume = _volume(bids, asks);
         if (volume == 0) return result;
 
@@ -85,19 +93,19 @@ contract BatchAuctionReference {
     }
 
     /// @dev Both sides, best price first, empty slots left out.
-    function _book(bytes32[] memory words) private pure returns (uint256[] memory bids, uint256[] memory asks) {
+    function _book(Order[] memory orders) private pure returns (uint256[] memory bids, uint256[] memory asks) {
         uint256 bidCount = 0;
         uint256 askCount = 0;
-        for (uint256 i = 0; i < words.length; ++i) {
-            Order order = Order.wrap(words[i]);
+        for (uint256 i = 0; i < orders.length; ++i) {
+            Order order = orders[i];
             if (order.quantity() == 0) continue;
-            if (uint256(words[i]) >> 240 != 0 || order.side() > ASK) revert IBatchAuction.InvalidOrder(i);
+            if (uint256(Order.unwrap(order)) >> 240 != 0 || order.side() > ASK) revert IBatchAuction.InvalidOrder(i);
             if (order.side() == BID) ++bidCount;
             else ++askCount;
         }
         (bids, asks) = (new uint256[](bidCount), new uint256[](askCount));
-        for (uint256 i = 0; i < words.length; ++i) {
-            Order order = Order.wrap(words[i]);
+        for (uint256 i = 0; i < orders.length; ++i) {
+            Order order = orders[i];
             if (order.quantity() == 0) continue;
             if (order.side() == BID) bids[--bidCount] = SortedBook.key(order);
             else asks[--askCount] = SortedBook.key(order);
@@ -154,16 +162,16 @@ contract BatchAuctionReference {
     }
 
     /// @dev Orders better than the marginal level fill whole; those at it share by quantity, in submission order.
-    function _fills(bytes32[] memory words, IBatchAuction.Clearing memory result)
+    function _fills(Order[] memory orders, IBatchAuction.Clearing memory result)
         private
         pure
         returns (uint256[] memory fills)
     {
-        fills = new uint256[](words.length);
+        fills = new uint256[](orders.length);
         if (result.volume == 0) return fills;
         uint256[2] memory before;
-        for (uint256 i = 0; i < words.length; ++i) {
-            Order order = Order.wrap(words[i]);
+        for (uint256 i = 0; i < orders.length; ++i) {
+            Order order = orders[i];
             uint256 quantity = order.quantity();
             if (quantity == 0) continue;
             uint8 side = order.side();

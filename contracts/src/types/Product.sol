@@ -6,6 +6,10 @@ type Product is uint256;
 
 using {zone, start} for Product global;
 
+function packProduct(uint64 zone_, uint64 start_) pure returns (Product) {
+    return Product.wrap(uint256(zone_) << 64 | start_);
+}
+
 /// @dev The zone; zero, which is none, for what is no product: more than 64 bits of zone or 48 bits of time.
 function zone(Product product) pure returns (uint64) {
     uint256 id = Product.unwrap(product) >> 64;

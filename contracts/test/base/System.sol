@@ -10,6 +10,7 @@ import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {ISettlementToken} from "../../src/interfaces/ISettlementToken.sol";
 import {IVault} from "../../src/interfaces/IVault.sol";
 import {Predeploys} from "../../src/libraries/Predeploys.sol";
+import {Product, packProduct} from "../../src/types/Product.sol";
 import {Test} from "./Test.sol";
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
 import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
@@ -154,7 +155,7 @@ abstract contract System is Test {
 
     // Acting
 
-    function _submit(address account, uint256 product, uint8 side, int32 price, uint40 quantity)
+    function _submit(address account, Product product, uint8 side, int32 price, uint40 quantity)
         internal
         returns (uint256)
     {
@@ -205,8 +206,8 @@ abstract contract System is Test {
 
     // Names and keys
 
-    function _product(uint64 start) internal pure returns (uint256) {
-        return uint256(ZONE) << 64 | start;
+    function _product(uint64 start) internal pure returns (Product) {
+        return packProduct(ZONE, start);
     }
 
     function _predeploy(uint160 number) internal pure returns (address) {

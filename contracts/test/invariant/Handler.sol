@@ -5,6 +5,8 @@ import {IMarket} from "../../src/interfaces/IMarket.sol";
 import {IMetering} from "../../src/interfaces/IMetering.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {IVault} from "../../src/interfaces/IVault.sol";
+import {Order} from "../../src/types/Order.sol";
+import {Product} from "../../src/types/Product.sol";
 import {System} from "../base/System.sol";
 import {Vm} from "../base/Vm.sol";
 
@@ -25,15 +27,15 @@ contract Handler is System {
     }
 
     address[] private _traders;
-    uint256[] private _products;
+    Product[] private _products;
     uint64 private _nextStart;
     uint64 private _openLead;
     mapping(address trader => MeterState) private _meters;
     /// @dev The books as they were when their gates closed.
-    mapping(uint256 product => bytes32) public frozen;
+    mapping(Product product => bytes32) public frozen;
     /// @notice What an order was settled for: Wh, and what it paid, or got if negative, in base units.
-    mapping(uint256 product => mapping(uint256 index => uint256)) public filled;
-    mapping(uint256 product => mapping(uint256 index => int256)) public paid;
+    mapping(Product product => mapping(uint256 index => uint256)) public filled;
+    mapping(Product product => mapping(uint256 index => int256)) public paid;
     /// @notice By how much the money of participants and operator together has changed in settlements of delivery.
     int256 public deliverySum;
     /// @notice How often a step did something, by name: without deeds the invariants would say little.
@@ -61,7 +63,7 @@ contract Handler is System {
 
     /// @dev Few prices, so that orders cross and share levels.
     function submit(uint256 who, uint256 which, uint256 side, int256 price, uint256 quantity) external {
-        (address account, uint256 product) = (_trader(who), _pick(which));
+        (address account, Product product) = (_trader(who), _pick(which));
         bool open = _stage(product) == IMarket.Stage.Open;
         vm.prank(account);
         try MARKET.submit(product, uint8(side % 2), int32(bound(price, -4, 6)) * 50, uint40(bound(quantity, 1, 1500))) {
@@ -73,12 +75,12 @@ contract Handler is System {
     }
 
     function cancel(uint256 which, uint256 index) external {
-        uint256 product = _pick(which);
-        bytes32[] memory words = MARKET.orders(product);
+        Product product = _pick(which);
+        Order[] memory words = MARKET.orders(product);
         if (words.length == 0) return;
         index = bound(index, 0, words.length - 1);
-        bool open = _stage(product) == IMarket.Stage.Open && words[index] != 0;
-        vm.prank(address(uint160(uint256(words[index]))));
+        bool open = _stage(product) == IMarket.Stage.Open && words[index].quantity() != 0;
+        vm.prank(words[index].trader());
         try MARKET.cancel(product, index) {
             _must(open, "an order was cancelled outside the opening hours");
             ++done["cancel"];
@@ -88,7 +90,7 @@ contract Handler is System {
     }
 
     function clear(uint256 which) external {
-        uint256 product = which % 4 == 0 ? _pick(which / 4) : _oldestAt(IMarket.Stage.Closed);
+        Product product = which % 4 == 0 ? _pick(which / 4) : _oldestAt(IMarket.Stage.Closed);
         bool closed = _stage(product) == IMarket.Stage.Closed;
         try MARKET.clear(product) {
             _must(closed, "a product was cleared at the wrong time");
@@ -100,7 +102,7 @@ contract Handler is System {
     }
 
     function settleOrders(uint256 which, uint256 max) external {
-        uint256 product = which % 4 == 0 ? _pick(which / 4) : _oldestAt(IMarket.Stage.Cleared);
+        Product product = which % 4 == 0 ? _pick(which / 4) : _oldestAt(IMarket.Stage.Cleared);
         bool cleared = _stage(product) == IMarket.Stage.Cleared;
         int256[] memory before = new int256[](TRADERS);
         for (uint256 i = 0; i < TRADERS; ++i) {
@@ -152,7 +154,7 @@ contract Handler is System {
 
     function settle(uint256 who, uint256 which) external {
         address account = _trader(who);
-        uint256 product = which % 4 == 0 ? _pick(which / 4) : _oldestUndelivered(account);
+        Product product = which % 4 == 0 ? _pick(which / 4) : _oldestUndelivered(account);
         bool ready = SETTLEMENT.statuses(product, _list(account))[0] == ISettlement.Status.Ready;
         int256 before = _money();
         try SETTLEMENT.settle(product, _list(account)) {
@@ -211,7 +213,7 @@ contract Handler is System {
         return _traders;
     }
 
-    function products() external view returns (uint256[] memory) {
+    function products() external view returns (Product[] memory) {
         return _products;
     }
 
@@ -222,7 +224,7 @@ contract Handler is System {
             _nextStart += LENGTH;
         }
         for (uint256 i = _products.length; i != 0; --i) {
-            uint256 product = _products[i - 1];
+            Product product = _products[i - 1];
             if (frozen[product] != 0) break;
             if (_stage(product) == IMarket.Stage.Closed) {
                 frozen[product] = keccak256(abi.encode(MARKET.orders(product)));
@@ -231,7 +233,7 @@ contract Handler is System {
     }
 
     /// @dev Keeps what the orders just settled cost, and holds it to what their traders' money lost.
-    function _bookCosts(uint256 product, int256[] memory before) private {
+    function _bookCosts(Product product, int256[] memory before) private {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] != IMarket.OrderSettled.selector) continue;
@@ -260,7 +262,7 @@ contract Handler is System {
         }
     }
 
-    function _stage(uint256 product) private view returns (IMarket.Stage) {
+    function _stage(Product product) private view returns (IMarket.Stage) {
         return MARKET.productInfo(product).stage;
     }
 
@@ -273,20 +275,20 @@ contract Handler is System {
         return who % (TRADERS + 1) == TRADERS ? operator : _traders[who % (TRADERS + 1)];
     }
 
-    function _pick(uint256 which) private view returns (uint256) {
+    function _pick(uint256 which) private view returns (Product) {
         uint256 count = _products.length < IN_FLIGHT ? _products.length : IN_FLIGHT;
         return _products[_products.length - 1 - which % count];
     }
 
     /// @dev The oldest product at the stage, or the newest of all.
-    function _oldestAt(IMarket.Stage stage) private view returns (uint256 product) {
+    function _oldestAt(IMarket.Stage stage) private view returns (Product product) {
         for (uint256 i = 0; i < _products.length; ++i) {
             product = _products[i];
             if (_stage(product) == stage) return product;
         }
     }
 
-    function _oldestUndelivered(address account) private view returns (uint256 product) {
+    function _oldestUndelivered(address account) private view returns (Product product) {
         for (uint256 i = 0; i < _products.length; ++i) {
             product = _products[i];
             if (!MARKET.accountInfo(product, account).delivered) return product;

@@ -5,6 +5,7 @@ import {IMarket} from "../../src/interfaces/IMarket.sol";
 import {IRegistry} from "../../src/interfaces/IRegistry.sol";
 import {IVault} from "../../src/interfaces/IVault.sol";
 import {BID, Order} from "../../src/types/Order.sol";
+import {Product} from "../../src/types/Product.sol";
 import {System} from "../base/System.sol";
 import {Handler} from "./Handler.sol";
 
@@ -73,7 +74,7 @@ contract MarketInvariants is System {
     /// @notice 2. Per product, after all orders are settled, positions sum to zero, and both sides' fills equal the
     ///         cleared volume.
     function invariant_2_positions_and_fills_add_up() external view {
-        uint256[] memory products = handler.products();
+        Product[] memory products = handler.products();
         address[] memory traders = handler.traders();
         for (uint256 p = 0; p < products.length; ++p) {
             IMarket.ProductInfo memory info = MARKET.productInfo(products[p]);
@@ -91,14 +92,14 @@ contract MarketInvariants is System {
 
     /// @notice 3. Nobody pays more per Wh than their bid or receives less than their ask: in money, order by order.
     function invariant_3_limits_are_kept() external view {
-        uint256[] memory products = handler.products();
+        Product[] memory products = handler.products();
         for (uint256 p = 0; p < products.length; ++p) {
             IMarket.ProductInfo memory info = MARKET.productInfo(products[p]);
             if (info.stage < IMarket.Stage.Cleared) continue;
-            bytes32[] memory words = MARKET.orders(products[p]);
+            Order[] memory words = MARKET.orders(products[p]);
             uint256[] memory fills = MARKET.fillsOf(products[p]);
             for (uint256 i = 0; i < info.ordersSettled; ++i) {
-                Order order = Order.wrap(words[i]);
+                Order order = words[i];
                 vm.assertEq(handler.filled(products[p], i), fills[i], "fill");
                 int256 worst = int256(order.price()) * int256(fills[i]) * 1e10;
                 int256 paid = handler.paid(products[p], i);
@@ -110,7 +111,7 @@ contract MarketInvariants is System {
 
     /// @notice 4. No order appears, changes or disappears after gate closure.
     function invariant_4_closed_books_stay() external view {
-        uint256[] memory products = handler.products();
+        Product[] memory products = handler.products();
         for (uint256 p = 0; p < products.length; ++p) {
             bytes32 then = handler.frozen(products[p]);
             if (then == 0) continue;
@@ -136,7 +137,7 @@ contract MarketInvariants is System {
 
     /// @dev Locks of the accounts are the sum of their locks in the products, so nothing is locked for nothing.
     function invariant_locks_belong_to_products() external view {
-        uint256[] memory products = handler.products();
+        Product[] memory products = handler.products();
         address[] memory traders = handler.traders();
         for (uint256 i = 0; i < traders.length; ++i) {
             uint256 locked = 0;
@@ -200,17 +201,17 @@ contract MarketInvariants is System {
         }
     }
 
-    function _volumes(uint256 product) private view returns (uint256 bought, uint256 sold) {
-        bytes32[] memory words = MARKET.orders(product);
+    function _volumes(Product product) private view returns (uint256 bought, uint256 sold) {
+        Order[] memory words = MARKET.orders(product);
         uint256[] memory fills = MARKET.fillsOf(product);
         for (uint256 i = 0; i < words.length; ++i) {
-            if (Order.wrap(words[i]).side() == BID) bought += fills[i];
+            if (words[i].side() == BID) bought += fills[i];
             else sold += fills[i];
         }
     }
 
     function _anySettledInPart() private view returns (bool) {
-        uint256[] memory products = handler.products();
+        Product[] memory products = handler.products();
         for (uint256 p = 0; p < products.length; ++p) {
             IMarket.ProductInfo memory info = MARKET.productInfo(products[p]);
             if (info.stage == IMarket.Stage.Cleared && info.ordersSettled != 0) return true;

@@ -9,6 +9,7 @@ import {IRegistry} from "wattline/interfaces/IRegistry.sol";
 import {ISettlementToken} from "wattline/interfaces/ISettlementToken.sol";
 import {IVault} from "wattline/interfaces/IVault.sol";
 import {Predeploys} from "wattline/libraries/Predeploys.sol";
+import {Product, packProduct} from "wattline/types/Product.sol";
 
 /// @title What a contract developer tests on a fork of a running chain
 /// @notice The chain is a development chain on which script/Deploy.s.sol ran.
@@ -51,7 +52,7 @@ contract ForkTest {
     function test_TradesOnTheMarket() public {
         _openZone();
         uint64 start = (uint64(block.timestamp) / LENGTH + 2) * LENGTH;
-        uint256 product = uint256(ZONE) << 64 | start;
+        Product product = packProduct(ZONE, start);
         _order(buyer, product, 0, 28_000, 600);
         _order(seller, product, 1, 12_000, 400);
 
@@ -110,7 +111,7 @@ contract ForkTest {
         vm.stopPrank();
     }
 
-    function _order(address account, uint256 product, uint8 side, int32 price, uint40 quantity) private {
+    function _order(address account, Product product, uint8 side, int32 price, uint40 quantity) private {
         vm.prank(account);
         MARKET.submit(product, side, price, quantity);
     }
