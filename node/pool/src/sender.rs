@@ -134,7 +134,7 @@ impl SenderQueue {
         let (nonce, frontier) = (transaction.nonce(), self.next_nonce());
         let replaced = self.transactions.insert(nonce, transaction);
         if let Some(replaced) = &replaced {
-            self.gone(replaced);
+            self.uncount(replaced);
         }
         match nonce.cmp(&frontier) {
             Ordering::Less => self.recount(),
@@ -147,7 +147,7 @@ impl SenderQueue {
     pub(crate) fn remove(&mut self, nonce: u64) -> Option<Arc<PooledTransaction>> {
         let frontier = self.next_nonce();
         let removed = self.transactions.remove(&nonce)?;
-        self.gone(&removed);
+        self.uncount(&removed);
         if nonce < frontier {
             self.recount();
         }
@@ -163,14 +163,14 @@ impl SenderQueue {
         let rest = self.transactions.split_off(&account.nonce);
         let stale = std::mem::replace(&mut self.transactions, rest);
         for transaction in stale.values() {
-            self.gone(transaction);
+            self.uncount(transaction);
         }
         self.recount();
         stale.into_values().collect()
     }
 
     /// Counts a transaction no longer.
-    fn gone(&mut self, transaction: &PooledTransaction) {
+    fn uncount(&mut self, transaction: &PooledTransaction) {
         self.bytes -= transaction.size;
         if let btree_map::Entry::Occupied(mut count) = self.tips.entry(transaction.tip) {
             *count.get_mut() -= 1;

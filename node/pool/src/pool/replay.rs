@@ -14,7 +14,7 @@ use wattline_primitives::TransactionSigned;
 
 use super::{
     Pool,
-    intake::{Intake, on_all_cores},
+    admission::{Admission, on_all_cores},
 };
 use crate::{
     error::PoolError,
@@ -53,13 +53,13 @@ enum Step {
 
 impl Pool {
     pub(super) fn replay(&self) -> Result<ReplayReport, PoolError> {
-        let mut intake = self.0.intake.lock();
-        self.read_head(&mut intake)?;
+        let mut admission = self.0.admission.lock();
+        self.read_head(&mut admission)?;
         // Nothing is written while the old records are read.
-        let Some(journal) = intake.journal.take() else {
+        let Some(journal) = admission.journal.take() else {
             return Ok(ReplayReport::default());
         };
-        let mut report = self.replay_records(&mut intake, &journal)?;
+        let mut report = self.replay_records(&mut admission, &journal)?;
         let damaged = report.damage.is_corrupt() || report.read_error.is_some();
         if damaged {
             report.damaged_copy = match journal.keep_copy() {
@@ -70,17 +70,17 @@ impl Pool {
                 }
             };
         }
-        intake.journal = Some(journal);
+        admission.journal = Some(journal);
         if !damaged || report.damaged_copy.is_some() {
-            self.compact(&mut intake);
+            self.compact(&mut admission);
         }
-        self.report_status(&intake);
+        self.report_status(&admission);
         log(&report);
         Ok(report)
     }
 
     /// Learns the head and the newest blocks.
-    fn read_head(&self, intake: &mut Intake) -> Result<(), PoolError> {
+    fn read_head(&self, admission: &mut Admission) -> Result<(), PoolError> {
         let reader = self.0.storage.reader()?;
         let head = reader.head()?;
         if let Some(header) = reader.header(head.number)? {
@@ -96,13 +96,13 @@ impl Pool {
         for number in first..=head.number {
             recent.extend(reader.block_with_receipts(number)?.map(Arc::new));
         }
-        intake.recent = recent;
+        admission.recent = recent;
         Ok(())
     }
 
     fn replay_records(
         &self,
-        intake: &mut Intake,
+        admission: &mut Admission,
         journal: &Journal,
     ) -> Result<ReplayReport, PoolError> {
         let mut report = ReplayReport::default();
@@ -127,10 +127,10 @@ impl Pool {
                 }
             }
             if batch.len() == BATCH {
-                self.apply(intake, std::mem::take(&mut batch), &mut report)?;
+                self.apply(admission, std::mem::take(&mut batch), &mut report)?;
             }
         }
-        self.apply(intake, batch, &mut report)?;
+        self.apply(admission, batch, &mut report)?;
         report.restored = self.0.waiting.read().len();
         report.damage = reader.damage();
         Ok(report)
@@ -138,7 +138,7 @@ impl Pool {
 
     fn apply(
         &self,
-        intake: &mut Intake,
+        admission: &mut Admission,
         batch: Vec<Entry>,
         report: &mut ReplayReport,
     ) -> Result<(), PoolError> {
@@ -154,12 +154,12 @@ impl Pool {
             match step {
                 Step::Add(prepared) => added.push(*prepared),
                 Step::Remove(hash) => {
-                    self.restore(intake, std::mem::take(&mut added), report)?;
+                    self.restore(admission, std::mem::take(&mut added), report)?;
                     report.removed += usize::from(self.0.waiting.write().remove(&hash).is_some());
                 }
             }
         }
-        self.restore(intake, added, report)
+        self.restore(admission, added, report)
     }
 
     fn prepare_at(
@@ -180,14 +180,14 @@ impl Pool {
 
     fn restore(
         &self,
-        intake: &mut Intake,
+        admission: &mut Admission,
         added: Vec<Result<PooledTransaction, PoolError>>,
         report: &mut ReplayReport,
     ) -> Result<(), PoolError> {
         if added.is_empty() {
             return Ok(());
         }
-        for outcome in self.admit(intake, added, Origin::Restored) {
+        for outcome in self.admit(admission, added, Origin::Restored) {
             match outcome {
                 // A transaction that came back after its block was reverted is there twice.
                 Ok(_) | Err(PoolError::AlreadyKnown) => {}

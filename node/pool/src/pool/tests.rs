@@ -16,7 +16,7 @@ fn nothing_is_accepted_that_cannot_be_journaled() {
     let mut receiver = pool.subscribe();
 
     pool.0
-        .intake
+        .admission
         .lock()
         .journal
         .as_mut()

@@ -12,7 +12,7 @@ use tracing::{error, warn};
 use wattline_primitives::{BlockWithReceipts, SealedHeader};
 use wattline_storage::StateReader;
 
-use super::{Pool, intake::Intake};
+use super::{Pool, admission::Admission};
 use crate::{
     error::PoolError, journal::record, metrics, sender::SenderAccount,
     transaction::PooledTransaction, waiting::Origin,
@@ -32,42 +32,42 @@ impl Pool {
         committed: &[Arc<BlockWithReceipts>],
         reverted: &[Arc<BlockWithReceipts>],
     ) {
-        let mut intake = self.0.intake.lock();
+        let mut admission = self.0.admission.lock();
         self.0
             .head_gas_limit
             .store(head.gas_limit(), atomic::Ordering::Relaxed);
-        self.remember(&mut intake, committed, reverted);
+        self.keep_recent(&mut admission, committed, reverted);
         self.note_served(committed);
-        if let Err(error) = self.check_senders(&mut intake) {
+        if let Err(error) = self.check_senders(&mut admission) {
             // The next head brings another try; until then a builder may get transactions that
             // do not apply, and skips them.
             error!(%error, "waiting transactions could not be checked against the new head");
         }
-        self.bring_back(&mut intake, committed, reverted);
-        self.expire(&mut intake);
+        self.restore_reverted(&mut admission, committed, reverted);
+        self.expire(&mut admission);
         self.announce();
-        self.compact_if_grown(&mut intake);
-        self.report_status(&intake);
+        self.compact_if_grown(&mut admission);
+        self.report_status(&admission);
     }
 
     /// Keeps the newest blocks for the journal.
-    fn remember(
+    fn keep_recent(
         &self,
-        intake: &mut Intake,
+        admission: &mut Admission,
         committed: &[Arc<BlockWithReceipts>],
         reverted: &[Arc<BlockWithReceipts>],
     ) {
         // Reverted transactions come back by themselves, so their blocks need not be kept.
         let gone: HashSet<_> = reverted.iter().map(|block| block.block.hash()).collect();
-        intake
+        admission
             .recent
             .retain(|block| !gone.contains(&block.block.hash()));
-        intake.recent.extend(committed.iter().cloned());
-        let surplus = intake
+        admission.recent.extend(committed.iter().cloned());
+        let surplus = admission
             .recent
             .len()
             .saturating_sub(self.0.config.journal_blocks);
-        intake.recent.drain(..surplus);
+        admission.recent.drain(..surplus);
     }
 
     fn note_served(&self, committed: &[Arc<BlockWithReceipts>]) {
@@ -83,7 +83,7 @@ impl Pool {
     /// Compares every sender with the state at the head. Every one and not only those of the new
     /// blocks, because a contract can move funds to or from, and an operator can change the
     /// permission of, an account that sent nothing.
-    fn check_senders(&self, intake: &mut Intake) -> Result<(), PoolError> {
+    fn check_senders(&self, admission: &mut Admission) -> Result<(), PoolError> {
         let state = self.0.storage.state()?;
         let senders: Vec<(Address, bool)> = {
             let waiting = self.0.waiting.read();
@@ -114,8 +114,8 @@ impl Pool {
             // Their nonces are used up, which a restart sees from the state.
             metrics::removed("nonce_used", stale.len());
         }
-        self.throw_out(intake, forbidden, "permission");
-        self.throw_out(intake, too_large, "exceeds_gas_cap");
+        self.discard(admission, forbidden, "permission");
+        self.discard(admission, too_large, "exceeds_gas_cap");
         Ok(())
     }
 
@@ -142,9 +142,9 @@ impl Pool {
     }
 
     /// Takes in again what was in a block that is no longer canonical and is in none now.
-    fn bring_back(
+    fn restore_reverted(
         &self,
-        intake: &mut Intake,
+        admission: &mut Admission,
         committed: &[Arc<BlockWithReceipts>],
         reverted: &[Arc<BlockWithReceipts>],
     ) {
@@ -174,7 +174,7 @@ impl Pool {
             })
             .collect();
         for error in self
-            .admit(intake, prepared, Origin::Restored)
+            .admit(admission, prepared, Origin::Restored)
             .into_iter()
             .filter_map(Result::err)
         {
@@ -182,18 +182,18 @@ impl Pool {
         }
     }
 
-    fn expire(&self, intake: &mut Intake) {
+    fn expire(&self, admission: &mut Admission) {
         let now = (self.0.clock)();
         let expired = self
             .0
             .waiting
             .read()
             .expired(now.saturating_sub(self.0.config.queued_lifetime));
-        self.throw_out(intake, expired, "expired");
+        self.discard(admission, expired, "expired");
     }
 
-    pub(super) fn compact_if_grown(&self, intake: &mut Intake) {
-        let Some(journal) = &intake.journal else {
+    pub(super) fn compact_if_grown(&self, admission: &mut Admission) {
+        let Some(journal) = &admission.journal else {
             return;
         };
         let allowed = journal
@@ -201,19 +201,19 @@ impl Pool {
             .saturating_mul(2)
             .saturating_add(self.0.config.journal_slack_bytes);
         if journal.len() > allowed {
-            self.compact(intake);
+            self.compact(admission);
         }
     }
 
     /// Rewrites the journal with what a restart would need: what waits, in the order of arrival,
     /// and before it what the newest blocks hold.
-    pub(super) fn compact(&self, intake: &mut Intake) {
-        let Some(journal) = &mut intake.journal else {
+    pub(super) fn compact(&self, admission: &mut Admission) {
+        let Some(journal) = &mut admission.journal else {
             return;
         };
         let mut waiting: Vec<_> = self.0.waiting.read().iter().cloned().collect();
         waiting.sort_unstable_by_key(|transaction| transaction.arrival);
-        let mined = intake.recent.iter().flat_map(|block| {
+        let mined = admission.recent.iter().flat_map(|block| {
             let sealed_at = Duration::from_secs(block.block.timestamp());
             block
                 .block

@@ -29,10 +29,10 @@ fn newly(waiting: &mut Waiting) -> Vec<u64> {
     nonces(&waiting.take_newly_executable())
 }
 
-fn gone(departed: &[Departed]) -> Vec<B256> {
-    departed
+fn gone(removed: &[RemovedTransaction]) -> Vec<B256> {
+    removed
         .iter()
-        .map(|departed| departed.transaction.hash())
+        .map(|removed| removed.transaction.hash())
         .collect()
 }
 
@@ -79,9 +79,7 @@ fn a_replacement_of_a_free_transaction_must_pay_something() {
     );
     let inserted = add(&mut waiting, transaction(1, 0, 1, 3)).expect("outbids");
     assert_eq!(
-        inserted
-            .replaced
-            .map(|departed| departed.transaction.hash()),
+        inserted.replaced.map(|removed| removed.transaction.hash()),
         Some(old)
     );
     assert_eq!(newly(&mut waiting), [0]);

@@ -22,14 +22,14 @@ const MAX_REPORTS: usize = 3;
 
 /// What only one change at a time may touch.
 #[derive(Debug)]
-pub(super) struct Intake {
+pub(super) struct Admission {
     pub(super) journal: Option<Journal>,
     /// The newest blocks, oldest first, whose transactions stay in the journal.
     pub(super) recent: VecDeque<Arc<BlockWithReceipts>>,
     next_arrival: u64,
 }
 
-impl Intake {
+impl Admission {
     pub(super) const fn new(journal: Option<Journal>) -> Self {
         Self {
             journal,
@@ -67,7 +67,7 @@ impl Pool {
     /// journal. All of them stay out if the journal cannot be written.
     pub(super) fn admit(
         &self,
-        intake: &mut Intake,
+        admission: &mut Admission,
         prepared: Vec<Result<PooledTransaction, PoolError>>,
         origin: Origin,
     ) -> Vec<Result<B256, PoolError>> {
@@ -81,7 +81,7 @@ impl Pool {
                 let transaction = prepared?;
                 let state = state.as_ref().map_err(Clone::clone)?;
                 let account = self.0.validator.check_state(state, &transaction)?;
-                let arrival = intake.next_arrival;
+                let arrival = admission.next_arrival;
                 let transaction = Arc::new(PooledTransaction {
                     arrival,
                     ..transaction
@@ -91,7 +91,7 @@ impl Pool {
                     .waiting
                     .write()
                     .insert(&transaction, account, origin)?;
-                intake.next_arrival += 1;
+                admission.next_arrival += 1;
                 let hash = transaction.hash();
                 record::encode_added(&mut records, transaction.signed(), transaction.arrived_at);
                 for evicted in &inserted.evicted {
@@ -102,7 +102,7 @@ impl Pool {
             })
             .collect();
 
-        let written = match &mut intake.journal {
+        let written = match &mut admission.journal {
             Some(journal) if !records.is_empty() => journal.append(&records),
             _ => Ok(()),
         };
@@ -136,15 +136,15 @@ impl Pool {
             .iter()
             .filter_map(|outcome| outcome.as_ref().err())
             .for_each(metrics::refused);
-        self.compact_if_grown(intake);
-        self.report_status(intake);
+        self.compact_if_grown(admission);
+        self.report_status(admission);
         outcomes
     }
 
     /// Takes transactions out for good.
-    pub(super) fn throw_out(
+    pub(super) fn discard(
         &self,
-        intake: &mut Intake,
+        admission: &mut Admission,
         hashes: impl IntoIterator<Item = B256>,
         reason: &'static str,
     ) {
@@ -159,22 +159,22 @@ impl Pool {
         if count > 0 {
             debug!(count, reason, "transactions thrown out");
             metrics::removed(reason, count);
-            intake.note(&records);
+            admission.note(&records);
         }
     }
 
     pub(super) fn note_invalid(&self, hash: &B256, reason: &dyn fmt::Display) {
-        let mut intake = self.0.intake.lock();
+        let mut admission = self.0.admission.lock();
         match self.judge_invalid(hash) {
             Ok(true) => {
                 warn!(%hash, %reason, "a transaction that never applies is thrown out");
-                self.throw_out(&mut intake, [*hash], "invalid");
+                self.discard(&mut admission, [*hash], "invalid");
             }
             Ok(false) => debug!(%hash, %reason, "a transaction that did not apply waits"),
             Err(error) => error!(%error, "a transaction that did not apply cannot be checked"),
         }
         self.announce();
-        self.report_status(&intake);
+        self.report_status(&admission);
     }
 
     /// Looks at the head's state why a transaction may not have applied. True if that does not
@@ -189,7 +189,7 @@ impl Pool {
         let stale = waiting.set_account(transaction.sender(), account);
         metrics::removed("nonce_used", stale.len());
         Ok(waiting.is_executable(&transaction)
-            && waiting.report_invalid(hash, state.block()) >= MAX_REPORTS)
+            && waiting.count_invalid(hash, state.block()) >= MAX_REPORTS)
     }
 
     /// Tells subscribers what has become executable. Nobody listening is no failure.
@@ -200,10 +200,10 @@ impl Pool {
         }
     }
 
-    pub(super) fn report_status(&self, intake: &Intake) {
+    pub(super) fn report_status(&self, admission: &Admission) {
         metrics::status(
             self.status(),
-            intake.journal.as_ref().map_or(0, Journal::len),
+            admission.journal.as_ref().map_or(0, Journal::len),
         );
     }
 }

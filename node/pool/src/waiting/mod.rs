@@ -32,7 +32,7 @@ pub(crate) enum Origin {
 
 /// A transaction that left, with what is needed to put it back.
 #[derive(Clone, Debug)]
-pub(crate) struct Departed {
+pub(crate) struct RemovedTransaction {
     pub(crate) transaction: Arc<PooledTransaction>,
     standing: SenderStanding,
 }
@@ -41,9 +41,9 @@ pub(crate) struct Departed {
 #[derive(Debug, Default)]
 pub(crate) struct Inserted {
     /// The transaction that had the same sender and nonce.
-    pub(crate) replaced: Option<Departed>,
+    pub(crate) replaced: Option<RemovedTransaction>,
     /// Transactions that had to go because the pool was full.
-    pub(crate) evicted: Vec<Departed>,
+    pub(crate) evicted: Vec<RemovedTransaction>,
 }
 
 /// All waiting transactions.
@@ -189,7 +189,7 @@ impl Waiting {
             self.newly_executable.push(Arc::clone(transaction));
         }
         let mut inserted = Inserted {
-            replaced: self.put(Arc::clone(transaction), standing),
+            replaced: self.insert_unchecked(Arc::clone(transaction), standing),
             ..Inserted::default()
         };
         while self.by_hash.len() > self.config.max_transactions
@@ -213,26 +213,26 @@ impl Waiting {
         self.remove(hash);
         // Those that come back were announced when they came.
         let announced = self.newly_executable.len();
-        for departed in inserted
+        for removed in inserted
             .replaced
             .into_iter()
             .chain(inserted.evicted.into_iter().rev())
         {
-            self.put(departed.transaction, departed.standing);
+            self.insert_unchecked(removed.transaction, removed.standing);
         }
         self.newly_executable.truncate(announced);
     }
 
     /// Takes a transaction out. Those of the same sender behind it wait for another in its place.
-    pub(crate) fn remove(&mut self, hash: &B256) -> Option<Departed> {
+    pub(crate) fn remove(&mut self, hash: &B256) -> Option<RemovedTransaction> {
         let transaction = self.by_hash.get(hash).cloned()?;
         let sender = transaction.sender();
         let standing = self.change(sender, |queue| {
             queue.remove(transaction.nonce());
             queue.standing
         })?;
-        self.forget(&transaction);
-        Some(Departed {
+        self.unindex(&transaction);
+        Some(RemovedTransaction {
             transaction,
             standing,
         })
@@ -259,7 +259,7 @@ impl Waiting {
 
     /// Notes that a builder could not apply a transaction on the block with number `head`.
     /// Returns at how many heads that has happened.
-    pub(crate) fn report_invalid(&mut self, hash: &B256, head: BlockNumber) -> usize {
+    pub(crate) fn count_invalid(&mut self, hash: &B256, head: BlockNumber) -> usize {
         if !self.by_hash.contains_key(hash) {
             return 0;
         }
@@ -281,7 +281,7 @@ impl Waiting {
             .change(sender, |queue| queue.set_account(account))
             .unwrap_or_default();
         for transaction in &stale {
-            self.forget(transaction);
+            self.unindex(transaction);
         }
         stale
     }
@@ -382,11 +382,11 @@ impl Waiting {
     }
 
     /// Puts a transaction in without asking whether it may.
-    fn put(
+    fn insert_unchecked(
         &mut self,
         transaction: Arc<PooledTransaction>,
         standing: SenderStanding,
-    ) -> Option<Departed> {
+    ) -> Option<RemovedTransaction> {
         let sender = transaction.sender();
         self.bytes += transaction.size;
         for authority in &transaction.authorities {
@@ -402,8 +402,8 @@ impl Waiting {
             (queue.insert(transaction), before)
         })?;
         let replaced = replaced?;
-        self.forget(&replaced);
-        Some(Departed {
+        self.unindex(&replaced);
+        Some(RemovedTransaction {
             transaction: replaced,
             standing: before,
         })
@@ -435,7 +435,7 @@ impl Waiting {
     }
 
     /// Drops what is kept about a transaction outside of its sender's queue.
-    fn forget(&mut self, transaction: &PooledTransaction) {
+    fn unindex(&mut self, transaction: &PooledTransaction) {
         if self.by_hash.remove(&transaction.hash()).is_some() {
             self.bytes -= transaction.size;
             self.reports.remove(&transaction.hash());

@@ -1,10 +1,10 @@
 //! The public face of the pool, tying state, memory and journal together.
 //!
-//! Two locks, always taken in this order: `intake` lets one change at a time through and is held
-//! while the state is read and the journal written; `waiting` guards the transactions in memory
+//! Two locks, always taken in this order: `admission` lets one change at a time through and is
+//! held while the state is read and the journal written; `waiting` guards the transactions in memory
 //! and is never held over either, so that a builder or a reader waits for microseconds only.
 
-mod intake;
+mod admission;
 mod replay;
 mod update;
 
@@ -38,7 +38,7 @@ use crate::{
     validate::Validator,
     waiting::{Origin, Waiting},
 };
-use intake::Intake;
+use admission::Admission;
 
 /// Tells the time since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -76,7 +76,7 @@ struct Shared {
     storage: Storage,
     clock: Clock,
     head_gas_limit: AtomicU64,
-    intake: Mutex<Intake>,
+    admission: Mutex<Admission>,
     waiting: RwLock<Waiting>,
     executable: broadcast::Sender<Arc<PooledTransaction>>,
 }
@@ -135,7 +135,7 @@ impl Pool {
             storage,
             clock,
             head_gas_limit: AtomicU64::new(0),
-            intake: Mutex::new(Intake::new(journal)),
+            admission: Mutex::new(Admission::new(journal)),
             waiting: RwLock::new(Waiting::new(config.clone())),
             executable,
             config,
@@ -162,7 +162,8 @@ impl Pool {
     /// written once. The outcomes are in the order of the transactions.
     pub fn add_many(&self, transactions: Vec<TransactionSigned>) -> Vec<Result<B256, PoolError>> {
         let started = Instant::now();
-        let prepared = intake::on_all_cores(transactions, |transaction| self.prepare(transaction));
+        let prepared =
+            admission::on_all_cores(transactions, |transaction| self.prepare(transaction));
         metrics::recovered(started.elapsed());
         self.submit(prepared)
     }
@@ -299,9 +300,9 @@ impl Pool {
                 ..transaction
             })
         });
-        let mut intake = self.0.intake.lock();
+        let mut admission = self.0.admission.lock();
         let started = Instant::now();
-        let outcomes = self.admit(&mut intake, prepared.collect(), Origin::Submitted);
+        let outcomes = self.admit(&mut admission, prepared.collect(), Origin::Submitted);
         metrics::admitted(started.elapsed());
         outcomes
     }
