@@ -30,7 +30,8 @@ pub struct PoolConfig {
     /// The lowest tip, in wei per unit of gas, with which a transaction is accepted.
     pub min_tip: u128,
     /// How long the transactions of a sender may wait without being executable (a nonce gap, too
-    /// little balance) after that sender was last active in the pool.
+    /// little balance, a permission that was taken) after that sender was last active in the pool
+    /// or lost the permission.
     pub queued_lifetime: Duration,
     /// How many newly executable transactions a subscriber may be behind before it loses the
     /// oldest.

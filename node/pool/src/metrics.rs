@@ -16,7 +16,7 @@ pub(crate) fn describe() {
     );
     describe_gauge!(
         "wattline_pool_queued",
-        "Transactions that wait for a nonce or for funds"
+        "Transactions that wait for a nonce, funds or permission"
     );
     describe_gauge!(
         "wattline_pool_bytes",

@@ -7,9 +7,34 @@ use std::{
     time::Duration,
 };
 
+use alloy_consensus::Transaction as _;
 use alloy_primitives::U256;
 
 use crate::transaction::PooledTransaction;
+
+/// What the chain's permission rule lets a sender do, the least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SenderRights {
+    /// Nothing.
+    #[default]
+    None,
+    /// Send transactions, but create no contracts with them.
+    Transact,
+    /// Send any transaction.
+    Deploy,
+}
+
+impl SenderRights {
+    /// Whether the sender may send this.
+    pub(crate) fn cover(self, transaction: &PooledTransaction) -> bool {
+        let required = if transaction.transaction.is_create() {
+            Self::Deploy
+        } else {
+            Self::Transact
+        };
+        self >= required
+    }
+}
 
 /// What the state at the head says about a sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,21 +43,23 @@ pub(crate) struct SenderAccount {
     pub(crate) balance: U256,
     /// Whether the account carries an EIP-7702 delegation.
     pub(crate) delegated: bool,
+    pub(crate) rights: SenderRights,
 }
 
 /// What the pool remembers about a sender beside its transactions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SenderStanding {
     pub(crate) account: SenderAccount,
-    /// When a transaction of this sender last came or went into a block, since the Unix epoch.
+    /// When a transaction of this sender last came or went into a block, or the sender lost a right
+    /// and its transactions began to wait for that, since the Unix epoch.
     pub(crate) last_active: Duration,
     /// The number of the last block that held a transaction of this sender.
     pub(crate) last_served: u64,
 }
 
 /// The transactions of one sender. The first `executable` of them could go into the next block
-/// one after the other: their nonces follow the account's without a gap and the balance covers
-/// them all. The rest wait.
+/// one after the other: their nonces follow the account's without a gap, the balance covers them
+/// all, and the sender may send them. The rest wait.
 #[derive(Debug, Default)]
 pub(crate) struct SenderQueue {
     pub(crate) standing: SenderStanding,
@@ -154,10 +181,24 @@ impl SenderQueue {
         Some(removed)
     }
 
-    /// Takes over what the state says and drops the transactions whose nonce is used up.
-    pub(crate) fn set_account(&mut self, account: SenderAccount) -> Vec<Arc<PooledTransaction>> {
+    /// Whether transactions wait for a right that the sender does not have.
+    pub(crate) fn lacks_rights(&self) -> bool {
+        let rights = self.standing.account.rights;
+        self.iter().any(|transaction| !rights.cover(transaction))
+    }
+
+    /// Takes over what the state says at the time `now` and drops the transactions whose nonce is
+    /// used up.
+    pub(crate) fn set_account(
+        &mut self,
+        account: SenderAccount,
+        now: Duration,
+    ) -> Vec<Arc<PooledTransaction>> {
         if account == self.standing.account {
             return Vec::new();
+        }
+        if account.rights < self.standing.account.rights {
+            self.standing.last_active = self.standing.last_active.max(now);
         }
         self.standing.account = account;
         let rest = self.transactions.split_off(&account.nonce);
@@ -197,7 +238,8 @@ impl SenderQueue {
             let Some(total) = cost.checked_add(transaction.cost) else {
                 break;
             };
-            if *found != nonce || total > self.standing.account.balance {
+            let account = &self.standing.account;
+            if *found != nonce || total > account.balance || !account.rights.cover(transaction) {
                 break;
             }
             cost = total;

@@ -7,7 +7,10 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Signature, TxKind, U256};
 use wattline_primitives::RecoveredTransaction;
 
-use crate::{sender::SenderAccount, transaction::PooledTransaction};
+use crate::{
+    sender::{SenderAccount, SenderRights},
+    transaction::PooledTransaction,
+};
 
 /// The address of the test sender with this number.
 pub(crate) fn address(sender: u8) -> Address {
@@ -65,6 +68,7 @@ pub(crate) fn rich(nonce: u64) -> SenderAccount {
         nonce,
         balance: U256::MAX,
         delegated: false,
+        rights: SenderRights::Deploy,
     }
 }
 
@@ -74,5 +78,6 @@ pub(crate) fn with_balance(balance: u64) -> SenderAccount {
         nonce: 0,
         balance: U256::from(balance),
         delegated: false,
+        rights: SenderRights::Deploy,
     }
 }

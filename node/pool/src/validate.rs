@@ -9,13 +9,16 @@ use revm::{
     primitives::{eip3860::MAX_INITCODE_SIZE, hardfork::SpecId},
 };
 use std::time::Duration;
-use wattline_evm::EvmConfig;
+use wattline_evm::{EvmConfig, PermissionError};
 use wattline_primitives::{RecoveredTransaction, TransactionSigned};
 use wattline_storage::StorageError;
 
 use crate::{
-    config::MAX_TRANSACTION_BYTES, error::PoolError, sender::SenderAccount,
+    config::MAX_TRANSACTION_BYTES,
+    error::PoolError,
+    sender::{SenderAccount, SenderRights},
     transaction::PooledTransaction,
+    waiting::Origin,
 };
 
 /// Checks transactions one at a time against the chain's rules.
@@ -42,7 +45,8 @@ impl Validator {
         }
     }
 
-    /// Checks all that needs no state, then recovers the sender: the dear part comes last.
+    /// Checks all that needs no state, then recovers the sender: the dear part comes last. The
+    /// authorities, dearer still, are left to [`with_authorities`](Self::with_authorities).
     ///
     /// # Errors
     /// The first rule it breaks.
@@ -68,10 +72,11 @@ impl Validator {
         block_gas_limit: u64,
     ) -> Result<PooledTransaction, PoolError> {
         self.check_form(transaction.inner(), block_gas_limit)?;
-        Ok(self.describe(transaction))
+        Ok(self.with_authorities(self.describe(transaction)))
     }
 
-    /// Checks a transaction against a state and returns what that says about its sender.
+    /// Checks a transaction against a state and returns what that says about its sender. One that
+    /// was accepted before may wait for a right that its sender has lost.
     ///
     /// # Errors
     /// The first rule it breaks, or the state cannot be read.
@@ -79,6 +84,7 @@ impl Validator {
         &self,
         state: &DB,
         transaction: &PooledTransaction,
+        origin: Origin,
     ) -> Result<SenderAccount, PoolError>
     where
         DB: DatabaseRef<Error = StorageError>,
@@ -92,8 +98,34 @@ impl Validator {
         if found < expected {
             return Err(PoolError::NonceTooLow { expected, found });
         }
-        self.check_permission(state, sender, transaction.transaction().is_create())?;
+        if origin == Origin::Submitted && !account.rights.cover(transaction) {
+            let is_create = transaction.transaction().is_create();
+            self.evm.check_permission(state, sender, is_create)?;
+        }
         Ok(account)
+    }
+
+    /// Checks a transaction by itself against a state, before more work is done for it.
+    ///
+    /// # Errors
+    /// The first rule it breaks, or the state cannot be read.
+    pub(crate) fn check_alone<DB>(
+        &self,
+        state: &DB,
+        transaction: &PooledTransaction,
+    ) -> Result<(), PoolError>
+    where
+        DB: DatabaseRef<Error = StorageError>,
+    {
+        let account = self.check_state(state, transaction, Origin::Submitted)?;
+        if transaction.cost > account.balance {
+            return Err(PoolError::InsufficientFunds {
+                balance: account.balance,
+                queued: U256::ZERO,
+                cost: transaction.cost,
+            });
+        }
+        Ok(())
     }
 
     /// What a state says about an account, with the hash of its code if it is a contract, which
@@ -109,14 +141,14 @@ impl Validator {
     where
         DB: DatabaseRef<Error = StorageError>,
     {
-        let Some(info) = state.basic_ref(address)? else {
-            return Ok((SenderAccount::default(), None));
-        };
         let mut account = SenderAccount {
-            nonce: info.nonce,
-            balance: info.balance,
-            delegated: false,
+            rights: self.rights(state, address)?,
+            ..SenderAccount::default()
         };
+        let Some(info) = state.basic_ref(address)? else {
+            return Ok((account, None));
+        };
+        (account.nonce, account.balance) = (info.nonce, info.balance);
         if info.code_hash == KECCAK256_EMPTY || info.code_hash.is_zero() {
             return Ok((account, None));
         }
@@ -129,22 +161,18 @@ impl Validator {
         Ok((account, contract.then_some(info.code_hash)))
     }
 
-    /// The chain's permission rule.
-    ///
-    /// # Errors
-    /// The sender may not do this, or the state cannot be read.
-    pub(crate) fn check_permission<DB>(
-        &self,
-        state: &DB,
-        sender: Address,
-        is_create: bool,
-    ) -> Result<(), PoolError>
+    /// What the chain's permission rule lets a sender do.
+    fn rights<DB>(&self, state: &DB, sender: Address) -> Result<SenderRights, PoolError>
     where
         DB: DatabaseRef<Error = StorageError>,
     {
-        self.evm
-            .check_permission(state, sender, is_create)
-            .map_err(Into::into)
+        // Who may create contracts may do everything, so one question tells all.
+        match self.evm.check_permission(state, sender, true) {
+            Ok(()) => Ok(SenderRights::Deploy),
+            Err(PermissionError::MayNotDeploy { .. }) => Ok(SenderRights::Transact),
+            Err(PermissionError::MayNotTransact { .. }) => Ok(SenderRights::None),
+            Err(error @ PermissionError::State { .. }) => Err(error.into()),
+        }
     }
 
     /// The highest gas limit of one transaction where blocks have `block_gas_limit`.
@@ -250,7 +278,7 @@ impl Validator {
         Ok(())
     }
 
-    /// Works out once what the pool asks for often.
+    /// Works out once what the pool asks for often, but for the authorities.
     fn describe(&self, transaction: RecoveredTransaction) -> PooledTransaction {
         let gas_cost =
             U256::from(transaction.gas_limit()) * U256::from(transaction.max_fee_per_gas());
@@ -260,10 +288,18 @@ impl Validator {
             tip: transaction
                 .effective_tip_per_gas(self.base_fee)
                 .unwrap_or_default(),
-            authorities: self.authorities(&transaction),
+            authorities: Vec::new(),
             arrival: 0,
             arrived_at: Duration::ZERO,
             transaction,
+        }
+    }
+
+    /// The same transaction with the accounts whose code it sets (EIP-7702). Each costs a recovery.
+    pub(crate) fn with_authorities(&self, transaction: PooledTransaction) -> PooledTransaction {
+        PooledTransaction {
+            authorities: self.authorities(transaction.signed()),
+            ..transaction
         }
     }
 

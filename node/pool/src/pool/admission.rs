@@ -80,7 +80,7 @@ impl Pool {
             .map(|(index, prepared)| {
                 let transaction = prepared?;
                 let state = state.as_ref().map_err(Clone::clone)?;
-                let account = self.0.validator.check_state(state, &transaction)?;
+                let account = self.0.validator.check_state(state, &transaction, origin)?;
                 let arrival = admission.next_arrival;
                 let transaction = Arc::new(PooledTransaction {
                     arrival,
@@ -186,7 +186,8 @@ impl Pool {
         let state = self.0.storage.state()?;
         let (account, _) = self.0.validator.account(&state, transaction.sender())?;
         let mut waiting = self.0.waiting.write();
-        let stale = waiting.set_account(transaction.sender(), account);
+        let now = (self.0.clock)();
+        let stale = waiting.set_account(transaction.sender(), account, now);
         metrics::removed("nonce_used", stale.len());
         Ok(waiting.is_executable(&transaction)
             && waiting.count_invalid(hash, state.block()) >= MAX_REPORTS)

@@ -21,6 +21,7 @@ use std::{
 
 use alloy_primitives::{Address, B256};
 use parking_lot::{Mutex, RwLock};
+use alloy_consensus::Transaction as _;
 use tokio::sync::broadcast;
 use wattline_evm::EvmConfig;
 use wattline_primitives::{BlockWithReceipts, SealedHeader, TransactionSigned};
@@ -48,7 +49,7 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 pub struct PoolStatus {
     /// Transactions that the next block could take.
     pub pending: usize,
-    /// Transactions that wait for a nonce or for funds.
+    /// Transactions that wait for a nonce, for funds or for a permission that was taken.
     pub queued: usize,
     /// Bytes of all encoded transactions.
     pub bytes: usize,
@@ -59,7 +60,7 @@ pub struct PoolStatus {
 pub struct PoolContent {
     /// What the next block could take.
     pub pending: BTreeMap<Address, Vec<Arc<PooledTransaction>>>,
-    /// What waits for a nonce or for funds.
+    /// What waits for a nonce, for funds or for a permission that was taken.
     pub queued: BTreeMap<Address, Vec<Arc<PooledTransaction>>>,
 }
 
@@ -247,8 +248,8 @@ impl Pool {
         content
     }
 
-    /// What waits of one sender: what the next block could take, and what waits for a nonce or for
-    /// funds, each in the order of nonces.
+    /// What waits of one sender: what the next block could take, and what waits for a nonce, funds
+    /// or permission, each in the order of nonces.
     pub fn content_from(
         &self,
         sender: &Address,
@@ -286,7 +287,14 @@ impl Pool {
         if self.contains(transaction.tx_hash()) {
             return Err(PoolError::AlreadyKnown);
         }
-        self.0.validator.prepare(transaction, self.head_gas_limit())
+        let validator = &self.0.validator;
+        let transaction = validator.prepare(transaction, self.head_gas_limit())?;
+        if transaction.signed().authorization_list().is_none() {
+            return Ok(transaction);
+        }
+        // Each authority costs a recovery, which the sender's own funds and nonce must be worth.
+        validator.check_alone(&self.0.storage.state()?, &transaction)?;
+        Ok(validator.with_authorities(transaction))
     }
 
     fn submit(

@@ -60,6 +60,8 @@ impl Pool {
             return Ok(ReplayReport::default());
         };
         let mut report = self.replay_records(&mut admission, &journal)?;
+        let now = (self.0.clock)();
+        self.0.waiting.write().renew_without_rights(now);
         let damaged = report.damage.is_corrupt() || report.read_error.is_some();
         if damaged {
             report.damaged_copy = match journal.keep_copy() {
@@ -168,13 +170,11 @@ impl Pool {
         arrived_at: Duration,
     ) -> Result<PooledTransaction, PoolError> {
         // Known ones are not refused here: a removal before this record may not be applied yet.
-        let prepared = self
-            .0
-            .validator
-            .prepare(transaction, self.head_gas_limit())?;
+        let validator = &self.0.validator;
+        let prepared = validator.prepare(transaction, self.head_gas_limit())?;
         Ok(PooledTransaction {
             arrived_at,
-            ..prepared
+            ..validator.with_authorities(prepared)
         })
     }
 

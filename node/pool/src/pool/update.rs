@@ -10,20 +10,12 @@ use alloy_consensus::{BlockHeader as _, Transaction as _};
 use alloy_primitives::{Address, B256};
 use tracing::{error, warn};
 use wattline_primitives::{BlockWithReceipts, SealedHeader};
-use wattline_storage::StateReader;
 
 use super::{Pool, admission::Admission};
 use crate::{
-    error::PoolError, journal::record, metrics, sender::SenderAccount,
+    error::PoolError, journal::record, metrics, sender::SenderQueue,
     transaction::PooledTransaction, waiting::Origin,
 };
-
-/// What the new state says about a sender.
-struct Verdict {
-    account: SenderAccount,
-    may_transact: bool,
-    may_deploy: bool,
-}
 
 impl Pool {
     pub(super) fn update(
@@ -82,63 +74,35 @@ impl Pool {
 
     /// Compares every sender with the state at the head. Every one and not only those of the new
     /// blocks, because a contract can move funds to or from, and an operator can change the
-    /// permission of, an account that sent nothing.
+    /// permission of, an account that sent nothing. What a sender may no longer send waits, because
+    /// an operator may give the permission back.
     fn check_senders(&self, admission: &mut Admission) -> Result<(), PoolError> {
         let state = self.0.storage.state()?;
-        let senders: Vec<(Address, bool)> = {
+        let senders: Vec<Address> = {
             let waiting = self.0.waiting.read();
-            let deploys =
-                |transaction: &Arc<PooledTransaction>| transaction.transaction.is_create();
-            waiting
-                .senders()
-                .map(|(sender, queue)| (*sender, queue.iter().any(deploys)))
-                .collect()
+            waiting.senders().map(|(sender, _)| *sender).collect()
         };
-        let cap = self.0.validator.gas_cap(self.head_gas_limit());
-        let (mut forbidden, mut too_large) = (Vec::new(), Vec::new());
-        for (sender, deploys) in senders {
-            let verdict = self.judge(&state, sender, deploys)?;
+        let (cap, now) = (
+            self.0.validator.gas_cap(self.head_gas_limit()),
+            (self.0.clock)(),
+        );
+        let mut too_large = Vec::new();
+        for sender in senders {
+            let (account, _) = self.0.validator.account(&state, sender)?;
             let mut waiting = self.0.waiting.write();
-            let stale = waiting.set_account(sender, verdict.account);
-            if let Some(queue) = waiting.sender(&sender) {
-                for transaction in queue.iter() {
-                    let is_create = transaction.transaction.is_create();
-                    if !verdict.may_transact || (is_create && !verdict.may_deploy) {
-                        forbidden.push(transaction.hash());
-                    } else if transaction.transaction.gas_limit() > cap {
-                        too_large.push(transaction.hash());
-                    }
-                }
-            }
+            let stale = waiting.set_account(sender, account, now);
+            let left = waiting.sender(&sender).into_iter();
+            too_large.extend(
+                left.flat_map(SenderQueue::iter)
+                    .filter(|transaction| transaction.transaction.gas_limit() > cap)
+                    .map(|transaction| transaction.hash()),
+            );
             drop(waiting);
             // Their nonces are used up, which a restart sees from the state.
             metrics::removed("nonce_used", stale.len());
         }
-        self.discard(admission, forbidden, "permission");
         self.discard(admission, too_large, "exceeds_gas_cap");
         Ok(())
-    }
-
-    fn judge(
-        &self,
-        state: &StateReader,
-        sender: Address,
-        deploys: bool,
-    ) -> Result<Verdict, PoolError> {
-        let allowed = |is_create| match self.0.validator.check_permission(state, sender, is_create)
-        {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_internal() => Err(error),
-            Err(_) => Ok(false),
-        };
-        let (account, _) = self.0.validator.account(state, sender)?;
-        let may_transact = allowed(false)?;
-        let may_deploy = deploys && may_transact && allowed(true)?;
-        Ok(Verdict {
-            account,
-            may_transact,
-            may_deploy,
-        })
     }
 
     /// Takes in again what was in a block that is no longer canonical and is in none now.
@@ -189,7 +153,8 @@ impl Pool {
             .waiting
             .read()
             .expired(now.saturating_sub(self.0.config.queued_lifetime));
-        self.discard(admission, expired, "expired");
+        self.discard(admission, expired.waiting, "expired");
+        self.discard(admission, expired.without_rights, "permission");
     }
 
     pub(super) fn compact_if_grown(&self, admission: &mut Admission) {

@@ -25,8 +25,9 @@ use crate::{
 pub(crate) enum Origin {
     /// A client or a peer.
     Submitted,
-    /// The journal or a reverted block: it was accepted before, so it may wait for funds that
-    /// its sender no longer has, as it would have in a pool that had kept it.
+    /// The journal or a reverted block: it was accepted before, so it may wait for funds or for a
+    /// right that its sender no longer has, and limits of one sender do not apply to it, as it
+    /// would be in a pool that had kept it.
     Restored,
 }
 
@@ -44,6 +45,15 @@ pub(crate) struct Inserted {
     pub(crate) replaced: Option<RemovedTransaction>,
     /// Transactions that had to go because the pool was full.
     pub(crate) evicted: Vec<RemovedTransaction>,
+}
+
+/// Transactions that have waited too long, by what they waited for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expired {
+    /// A nonce, funds, or one before them.
+    pub(crate) waiting: Vec<B256>,
+    /// The right to send them.
+    pub(crate) without_rights: Vec<B256>,
 }
 
 /// All waiting transactions.
@@ -146,13 +156,15 @@ impl Waiting {
             return Err(PoolError::AlreadyKnown);
         }
         if self.senders.contains_key(&sender) {
-            self.set_account(sender, account);
+            self.set_account(sender, account, transaction.arrived_at);
         }
         if let Some(queue) = self.senders.get(&sender) {
             if let Some(old) = queue.get(nonce) {
                 self.check_replacement(old, transaction)?;
             }
-            self.check_sender_limits(sender, queue, transaction)?;
+            if origin == Origin::Submitted {
+                self.check_sender_limits(sender, queue, transaction)?;
+            }
         }
         let queued = self
             .senders
@@ -270,15 +282,16 @@ impl Waiting {
         *count
     }
 
-    /// Takes over what the state says about a sender. Returns the transactions whose nonce is
-    /// used up.
+    /// Takes over what the state says about a sender at the time `now`. Returns the transactions
+    /// whose nonce is used up.
     pub(crate) fn set_account(
         &mut self,
         sender: Address,
         account: SenderAccount,
+        now: Duration,
     ) -> Vec<Arc<PooledTransaction>> {
         let stale = self
-            .change(sender, |queue| queue.set_account(account))
+            .change(sender, |queue| queue.set_account(account, now))
             .unwrap_or_default();
         for transaction in &stale {
             self.unindex(transaction);
@@ -294,14 +307,34 @@ impl Waiting {
         }
     }
 
+    /// Lets those who lack a right wait from `now` on: a restart does not know since when they do.
+    pub(crate) fn renew_without_rights(&mut self, now: Duration) {
+        for queue in self.senders.values_mut() {
+            if queue.lacks_rights() {
+                queue.standing.last_active = queue.standing.last_active.max(now);
+            }
+        }
+    }
+
     /// The transactions that cannot be executed and whose senders have not been active since
     /// `before`.
-    pub(crate) fn expired(&self, before: Duration) -> Vec<B256> {
-        self.senders
-            .values()
-            .filter(|queue| queue.standing.last_active < before)
-            .flat_map(|queue| queue.queued().map(|transaction| transaction.hash()))
-            .collect()
+    pub(crate) fn expired(&self, before: Duration) -> Expired {
+        let mut expired = Expired::default();
+        for queue in self.senders.values() {
+            if queue.standing.last_active >= before {
+                continue;
+            }
+            let rights = queue.standing.account.rights;
+            for transaction in queue.queued() {
+                let of_its_kind = if rights.cover(transaction) {
+                    &mut expired.waiting
+                } else {
+                    &mut expired.without_rights
+                };
+                of_its_kind.push(transaction.hash());
+            }
+        }
+        expired
     }
 
     /// Both fees must rise by the configured percentage, and at least by one wei: an equal bid

@@ -1,7 +1,11 @@
 mod invariants;
 
 use super::*;
+use crate::sender::SenderRights;
 use crate::testing::{address, costing, rich, transaction, with_balance, with_fees};
+
+/// What the clock shows where that does not matter.
+const NOW: Duration = Duration::ZERO;
 
 fn pool(config: PoolConfig) -> Waiting {
     Waiting::new(config)
@@ -154,7 +158,11 @@ fn what_was_accepted_before_may_wait_for_funds() {
         .insert(&costing(1, 0, 5, 1), with_balance(4), Origin::Restored)
         .expect("waits");
     assert_eq!((waiting.executable_len(), waiting.len()), (0, 1));
-    assert!(waiting.set_account(address(1), with_balance(5)).is_empty());
+    assert!(
+        waiting
+            .set_account(address(1), with_balance(5), NOW)
+            .is_empty()
+    );
     assert_eq!(newly(&mut waiting), [0]);
 }
 
@@ -170,11 +178,80 @@ fn a_falling_balance_parks_what_it_does_not_cover() {
             )
             .expect("covered");
     }
-    waiting.set_account(address(1), with_balance(25));
+    waiting.set_account(address(1), with_balance(25), NOW);
     assert_eq!((waiting.executable_len(), waiting.len()), (2, 3));
     newly(&mut waiting);
-    waiting.set_account(address(1), with_balance(30));
+    waiting.set_account(address(1), with_balance(30), NOW);
     assert_eq!(newly(&mut waiting), [2]);
+}
+
+#[test]
+fn what_lacks_a_right_waits_for_it_from_when_it_was_lost() {
+    let mut waiting = pool(PoolConfig::default());
+    for nonce in 0..3 {
+        put(&mut waiting, transaction(1, nonce, 0, nonce));
+    }
+    assert_eq!(newly(&mut waiting), [0, 1, 2]);
+    let without = SenderAccount {
+        rights: SenderRights::None,
+        ..rich(1)
+    };
+    let lost = Duration::from_secs(100);
+    assert_eq!(nonces(&waiting.set_account(address(1), without, lost)), [0]);
+    assert_eq!((waiting.executable_len(), waiting.len()), (0, 2));
+    check(&waiting);
+
+    let later = Duration::from_secs(1);
+    waiting.set_account(address(1), without, lost + later);
+    assert_eq!(waiting.expired(lost), Expired::default());
+    let expired = waiting.expired(lost + later);
+    assert_eq!(
+        (expired.waiting.len(), expired.without_rights.len()),
+        (0, 2)
+    );
+
+    waiting.set_account(address(1), rich(1), lost);
+    assert_eq!(newly(&mut waiting), [1, 2]);
+    assert_eq!(waiting.expired(lost + later), Expired::default());
+    check(&waiting);
+}
+
+#[test]
+fn limits_of_one_sender_are_for_what_is_new() {
+    let mut waiting = pool(PoolConfig {
+        max_transactions: 4,
+        max_sender_transactions: 2,
+        max_sender_bytes: 1,
+        max_delegated_sender_transactions: 1,
+        ..PoolConfig::default()
+    });
+    let account = SenderAccount {
+        delegated: true,
+        ..rich(0)
+    };
+    let mut restore = |nonce| {
+        let transaction = Arc::new(transaction(1, nonce, 0, 9 - nonce));
+        waiting.insert(&transaction, account, Origin::Restored)
+    };
+    // The highest nonces first: in a full pool it is still the tail that goes.
+    for nonce in [5, 4, 3, 2] {
+        restore(nonce).expect("was accepted before");
+    }
+    for (nonce, tail) in [(1, 5), (0, 4)] {
+        let evicted = restore(nonce).expect("was accepted before").evicted;
+        let evicted: Vec<_> = evicted
+            .iter()
+            .map(|removed| removed.transaction.nonce())
+            .collect();
+        assert_eq!(evicted, [tail]);
+    }
+    assert_eq!(newly(&mut waiting), [0, 1, 2, 3]);
+    let refused = waiting.insert(
+        &Arc::new(transaction(1, 4, 0, 10)),
+        account,
+        Origin::Submitted,
+    );
+    assert!(message(refused).starts_with("sender limit reached: "));
 }
 
 #[test]
@@ -184,13 +261,16 @@ fn a_used_nonce_drops_its_transactions() {
         put(&mut waiting, transaction(1, nonce, 0, nonce));
     }
     assert_eq!(newly(&mut waiting), [0, 1, 2, 3]);
-    assert_eq!(nonces(&waiting.set_account(address(1), rich(3))), [0, 1, 2]);
+    assert_eq!(
+        nonces(&waiting.set_account(address(1), rich(3), NOW)),
+        [0, 1, 2]
+    );
     assert!(
         newly(&mut waiting).is_empty(),
         "nonce 3 was executable before"
     );
     assert_eq!((waiting.executable_len(), waiting.len()), (1, 1));
-    waiting.set_account(address(1), rich(4));
+    waiting.set_account(address(1), rich(4), NOW);
     assert_eq!((waiting.len(), waiting.bytes()), (0, 0));
     assert!(waiting.sender(&address(1)).is_none());
 }
@@ -427,10 +507,15 @@ fn only_what_waits_without_being_executable_expires() {
     put(&mut waiting, at(10, transaction(1, 0, 0, 1)));
     let old = put(&mut waiting, at(10, transaction(1, 2, 0, 2)));
     put(&mut waiting, at(20, transaction(2, 5, 0, 3)));
-    assert!(waiting.expired(Duration::from_secs(10)).is_empty());
-    assert_eq!(waiting.expired(Duration::from_secs(11)), [old]);
+    let expired = |waiting: &Waiting, before| {
+        let expired = waiting.expired(Duration::from_secs(before));
+        assert!(expired.without_rights.is_empty());
+        expired.waiting
+    };
+    assert!(expired(&waiting, 10).is_empty());
+    assert_eq!(expired(&waiting, 11), [old]);
     waiting.served(&address(1), 3, Duration::from_secs(15));
-    assert!(waiting.expired(Duration::from_secs(11)).is_empty());
+    assert!(expired(&waiting, 11).is_empty());
 }
 
 /// All that one can see of the transactions.
@@ -460,7 +545,10 @@ fn check(waiting: &Waiting) {
             assert_eq!(transaction.sender(), *sender);
             assert_eq!(waiting.get(&transaction.hash()), Some(transaction));
             cost += transaction.cost;
-            blocked |= transaction.nonce() != nonce || cost > queue.standing.account.balance;
+            let account = &queue.standing.account;
+            blocked |= transaction.nonce() != nonce
+                || cost > account.balance
+                || !account.rights.cover(transaction);
             assert_eq!(index < queue.executable_len(), !blocked);
             nonce += 1;
             count += 1;

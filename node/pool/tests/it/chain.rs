@@ -7,8 +7,11 @@ use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 use wattline_pool::{
     Pool, PoolConfig, PooledTransaction,
-    test_utils::{CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, nonces, wallet},
+    test_utils::{
+        CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, nonces, refusal, wallet,
+    },
 };
+use wattline_primitives::TransactionSigned;
 
 /// Sender and nonce of everything that was announced.
 fn announced(receiver: &mut Receiver<std::sync::Arc<PooledTransaction>>) -> Vec<u64> {
@@ -134,24 +137,90 @@ fn funds_that_others_take_park_what_they_paid_for() {
     assert_eq!(announced(&mut receiver), [1, 2]);
 }
 
+/// Tells a pool of a block with these transactions.
+fn follow(chain: &TestChain, pool: &Pool, transaction: TransactionSigned) {
+    let block = chain.append([transaction]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+}
+
 #[test]
-fn a_revoked_permission_drops_what_it_permitted() {
+fn a_revoked_permission_parks_what_it_permitted_until_it_is_back() {
     let chain = TestChain::with(&json!({ "permissions": WRITER }));
-    let pool = chain.pool(PoolConfig::default());
+    let (pool, _) = chain.durable_pool(PoolConfig::default());
     let slot = |number| wattline_evm::permission_slot(wallet(number).address());
-    pool.add(draft(2, 0).sign()).expect("taken");
-    let call = pool.add(draft(1, 1).sign()).expect("taken");
     let creation = pool
-        .add(draft(1, 2).create(100_000, vec![0]).sign())
+        .add(draft(1, 3).create(100_000, vec![0]).sign())
         .expect("taken");
+    let calls = [0, 1].map(|nonce| pool.add(draft(2, nonce).sign()).expect("taken"));
+    assert_eq!(counts(&pool), (2, 1));
     // Wallet 1 takes its own right to deploy and wallet 2's right to transact.
-    let block = chain.append([draft(1, 0).write(slot(1), 1).sign()]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
-    assert!(pool.contains(&call) && !pool.contains(&creation));
-    assert_eq!(counts(&pool), (2, 0));
-    let block = chain.append([draft(1, 1).write(slot(2), 0).sign()]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
-    assert_eq!(counts(&pool), (0, 0));
+    follow(&chain, &pool, draft(1, 0).write(slot(1), 1).sign());
+    follow(&chain, &pool, draft(1, 1).write(slot(2), 0).sign());
+    let queued = pool.content().queued;
+    let queued: Vec<_> = queued.values().flatten().map(|one| one.hash()).collect();
+    assert_eq!(queued.len(), 3);
+    assert!(
+        [creation, calls[0], calls[1]]
+            .iter()
+            .all(|hash| queued.contains(hash))
+    );
+    assert_eq!((counts(&pool), pool.best().count()), ((0, 3), 0));
+    let two = wallet(2).address();
+    assert_eq!(pool.pending_nonce(&two), None);
+    let refused = format!(
+        "account {two} may not send transactions on this chain: ask a permission operator to grant it"
+    );
+    assert_eq!(refusal(pool.add(draft(2, 2).sign())), refused);
+    drop(pool);
+
+    // A restart knows nothing better.
+    let (pool, report) = chain.durable_pool(PoolConfig::default());
+    assert_eq!((report.restored, counts(&pool)), (3, (0, 3)));
+    let mut receiver = pool.subscribe();
+    follow(&chain, &pool, draft(1, 2).write(slot(2), 1).sign());
+    assert_eq!(announced(&mut receiver), [0, 1]);
+    assert_eq!(counts(&pool), (2, 1), "the right to deploy is not back");
+    follow(&chain, &pool, draft(2, 0).write(slot(1), 3).sign());
+    assert_eq!(announced(&mut receiver), [3]);
+    assert!(pool.contains(&creation) && pool.contains(&calls[1]));
+    let block = chain.mine(&pool);
+    assert_eq!((nonces(&block, 1), nonces(&block, 2)), (vec![3], vec![1]));
+    assert!(block.receipts.iter().all(|receipt| receipt.success));
+}
+
+#[test]
+fn what_waits_too_long_for_a_permission_is_dropped() {
+    let chain = TestChain::with(&json!({ "permissions": WRITER }));
+    let lifetime = Duration::from_secs(100);
+    let config = PoolConfig {
+        queued_lifetime: lifetime,
+        ..PoolConfig::default()
+    };
+    let (pool, _) = chain.durable_pool(config.clone());
+    let parked = pool.add(draft(2, 0).sign()).expect("taken");
+    // However long it has waited as executable: its time begins when the permission is lost.
+    chain.clock.advance(10 * lifetime);
+    let slot = wattline_evm::permission_slot(wallet(2).address());
+    follow(&chain, &pool, draft(1, 0).write(slot, 0).sign());
+    chain.clock.advance(lifetime);
+    pool.on_canonical_update(&chain.head(), &[], &[]);
+    assert!(pool.contains(&parked));
+    drop(pool);
+    // Or with a restart, which does not know when that was.
+    let (pool, _) = chain.durable_pool(config.clone());
+    chain.clock.advance(lifetime);
+    pool.on_canonical_update(&chain.head(), &[], &[]);
+    assert!(pool.contains(&parked));
+
+    chain.clock.advance(Duration::from_secs(1));
+    pool.on_canonical_update(&chain.head(), &[], &[]);
+    assert!(!pool.contains(&parked));
+    drop(pool);
+    let (pool, report) = chain.durable_pool(config);
+    assert_eq!(
+        (report.restored, report.removed, counts(&pool)),
+        (0, 1, (0, 0))
+    );
 }
 
 #[test]

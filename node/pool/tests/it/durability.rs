@@ -11,7 +11,7 @@ use serde_json::json;
 use wattline_pool::{
     Pool, PoolConfig, ReplayReport,
     journal::{Entry, Journal, JournalDamage},
-    test_utils::{self, CONTRACT, TestChain, authorize, draft, wallet},
+    test_utils::{self, CONTRACT, TestChain, authorize, draft, refusal, wallet},
 };
 
 fn counts(pool: &Pool) -> (usize, usize) {
@@ -52,6 +52,52 @@ fn a_restart_brings_everything_back_in_order() {
         assert_eq!(pool.content(), before);
         assert_eq!(pool.best().map(|one| one.hash()).collect::<Vec<_>>(), order);
     }
+}
+
+/// A sender may have more than its limit: it delegated its account after it sent, or the limit is
+/// lower now.
+#[test]
+fn what_was_acknowledged_is_exempt_from_the_limits_of_a_sender() {
+    let chain = TestChain::new();
+    let (pool, _) = chain.durable_pool(PoolConfig::default());
+    for nonce in 1..=9 {
+        pool.add(draft(1, nonce).sign()).expect("taken");
+    }
+    let delegation = draft(2, 0)
+        .gas(100_000)
+        .set_code(vec![authorize(1, 0, CONTRACT)]);
+    let block = chain.append([delegation]);
+    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    assert_eq!(counts(&pool), (9, 0));
+    let before = pool.content();
+    drop(pool);
+
+    let (pool, report) = chain.durable_pool(PoolConfig {
+        max_sender_transactions: 2,
+        max_sender_bytes: 1,
+        ..PoolConfig::default()
+    });
+    assert_eq!((report.restored, report.refused.len()), (9, 0));
+    assert_eq!(pool.content(), before);
+    drop(pool);
+    let (pool, _) = chain.durable_pool(PoolConfig::default());
+    let sender = wallet(1).address();
+    assert_eq!(
+        refusal(pool.add(draft(1, 10).sign())),
+        format!(
+            "in-flight transaction limit reached for delegated accounts: {sender} has 9 transactions waiting, limit 4: wait until some are in a block"
+        )
+    );
+    drop(pool);
+    // Where the pool has no room for all, the sender loses the last of them.
+    let (pool, _) = chain.durable_pool(PoolConfig {
+        max_transactions: 5,
+        ..PoolConfig::default()
+    });
+    assert_eq!(
+        (counts(&pool), pool.pending_nonce(&sender)),
+        ((5, 0), Some(6))
+    );
 }
 
 #[test]

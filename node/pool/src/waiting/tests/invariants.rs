@@ -23,6 +23,7 @@ enum Step {
         sender: u8,
         nonce: u64,
         balance: u64,
+        permitted: bool,
     },
     Remove {
         index: usize,
@@ -43,8 +44,9 @@ fn step() -> impl Strategy<Value = Step> {
             Step::Insert { sender, nonce, tip, cost, size, authority }
         }),
         1 => (1u8..5, 0u64..8, 0u128..9).prop_map(|(sender, nonce, tip)| Step::Undo { sender, nonce, tip }),
-        2 => (1u8..5, 0u64..6, 0u64..120)
-            .prop_map(|(sender, nonce, balance)| Step::Account { sender, nonce, balance }),
+        2 => (1u8..5, 0u64..6, 0u64..120, prop::bool::weighted(0.8)).prop_map(
+            |(sender, nonce, balance, permitted)| Step::Account { sender, nonce, balance, permitted }
+        ),
         1 => (0usize..20).prop_map(|index| Step::Remove { index }),
     ]
 }
@@ -96,10 +98,11 @@ proptest! {
                         }
                     }
                 }
-                Step::Account { sender, nonce, balance } => {
-                    let account = SenderAccount { nonce, ..with_balance(balance) };
+                Step::Account { sender, nonce, balance, permitted } => {
+                    let rights = if permitted { SenderRights::Deploy } else { SenderRights::None };
+                    let account = SenderAccount { nonce, rights, ..with_balance(balance) };
                     accounts.insert(sender, account);
-                    waiting.set_account(address(sender), account);
+                    waiting.set_account(address(sender), account, NOW);
                 }
                 Step::Remove { index } => {
                     let hash = waiting.iter().map(|transaction| transaction.hash()).nth(index);
