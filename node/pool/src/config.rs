@@ -41,8 +41,9 @@ pub struct PoolConfig {
     pub journal_blocks: usize,
     /// How many bytes the journal may grow beyond twice its size after it was last compacted.
     pub journal_slack_bytes: u64,
-    /// Whether each acceptance waits until the disk has the journal. Without it an accepted
-    /// transaction survives the death of the process; with it, that of the machine too.
+    /// Whether each acceptance waits until the disk has the journal, so that an accepted
+    /// transaction survives the death of the machine. Without it, it survives that of the process
+    /// only. Transactions that arrive while the disk is at work share the next wait.
     pub journal_fsync: bool,
 }
 
@@ -60,7 +61,7 @@ impl Default for PoolConfig {
             subscription_capacity: 4_096,
             journal_blocks: 16,
             journal_slack_bytes: 4 * 1024 * 1024,
-            journal_fsync: false,
+            journal_fsync: true,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Transactions that wait for a block.
 //!
 //! A transaction enters through [`Pool::add`]: its form is checked, its sender recovered, its
-//! nonce, funds, gas and permission compared with the state at the head, and it is written to
+//! nonce, funds, gas and permission compared with the state at the head, and the disk has it in
 //! the journal before the caller hears that it was accepted. It leaves when a block holds it,
 //! when the chain has made it impossible, when a better one takes its place, or, if it cannot
 //! be executed, when it has waited too long.

@@ -31,7 +31,7 @@ pub(crate) fn describe() {
     describe_histogram!(
         "wattline_pool_admit_seconds",
         Unit::Seconds,
-        "Time to check a batch against the state and write it to the journal"
+        "Time to check a batch against the state and have the disk confirm the journal"
     );
     describe_histogram!(
         "wattline_pool_update_seconds",

@@ -1,6 +1,12 @@
-//! Waiting transactions for the unit tests, made without signing anything.
+//! Waiting transactions for the unit tests, made without signing anything, and a disk that does as
+//! it is told.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Write},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use alloy_consensus::{SignableTransaction as _, Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -8,6 +14,7 @@ use alloy_primitives::{Address, Signature, TxKind, U256};
 use wattline_primitives::RecoveredTransaction;
 
 use crate::{
+    journal::JournalFile,
     sender::{SenderAccount, SenderRights},
     transaction::PooledTransaction,
 };
@@ -79,5 +86,61 @@ pub(crate) fn with_balance(balance: u64) -> SenderAccount {
         balance: U256::from(balance),
         delegated: false,
         rights: SenderRights::Deploy,
+    }
+}
+
+/// A file whose syncs the test sees and ends.
+#[derive(Debug)]
+pub(crate) struct WatchedFile {
+    file: File,
+    /// Told when a sync begins, with the bytes that were written before.
+    begun: mpsc::Sender<u64>,
+    /// How each sync ends.
+    outcomes: mpsc::Receiver<io::Result<()>>,
+    /// Whether the file can be cut.
+    cuts: bool,
+}
+
+impl WatchedFile {
+    pub(crate) const fn new(
+        file: File,
+        begun: mpsc::Sender<u64>,
+        outcomes: mpsc::Receiver<io::Result<()>>,
+        cuts: bool,
+    ) -> Self {
+        Self {
+            file,
+            begun,
+            outcomes,
+            cuts,
+        }
+    }
+}
+
+impl Write for WatchedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl JournalFile for WatchedFile {
+    fn sync_data(&self) -> io::Result<()> {
+        self.begun.send(self.file.metadata()?.len()).ok();
+        self.outcomes.recv().expect("the test ends every sync")
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if !self.cuts {
+            return Err(io::Error::other("cannot be cut"));
+        }
+        self.file.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct NodeConfig {
     /// The key that seals blocks; none: the node only follows.
     pub(crate) signer: Option<PrivateKeySigner>,
     pub(crate) rpc: RpcConfig,
+    pub(crate) pool: PoolConfig,
     /// Metrics and health; none: not served.
     pub(crate) metrics: Option<SocketAddr>,
     /// Accounts that clients may send and sign with, for development.
@@ -78,6 +79,7 @@ impl Node {
             chain: loaded,
             signer,
             rpc,
+            pool,
             metrics,
             accounts,
         } = config;
@@ -90,7 +92,7 @@ impl Node {
             let storage = open_storage(&datadir, &loaded)?;
             let chain = Chain::open(storage.clone(), loaded.spec, Arc::new(SystemClock))?;
             let pool = Pool::open(
-                PoolConfig::default(),
+                pool,
                 Some(&datadir.join(POOL_JOURNAL)),
                 storage,
                 chain.evm().clone(),

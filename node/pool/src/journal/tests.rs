@@ -1,4 +1,4 @@
-use std::{io::Cursor, time::Duration};
+use std::{io::Cursor, sync::mpsc, time::Duration};
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use wattline_primitives::TransactionSigned;
 
 use super::*;
+use crate::testing::WatchedFile;
 
 fn signed(kind: u8, nonce: u64, input: Vec<u8>) -> TransactionSigned {
     let signature = Signature::test_signature();
@@ -264,5 +265,39 @@ fn a_failed_compaction_keeps_the_journal() {
     assert_eq!(
         fs::read(path).expect("reads"),
         [record.clone(), record].concat()
+    );
+}
+
+#[test]
+fn what_could_not_be_synced_is_cut_off_or_compacted_away() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("journal");
+    let mut journal = Journal::open(&path, true).expect("creates");
+    let [kept, refused] = [1, 2].map(|number| {
+        encode(&Entry::Removed {
+            hash: B256::with_last_byte(number),
+        })
+    });
+    journal.append(&kept).expect("appends");
+    for cuts in [true, false] {
+        let (begun, _) = mpsc::channel();
+        let (end, outcomes) = mpsc::channel();
+        journal.replace_file(|file| WatchedFile::new(file, begun, outcomes, cuts));
+        end.send(Err(io::Error::other("the disk is gone")))
+            .expect("is awaited");
+        let error = journal.append(&refused).expect_err("cannot be synced");
+        assert_eq!(error.to_string(), "the disk is gone");
+        assert_eq!(journal.wants_compaction(1_000), !cuts);
+    }
+    assert_eq!(
+        fs::read(&path).expect("reads"),
+        [kept.clone(), refused].concat()
+    );
+    journal.compact([&kept]).expect("compacts");
+    assert!(!journal.wants_compaction(1_000));
+    journal.append(&kept).expect("appends");
+    assert_eq!(
+        fs::read(&path).expect("reads"),
+        [kept.clone(), kept].concat()
     );
 }

@@ -39,11 +39,12 @@ impl Admission {
     }
 
     /// Writes records that only tidy up: without them a restart brings back what was thrown out,
-    /// and then checks it like any other, so a failure is reported and not fatal.
+    /// and then checks it like any other, so a failure is reported and not fatal, and the disk is
+    /// not waited for.
     fn note(&mut self, records: &[u8]) {
         if let Some(journal) = &mut self.journal
             && !records.is_empty()
-            && let Err(error) = journal.append(records)
+            && let Err(error) = journal.append_unsynced(records)
         {
             metrics::journal_error();
             warn!(%error, "the pool's journal could not be told about removed transactions");
@@ -185,8 +186,8 @@ impl Pool {
         };
         let state = self.0.storage.state()?;
         let (account, _) = self.0.validator.account(&state, transaction.sender())?;
-        let mut waiting = self.0.waiting.write();
         let now = (self.0.clock)();
+        let mut waiting = self.0.waiting.write();
         let stale = waiting.set_account(transaction.sender(), account, now);
         metrics::removed("nonce_used", stale.len());
         Ok(waiting.is_executable(&transaction)

@@ -5,6 +5,7 @@
 //! and is never held over either, so that a builder or a reader waits for microseconds only.
 
 mod admission;
+mod group;
 mod replay;
 mod update;
 
@@ -19,9 +20,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256};
 use parking_lot::{Mutex, RwLock};
-use alloy_consensus::Transaction as _;
 use tokio::sync::broadcast;
 use wattline_evm::EvmConfig;
 use wattline_primitives::{BlockWithReceipts, SealedHeader, TransactionSigned};
@@ -40,6 +41,7 @@ use crate::{
     waiting::{Origin, Waiting},
 };
 use admission::Admission;
+use group::{GroupCommit, Prepared};
 
 /// Tells the time since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -77,6 +79,7 @@ struct Shared {
     storage: Storage,
     clock: Clock,
     head_gas_limit: AtomicU64,
+    submissions: GroupCommit,
     admission: Mutex<Admission>,
     waiting: RwLock<Waiting>,
     executable: broadcast::Sender<Arc<PooledTransaction>>,
@@ -136,6 +139,7 @@ impl Pool {
             storage,
             clock,
             head_gas_limit: AtomicU64::new(0),
+            submissions: GroupCommit::default(),
             admission: Mutex::new(Admission::new(journal)),
             waiting: RwLock::new(Waiting::new(config.clone())),
             executable,
@@ -146,7 +150,8 @@ impl Pool {
     }
 
     /// Checks a transaction and takes it in. When this returns its hash, the transaction is in
-    /// the journal: it outlives the process for as long as it is valid.
+    /// the journal on the disk: it outlives process and machine for as long as it is valid. Calls
+    /// from several threads wait for the disk together.
     ///
     /// # Errors
     /// Why it was refused.
@@ -283,7 +288,7 @@ impl Pool {
     }
 
     /// Reads the form and the sender of a transaction that is not known yet.
-    fn prepare(&self, transaction: TransactionSigned) -> Result<PooledTransaction, PoolError> {
+    fn prepare(&self, transaction: TransactionSigned) -> Prepared {
         if self.contains(transaction.tx_hash()) {
             return Err(PoolError::AlreadyKnown);
         }
@@ -297,10 +302,7 @@ impl Pool {
         Ok(validator.with_authorities(transaction))
     }
 
-    fn submit(
-        &self,
-        prepared: Vec<Result<PooledTransaction, PoolError>>,
-    ) -> Vec<Result<B256, PoolError>> {
+    fn submit(&self, prepared: Vec<Prepared>) -> Vec<Result<B256, PoolError>> {
         let now = (self.0.clock)();
         let prepared = prepared.into_iter().map(|prepared| {
             prepared.map(|transaction| PooledTransaction {
@@ -308,11 +310,13 @@ impl Pool {
                 ..transaction
             })
         });
-        let mut admission = self.0.admission.lock();
-        let started = Instant::now();
-        let outcomes = self.admit(&mut admission, prepared.collect(), Origin::Submitted);
-        metrics::admitted(started.elapsed());
-        outcomes
+        self.0.submissions.submit(prepared.collect(), |prepared| {
+            let mut admission = self.0.admission.lock();
+            let started = Instant::now();
+            let outcomes = self.admit(&mut admission, prepared, Origin::Submitted);
+            metrics::admitted(started.elapsed());
+            outcomes
+        })
     }
 
     fn head_gas_limit(&self) -> u64 {

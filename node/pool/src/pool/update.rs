@@ -161,11 +161,7 @@ impl Pool {
         let Some(journal) = &admission.journal else {
             return;
         };
-        let allowed = journal
-            .compacted_len()
-            .saturating_mul(2)
-            .saturating_add(self.0.config.journal_slack_bytes);
-        if journal.len() > allowed {
+        if journal.wants_compaction(self.0.config.journal_slack_bytes) {
             self.compact(admission);
         }
     }

@@ -328,13 +328,9 @@ fn a_block_that_is_reverted_before_a_restart_gives_its_transactions_back() {
 }
 
 #[test]
-fn with_fsync_too_the_record_is_there_when_add_returns() {
+fn the_record_is_there_when_add_returns() {
     let chain = TestChain::new();
-    let config = PoolConfig {
-        journal_fsync: true,
-        ..PoolConfig::default()
-    };
-    let (pool, _) = chain.durable_pool(config);
+    let (pool, _) = chain.durable_pool(PoolConfig::default());
     let hash = pool.add(draft(1, 0).sign()).expect("taken");
     // Read while the pool is open, as if the process had died here.
     let mut reader = Journal::open(&chain.journal(), false)

@@ -8,6 +8,7 @@ use eyre::WrapErr;
 use jiff::Timestamp;
 use wattline_daemon::shutdown_on_signal;
 use wattline_devnet::{DEVELOPMENT_CHAIN_ID, development_key};
+use wattline_pool::PoolConfig;
 use wattline_rpc::Namespaces;
 
 use super::node::ListenArgs;
@@ -98,6 +99,11 @@ impl Dev {
             datadir,
             signer: Some(development_key(SIGNER)?),
             rpc,
+            pool: PoolConfig {
+                // Nothing of a temporary directory outlives the process.
+                journal_fsync: self.datadir.is_some(),
+                ..PoolConfig::default()
+            },
             metrics: self.listen.metrics(None),
             accounts: accounts.clone(),
         })

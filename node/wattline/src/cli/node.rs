@@ -7,6 +7,7 @@ use std::{
 
 use clap::Args;
 use wattline_daemon::{keystore, password, shutdown_on_signal};
+use wattline_pool::PoolConfig;
 use wattline_rpc::Namespaces;
 
 use super::{ChainArgs, rpc::RpcArgs};
@@ -29,6 +30,11 @@ pub(crate) struct Node {
     /// File whose first line is the keystore's password; asked for when absent
     #[arg(long, value_name = "FILE", requires = "signer")]
     password_file: Option<PathBuf>,
+
+    /// Acknowledge a transaction before the disk has it: then it survives the death of the process,
+    /// but not that of the machine
+    #[arg(help_heading = "Pool", long = "pool.no-journal-sync")]
+    no_journal_sync: bool,
 
     #[command(flatten)]
     listen: ListenArgs,
@@ -80,6 +86,10 @@ impl Node {
             chain,
             signer,
             rpc,
+            pool: PoolConfig {
+                journal_fsync: !self.no_journal_sync,
+                ..PoolConfig::default()
+            },
             metrics: self.listen.metrics(Some(METRICS_PORT)),
             accounts: Vec::new(),
         })
