@@ -17,7 +17,6 @@ mod side;
 mod snapshots;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
-mod update;
 mod waiting;
 
 pub use bad::RefusedBlock;
@@ -25,4 +24,4 @@ pub use chain::Chain;
 pub use clock::{Clock, SystemClock};
 pub use error::ChainError;
 pub use import::Imported;
-pub use update::CanonicalUpdate;
+pub use wattline_primitives::CanonicalUpdate;

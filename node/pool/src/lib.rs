@@ -4,7 +4,8 @@
 //! nonce, funds, gas and permission compared with the state at the head, and the disk has it in
 //! the journal before the caller hears that it was accepted. It leaves when a block holds it,
 //! when the chain has made it impossible, when a better one takes its place, or, if it cannot
-//! be executed, when it has waited too long.
+//! be executed, when it has waited too long. [`Pool::maintain`] follows the chain's heads; who
+//! builds blocks only reads.
 //!
 //! | module | idea |
 //! | --- | --- |
@@ -39,5 +40,5 @@ mod waiting;
 pub use best::{BestTransactions, Progress};
 pub use config::PoolConfig;
 pub use error::PoolError;
-pub use pool::{Clock, Pool, PoolContent, PoolStatus, ReplayReport};
+pub use pool::{Clock, MaintainError, Pool, PoolContent, PoolStatus, ReplayReport};
 pub use transaction::PooledTransaction;

@@ -1,8 +1,12 @@
 //! The block, transaction and receipt types of the chain: today's Ethereum, as Reth and alloy
 //! define it, named once so that every crate of the node speaks of the same types.
 
+mod update;
+
 use alloy_consensus::{EthereumReceipt, EthereumTxEnvelope, Header, TxEip4844, TxType};
 use reth_primitives_traits::Recovered;
+
+pub use update::CanonicalUpdate;
 
 /// A signed transaction of any type. Type 3 (blob) decodes, and is refused by the rules.
 pub type TransactionSigned = EthereumTxEnvelope<TxEip4844>;

@@ -299,6 +299,8 @@ async fn run(setting: Setting, samples: &Samples) -> Run {
     let shutdown = CancellationToken::new();
     let key = signers.key(0).clone().into();
     let producer = Producer::new(chain.clone(), pool.clone(), key, ProducerConfig::default());
+    let maintained = pool.clone().maintain(chain.subscribe(), shutdown.clone());
+    tokio::spawn(maintained);
     let running = tokio::spawn(producer.run(shutdown.clone()));
     let mut blocks = Vec::new();
     let mut feeding = Vec::new();

@@ -1,6 +1,6 @@
 //! Builds and seals blocks on time.
 //!
-//! [`Producer::run`] follows the chain: on each new head it brings the pool up to date, works out
+//! [`Producer::run`] follows the chain: on each new head, once the pool has seen it, it works out
 //! whether and when its signer may seal the next block, and starts a worker that executes the
 //! pool's best transactions while the period runs. The worker stops in time for the state root and
 //! the commit, so that the block goes out on its slot however full it is. A new head cancels it.
@@ -9,8 +9,8 @@ mod config;
 mod error;
 mod estimate;
 mod filler;
-mod follower;
 mod handle;
+mod heads;
 mod key;
 mod metrics;
 mod pace;
@@ -21,7 +21,6 @@ mod worker;
 
 pub use config::ProducerConfig;
 pub use error::ProducerError;
-pub use follower::forward_canonical_updates;
 pub use handle::ProducerHandle;
 pub use key::SignerKey;
 pub use producer::Producer;

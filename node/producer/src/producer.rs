@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use alloy_primitives::B256;
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use wattline_chain::Chain;
 use wattline_pool::Pool;
+use wattline_primitives::SealedHeader;
 
 use crate::{
     ProducerConfig, ProducerError, ProducerHandle, SignerKey,
-    follower::Follower,
+    heads::Heads,
     metrics,
     pace::Pace,
     plan::{Decision, Plan, Reason, decide},
@@ -18,24 +20,24 @@ use crate::{
     worker::{Job, Outcome},
 };
 
-/// Seals a block whenever it is this signer's to do so, and keeps the pool at the chain's head.
+/// Seals a block whenever it is this signer's to do so.
 pub struct Producer {
     chain: Chain,
     pool: Pool,
     key: Arc<SignerKey>,
     config: ProducerConfig,
     proposals: Proposals,
-    follower: Follower,
+    heads: Heads,
     pace: Pace,
 }
 
 impl Producer {
-    /// A producer on the head of `chain`, which `pool` must know. From here on the producer
-    /// forwards the chain's changes to the pool; nobody else may.
+    /// A producer on the head of `chain`. It only reads `pool`, and builds on a head when that has
+    /// seen it: something else must [maintain](Pool::maintain) it.
     pub fn new(chain: Chain, pool: Pool, key: SignerKey, config: ProducerConfig) -> Self {
         metrics::describe();
         Self {
-            follower: Follower::new(chain.clone(), pool.clone()),
+            heads: Heads::new(chain.clone(), &pool),
             chain,
             pool,
             key: Arc::new(key),
@@ -59,11 +61,15 @@ impl Producer {
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), ProducerError> {
         let mut waiting = None;
         while !shutdown.is_cancelled() {
-            self.follower.forward().await?;
-            match self.decide().await? {
+            let head = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                head = self.heads.settled() => head?,
+            };
+            let hash = head.hash();
+            match self.decide(head).await? {
                 Decision::Wait(reason) => {
                     self.tell(&mut waiting, reason);
-                    self.next_head(&shutdown).await?;
+                    self.next_head(hash, &shutdown).await?;
                 }
                 Decision::Build(plan) => {
                     if waiting.take().is_some() {
@@ -76,12 +82,11 @@ impl Producer {
         Ok(())
     }
 
-    async fn decide(&self) -> Result<Decision, ProducerError> {
+    async fn decide(&self, head: Arc<SealedHeader>) -> Result<Decision, ProducerError> {
         let (chain, signer) = (self.chain.clone(), self.key.address());
         let (config, proposals) = (self.config, self.proposals.clone());
-        let decided = tokio::task::spawn_blocking(move || {
-            decide(&chain, &chain.head(), signer, &config, &proposals)
-        });
+        let decided =
+            tokio::task::spawn_blocking(move || decide(&chain, &head, signer, &config, &proposals));
         Ok(decided.await??)
     }
 
@@ -91,6 +96,7 @@ impl Producer {
         plan: Plan,
         shutdown: &CancellationToken,
     ) -> Result<(), ProducerError> {
+        let parent = plan.parent.hash();
         let cancel = CancellationToken::new();
         // Should this future be dropped, the worker must not go on without it.
         let _guard = cancel.clone().drop_guard();
@@ -106,7 +112,7 @@ impl Producer {
         let mut worker: JoinHandle<_> = tokio::task::spawn_blocking(|| job.run());
         let outcome = tokio::select! {
             outcome = &mut worker => outcome??,
-            changed = self.follower.changed() => {
+            changed = self.heads.changed_from(parent) => {
                 cancel.cancel();
                 let outcome = worker.await??;
                 changed?;
@@ -122,16 +128,20 @@ impl Producer {
                 self.pace = pace;
                 Ok(())
             }
-            // Whatever overtook the block is, or is about to be, announced.
-            Outcome::Discarded => self.next_head(shutdown).await,
+            // Whatever overtook the block is, or is about to be, the head.
+            Outcome::Discarded => self.next_head(parent, shutdown).await,
         }
     }
 
-    /// Waits for the next change of the chain, or for the end.
-    async fn next_head(&mut self, shutdown: &CancellationToken) -> Result<(), ProducerError> {
+    /// Waits for another head than that of hash `head`, or for the end.
+    async fn next_head(
+        &mut self,
+        head: B256,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ProducerError> {
         tokio::select! {
             () = shutdown.cancelled() => Ok(()),
-            changed = self.follower.changed() => changed,
+            changed = self.heads.changed_from(head) => changed,
         }
     }
 

@@ -15,7 +15,7 @@ use tracing::{error, info};
 use wattline_chain::{Chain, SystemClock};
 use wattline_daemon::{MetricsRecorder, StatusServer};
 use wattline_pool::{Pool, PoolConfig};
-use wattline_producer::{Producer, ProducerConfig, forward_canonical_updates};
+use wattline_producer::{Producer, ProducerConfig};
 use wattline_rpc::{RpcConfig, RpcContext, RpcServerHandle};
 use wattline_storage::{ChainIdentity, Storage};
 
@@ -137,20 +137,11 @@ impl Node {
             let token = shutdown.clone();
             tasks.spawn(async move { ("metrics", server.run(token).await.map_err(Into::into)) });
         }
-        match producer {
-            Some(producer) => {
-                let token = shutdown.clone();
-                tasks.spawn(
-                    async move { ("producer", producer.run(token).await.map_err(Into::into)) },
-                );
-            }
-            None => {
-                let (chain, token) = (chain.clone(), shutdown.clone());
-                tasks.spawn(async move {
-                    let forwarded = forward_canonical_updates(chain, pool, token).await;
-                    ("pool updates", forwarded.map_err(Into::into))
-                });
-            }
+        let maintained = pool.maintain(chain.subscribe(), shutdown.clone());
+        tasks.spawn(async move { ("pool", maintained.await.map_err(Into::into)) });
+        if let Some(producer) = producer {
+            let token = shutdown.clone();
+            tasks.spawn(async move { ("producer", producer.run(token).await.map_err(Into::into)) });
         }
 
         let (waiting, token) = (chain.clone(), shutdown.clone());

@@ -6,6 +6,7 @@
 
 mod admission;
 mod group;
+mod maintain;
 mod replay;
 mod update;
 
@@ -23,11 +24,12 @@ use std::{
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use wattline_evm::EvmConfig;
 use wattline_primitives::{BlockWithReceipts, SealedHeader, TransactionSigned};
 use wattline_storage::Storage;
 
+pub use maintain::MaintainError;
 pub use replay::ReplayReport;
 
 use crate::{
@@ -79,6 +81,8 @@ struct Shared {
     storage: Storage,
     clock: Clock,
     head_gas_limit: AtomicU64,
+    /// The hash of the head that was seen last.
+    head: watch::Sender<B256>,
     submissions: GroupCommit,
     admission: Mutex<Admission>,
     waiting: RwLock<Waiting>,
@@ -139,6 +143,7 @@ impl Pool {
             storage,
             clock,
             head_gas_limit: AtomicU64::new(0),
+            head: watch::Sender::new(B256::ZERO),
             submissions: GroupCommit::default(),
             admission: Mutex::new(Admission::new(journal)),
             waiting: RwLock::new(Waiting::new(config.clone())),
@@ -176,7 +181,7 @@ impl Pool {
 
     /// Follows the chain to a new head: what went into a block is dropped, what was in a block
     /// that is no longer canonical comes back, and every sender is checked against the new state.
-    /// Call it after the storage has the new head.
+    /// Call it after the storage has the new head. [`Pool::maintain`] does so for a whole node.
     pub fn on_canonical_update(
         &self,
         head: &SealedHeader,

@@ -85,6 +85,7 @@ impl Pool {
     fn read_head(&self, admission: &mut Admission) -> Result<(), PoolError> {
         let reader = self.0.storage.reader()?;
         let head = reader.head()?;
+        self.0.head.send_replace(head.hash);
         if let Some(header) = reader.header(head.number)? {
             self.0
                 .head_gas_limit

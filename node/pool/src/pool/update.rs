@@ -40,6 +40,7 @@ impl Pool {
         self.announce();
         self.compact_if_grown(&mut admission);
         self.report_status(&admission);
+        self.0.head.send_replace(head.hash());
     }
 
     /// Keeps the newest blocks for the journal.

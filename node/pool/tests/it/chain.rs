@@ -1,17 +1,18 @@
 //! How the pool follows the chain, and the order in which it feeds it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::TxKind;
 use serde_json::json;
-use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+use tokio::sync::broadcast::{self, Receiver, error::TryRecvError};
+use tokio_util::sync::CancellationToken;
 use wattline_pool::{
     Pool, PoolConfig, PooledTransaction,
     test_utils::{
         CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, nonces, refusal, wallet,
     },
 };
-use wattline_primitives::TransactionSigned;
+use wattline_primitives::{CanonicalUpdate, TransactionSigned};
 
 /// Sender and nonce of everything that was announced.
 fn announced(receiver: &mut Receiver<std::sync::Arc<PooledTransaction>>) -> Vec<u64> {
@@ -221,6 +222,56 @@ fn what_waits_too_long_for_a_permission_is_dropped() {
         (report.restored, report.removed, counts(&pool)),
         (0, 1, (0, 0))
     );
+}
+
+#[tokio::test]
+async fn a_maintained_pool_follows_the_heads_and_makes_up_for_those_it_missed() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    pool.add_many((0..7).map(|nonce| draft(1, nonce).sign()).collect());
+    let (updates, receiver) = broadcast::channel(2);
+    let shutdown = CancellationToken::new();
+    let mut head = pool.subscribe_head();
+    assert_eq!(*head.borrow(), chain.head().hash());
+    // Before anybody could tell.
+    chain.append([draft(1, 0).sign()]);
+    let hash = chain.head().hash();
+    let maintained = tokio::spawn(pool.clone().maintain(receiver, shutdown.clone()));
+    head.wait_for(|seen| *seen == hash).await.expect("lives");
+    assert_eq!(counts(&pool), (6, 0));
+    let append = |nonce| {
+        let block = chain.append([draft(1, nonce).sign()]);
+        let update = CanonicalUpdate::new(Vec::new(), vec![block], chain.head());
+        (chain.head().hash(), Arc::new(update))
+    };
+
+    let (hash, update) = append(1);
+    updates.send(update).expect("is followed");
+    head.wait_for(|seen| *seen == hash).await.expect("lives");
+    assert_eq!(counts(&pool), (5, 0));
+
+    // Nobody tells of the first of these, and the next come faster than they are taken.
+    let [_, one, two, (hash, three)] = [2, 3, 4, 5].map(append);
+    for update in [one.1, two.1, three] {
+        updates.send(update).expect("is followed");
+    }
+    head.wait_for(|seen| *seen == hash).await.expect("lives");
+    assert_eq!(counts(&pool), (1, 0));
+    let (hash, update) = append(6);
+    updates.send(update).expect("is followed");
+    head.wait_for(|seen| *seen == hash).await.expect("lives");
+    assert_eq!(counts(&pool), (0, 0));
+
+    shutdown.cancel();
+    maintained
+        .await
+        .expect("does not panic")
+        .expect("did not fail");
+    // So it ends when there is nothing to follow.
+    let (updates, receiver) = broadcast::channel(1);
+    drop(updates);
+    let ended = pool.maintain(receiver, CancellationToken::new()).await;
+    ended.expect("did not fail");
 }
 
 #[test]

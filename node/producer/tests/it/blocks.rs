@@ -74,6 +74,26 @@ async fn blocks_go_out_on_their_slots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_built_on_a_head_when_the_pool_has_seen_it() {
+    let (signers, accounts) = (Signers::new(1), accounts());
+    let mut node = Node::new(&genesis());
+    node.add([transfer(accounts.key(0), 0, RECEIVER, 5)]);
+    node.start_producer(&signers, 0, ProducerConfig::default());
+    assert_eq!(node.block().await.receipts.len(), 1);
+
+    // The next block is due, but the pool still offers what is in the first.
+    node.clock.set(NOW + 1);
+    let early = tokio::time::timeout(Duration::from_millis(200), node.update());
+    assert!(early.await.is_err());
+    assert_eq!(node.pool.status().pending, 1);
+    node.start_upkeep();
+    let second = node.block().await;
+    assert_eq!((second.block.number, second.receipts.len()), (2, 0));
+    assert_eq!(node.pool.status().pending, 0);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn transactions_that_arrive_while_the_period_runs_are_taken() {
     let (signers, accounts) = (Signers::new(1), accounts());
     let mut node = Node::new(&genesis());

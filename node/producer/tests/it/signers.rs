@@ -10,7 +10,7 @@ use wattline_chain::{
 };
 use wattline_clique::{ExtraData, NONCE_ADD, NONCE_DROP, recover_signer};
 use wattline_primitives::SealedBlock;
-use wattline_producer::{ProducerConfig, forward_canonical_updates};
+use wattline_producer::ProducerConfig;
 
 /// Imports a block that somebody else made.
 async fn import(chain: &Chain, block: SealedBlock) -> Imported {
@@ -316,13 +316,15 @@ async fn a_pool_that_fell_behind_catches_up() {
 
     // More updates than the chain keeps for a subscriber, the first of them a reorganisation.
     let shutdown = tokio_util::sync::CancellationToken::new();
-    let forwarding =
-        forward_canonical_updates(node.chain.clone(), node.pool.clone(), shutdown.clone());
+    let maintained = node
+        .pool
+        .clone()
+        .maintain(node.chain.subscribe(), shutdown.clone());
     for block in heavy.blocks() {
         import(&node.chain, block).await;
     }
     assert!(node.pool.contains(mined.tx_hash()));
-    let forwarding = tokio::spawn(forwarding);
+    let maintained = tokio::spawn(maintained);
     soon(async {
         while node.pool.contains(mined.tx_hash()) || !node.pool.contains(reverted.tx_hash()) {
             tokio::task::yield_now().await;
@@ -330,7 +332,7 @@ async fn a_pool_that_fell_behind_catches_up() {
     })
     .await;
     shutdown.cancel();
-    soon(forwarding).await.unwrap().unwrap();
+    soon(maintained).await.unwrap().unwrap();
     assert_eq!(node.pool.status().pending, 1);
 }
 

@@ -81,8 +81,20 @@ impl<C: Clock> Node<C> {
         }
     }
 
-    /// Starts a producer with the key of `signers` at `index`.
+    /// Starts a producer with the key of `signers` at `index`, and the upkeep of the pool.
     pub(crate) fn start(
+        &mut self,
+        signers: &Signers,
+        index: usize,
+        config: ProducerConfig,
+    ) -> ProducerHandle {
+        let handle = self.start_producer(signers, index, config);
+        self.start_upkeep();
+        handle
+    }
+
+    /// Starts a producer on a pool that hears of no head until its upkeep is started.
+    pub(crate) fn start_producer(
         &mut self,
         signers: &Signers,
         index: usize,
@@ -96,6 +108,13 @@ impl<C: Clock> Node<C> {
         let task = tokio::spawn(producer.run(shutdown.clone()));
         self.running = Some(Running { task, shutdown });
         handle
+    }
+
+    /// Keeps the pool at the chain's head for as long as the producer runs.
+    pub(crate) fn start_upkeep(&self) {
+        let running = self.running.as_ref().expect("the producer was started");
+        let (updates, shutdown) = (self.chain.subscribe(), running.shutdown.clone());
+        tokio::spawn(self.pool.clone().maintain(updates, shutdown));
     }
 
     /// Adds transactions to the pool, which must take them.

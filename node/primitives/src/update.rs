@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wattline_primitives::{BlockWithReceipts, SealedHeader};
+use crate::{BlockWithReceipts, SealedHeader};
 
 /// One committed change of the canonical chain: blocks that left it and blocks that joined it.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct CanonicalUpdate {
 
 impl CanonicalUpdate {
     /// An update whose new head is `head`, the last of `committed`.
-    pub(crate) const fn new(
+    pub const fn new(
         reverted: Vec<Arc<BlockWithReceipts>>,
         committed: Vec<Arc<BlockWithReceipts>>,
         head: SealedHeader,

@@ -1,0 +1,146 @@
+//! Keeping the pool at the chain's head for as long as a node runs.
+
+use std::sync::Arc;
+
+use alloy_primitives::B256;
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+use wattline_primitives::{BlockWithReceipts, CanonicalUpdate, RecoveredBlock};
+use wattline_storage::{Reader, StorageError};
+
+use super::Pool;
+
+/// How many blocks are read and handed to the pool at once when updates were missed.
+const CATCH_UP: u64 = 64;
+
+/// Why the pool can follow the chain no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintainError {
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A block that the pool has seen, or the head itself, is not in the database.
+    #[error("the pool cannot follow the chain: block {0} is not in the database")]
+    UnknownBlock(B256),
+    /// A thread of the pool ended before its work.
+    #[error("a worker of the pool ended early: {0}")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+impl Pool {
+    /// Follows every change of the canonical chain until `shutdown`, or until there are no more.
+    ///
+    /// Each update is sent after the storage has it. Updates that are missing, because they came
+    /// faster than they were taken or before this began, are made up for from the storage.
+    ///
+    /// # Errors
+    /// A [`MaintainError`] when the storage cannot be read.
+    pub async fn maintain(
+        self,
+        mut updates: Receiver<Arc<CanonicalUpdate>>,
+        shutdown: CancellationToken,
+    ) -> Result<(), MaintainError> {
+        let pool = self.clone();
+        tokio::task::spawn_blocking(move || pool.catch_up()).await??;
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                received = updates.recv() => received,
+            };
+            match received {
+                Ok(update) => {
+                    let pool = self.clone();
+                    tokio::task::spawn_blocking(move || pool.follow(&update)).await??;
+                }
+                // The next one, which is there already, tells what is missing.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+
+    /// The hash of the newest head that the pool has seen: what it offers fits on that.
+    pub fn subscribe_head(&self) -> watch::Receiver<B256> {
+        self.0.head.subscribe()
+    }
+
+    /// Takes an update over if it begins where the pool stands, and else what the storage holds.
+    fn follow(&self, update: &CanonicalUpdate) -> Result<(), MaintainError> {
+        if begins_at(update) == Some(*self.0.head.borrow()) {
+            self.on_canonical_update(update.head(), &update.committed, &update.reverted);
+            return Ok(());
+        }
+        self.catch_up()
+    }
+
+    /// Makes up for all that happened since the head that was seen last, from what the storage
+    /// holds.
+    fn catch_up(&self) -> Result<(), MaintainError> {
+        let at = *self.0.head.borrow();
+        let reader = self.0.storage.reader()?;
+        let head = reader.head()?;
+        if head.hash == at {
+            return Ok(());
+        }
+        warn!("the pool fell behind the chain and catches up from the database");
+        let (mut number, mut reverted) = reverted_since(&reader, at)?;
+        while number < head.number || !reverted.is_empty() {
+            let until = head.number.min(number.saturating_add(CATCH_UP));
+            let mut committed = Vec::new();
+            for number in number.saturating_add(1)..=until {
+                committed.extend(reader.block_with_receipts(number)?.map(Arc::new));
+            }
+            let header = reader
+                .header(until)?
+                .ok_or(MaintainError::UnknownBlock(head.hash))?;
+            self.on_canonical_update(&header, &committed, &reverted);
+            reverted.clear();
+            number = until;
+        }
+        Ok(())
+    }
+}
+
+/// The head that an update changes: the last block that it reverts, else the parent of the first
+/// that it commits.
+fn begins_at(update: &CanonicalUpdate) -> Option<B256> {
+    match update.reverted.last() {
+        Some(last) => Some(last.block.hash()),
+        None => update
+            .committed
+            .first()
+            .map(|first| first.block.parent_hash),
+    }
+}
+
+/// The blocks that were canonical at `at` and are not any more, oldest first and without receipts,
+/// which the database keeps of canonical blocks only; and the number of the block before them.
+fn reverted_since(
+    reader: &Reader,
+    at: B256,
+) -> Result<(u64, Vec<Arc<BlockWithReceipts>>), MaintainError> {
+    let mut reverted = Vec::new();
+    let mut hash = at;
+    loop {
+        if let Some(number) = reader.block_number(hash)? {
+            reverted.reverse();
+            return Ok((number, reverted));
+        }
+        let block = reader
+            .side_block(hash)?
+            .ok_or(MaintainError::UnknownBlock(hash))?;
+        hash = block.parent_hash;
+        // It was executed here once, so its senders recover; were it not so, it is worth nothing.
+        if let Ok(block) = RecoveredBlock::try_recover_sealed(block) {
+            reverted.push(Arc::new(BlockWithReceipts {
+                block,
+                receipts: Vec::new(),
+            }));
+        }
+    }
+}
