@@ -68,6 +68,7 @@ bench: contracts ## Run the benchmarks and print their ratios
 	cargo bench -p wattline-precompiles --bench auction
 	cargo bench -p wattline-storage --bench state_root
 	cargo bench -p wattline-storage --bench logs
+	cargo bench -p wattline-pool --bench journal
 	cargo bench -p wattline-producer --bench blocks -- --quick
 
 .PHONY: bench-node
