@@ -215,13 +215,14 @@ fn sort(observations: Vec<Observation>, now: u64) -> (Vec<Reading>, Vec<Fault>) 
 mod tests {
     use super::*;
     use crate::{
-        Base, METERING, Meter, MeterId, Registers, SourceConfig, Submission,
+        Base, Meter, MeterId, Registers, SourceConfig, Submission,
         source::{CsvInput, CsvReplay, ReplayPlan},
     };
     use alloy::signers::local::PrivateKeySigner;
     use axum::{Json, Router, routing::post};
     use serde_json::{Value, json};
     use tokio::net::TcpListener;
+    use wattline_market::predeploys::METERING;
 
     #[test]
     fn a_reading_from_the_future_is_a_fault() {
