@@ -1,66 +1,28 @@
 //! The `neighbourhood` and `meterd` programs on a real node that is killed while they trade.
 
-use alloy::{
-    providers::{Provider, RootProvider},
-    transports::http::reqwest::Url,
-};
 use std::{
-    fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
+    fs::{self, File},
+    path::PathBuf,
+    process::{Command, Stdio},
 };
-use tokio::process::{Child, Command};
 use wattline_devnet::{Report, dataset::Dataset};
 use wattline_market::{
     MeterId, Product,
     abi::{IMarket, IMetering},
     predeploys::{MARKET, METERING},
 };
+use wattline_testing::{Process, RunningNode, eventually, program};
 
-/// How long anything may take. Nothing takes that long unless something is broken.
-const DEADLINE: Duration = Duration::from_secs(150);
 const INTERVALS: usize = 4;
 
-/// A program built beside this one.
-fn program(name: &str, variable: &str) -> PathBuf {
-    let built = || Path::new(env!("CARGO_BIN_EXE_neighbourhood")).with_file_name(name);
-    let path = std::env::var_os(variable).map_or_else(built, PathBuf::from);
-    assert!(
-        path.exists(),
-        "there is no {}: run `cargo build --workspace --bins` first",
-        path.display()
-    );
-    path
-}
-
-async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(value) = check().await {
-            return value;
-        }
-        assert!(
-            begun.elapsed() < DEADLINE,
-            "{what}: not within {DEADLINE:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 struct Stage {
+    node: RunningNode,
     dir: tempfile::TempDir,
-    port: u16,
 }
 
 impl Stage {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("directory");
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|bound| bound.local_addr())
-            .expect("port")
-            .port();
         fs::create_dir(dir.path().join("data")).expect("directory");
         fs::write(
             dir.path().join("data/meters.csv"),
@@ -79,46 +41,12 @@ impl Stage {
             }
         }
         fs::write(dir.path().join("data/intervals.csv"), lines).expect("written");
-        Self { dir, port }
+        let node = RunningNode::dev_chain(&dir.path().join("chain")).expect("the node starts");
+        Self { node, dir }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    fn provider(&self) -> RootProvider {
-        RootProvider::new_http(self.url().parse::<Url>().expect("URL"))
-    }
-
-    async fn node(&self) -> Child {
-        let node = Command::new(program("wattline", "WATTLINE_BIN"))
-            .args([
-                "dev",
-                "--no-market",
-                "--http.port",
-                &self.port.to_string(),
-                "--datadir",
-            ])
-            .arg(self.path("chain"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the node starts");
-        let provider = self.provider();
-        eventually("the node answers", async || {
-            provider
-                .get_block_number()
-                .await
-                .ok()
-                .filter(|number| *number > 0)
-        })
-        .await;
-        node
     }
 
     fn neighbourhood(&self, interval_seconds: u32) -> Command {
@@ -126,7 +54,7 @@ impl Stage {
         command
             .args([
                 "--rpc",
-                &self.url(),
+                &self.node.url,
                 "--interval-seconds",
                 &interval_seconds.to_string(),
                 "--data",
@@ -135,26 +63,27 @@ impl Stage {
             .arg("--report")
             .arg(self.path("report.json"))
             .arg("--meterd")
-            .arg(self.path("meterd"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .arg(self.path("meterd"));
         command
     }
 
-    fn meterd(&self) -> Child {
+    /// Starts the neighbourhood, which prints to the files `table` and `log`.
+    fn trade(&self) -> Process {
+        let file = |name| File::create(self.path(name)).expect("a file");
+        let mut command = self.neighbourhood(4);
+        command.stdout(file("table")).stderr(file("log"));
+        Process::spawn(&mut command).expect("the neighbourhood starts")
+    }
+
+    fn meterd(&self) -> Process {
         // A free port for its metrics: the written configuration has the usual one, which may be in use here.
         let config = self.path("meterd/meterd.toml");
         let text = fs::read_to_string(&config).expect("configuration");
         fs::write(&config, text.replace("listen = \"127.0.0.1:9101\"\n", "")).expect("written");
-        Command::new(program("meterd", "METERD_BIN"))
-            .args(["run", "--config"])
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("meterd starts")
+        let mut command = Command::new(program::meterd().expect("it is built"));
+        command.args(["run", "--config"]).arg(config);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Process::spawn(&mut command).expect("meterd starts")
     }
 
     fn report(&self) -> Option<Report> {
@@ -164,12 +93,8 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trading_goes_on_when_the_node_comes_back_and_the_chain_is_continued() {
-    let stage = Stage::new();
-    let mut node = stage.node().await;
-    let market = stage
-        .neighbourhood(4)
-        .spawn()
-        .expect("the neighbourhood starts");
+    let mut stage = Stage::new();
+    let mut market = stage.trade();
     eventually("meterd's configuration", async || {
         let text = fs::read_to_string(stage.path("meterd/meterd.toml")).ok()?;
         text.contains("intervals = ").then_some(())
@@ -185,28 +110,15 @@ async fn trading_goes_on_when_the_node_comes_back_and_the_chain_is_continued() {
             .map(|_| ())
     })
     .await;
-    node.kill().await.expect("killed");
-    let node = stage.node().await;
+    stage.node.restart().expect("the node starts again");
 
-    let output = tokio::time::timeout(DEADLINE, market.wait_with_output())
-        .await
-        .expect("in time")
-        .expect("ends");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        tokio::time::timeout(DEADLINE, meterd.wait())
-            .await
-            .expect("in time")
-            .expect("ends")
-            .success()
-    );
+    let status = market.wait().expect("it ends");
+    let log = fs::read_to_string(stage.path("log")).expect("log");
+    assert!(status.success(), "{log}");
+    meterd.succeed().expect("meterd ends");
     let report = stage.report().expect("report");
     assert_report(&stage, &report).await;
-    let table = String::from_utf8(output.stdout).expect("text");
+    let table = fs::read_to_string(stage.path("table")).expect("table");
     assert_eq!(
         table
             .lines()
@@ -217,7 +129,7 @@ async fn trading_goes_on_when_the_node_comes_back_and_the_chain_is_continued() {
     );
 
     // The zone keeps its interval length for life.
-    let refused = stage.neighbourhood(5).output().await.expect("ends");
+    let refused = stage.neighbourhood(5).output().expect("ends");
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success());
     assert!(
@@ -232,19 +144,18 @@ async fn trading_goes_on_when_the_node_comes_back_and_the_chain_is_continued() {
         meters.replace(",A,100,", ",A,9100,"),
     )
     .expect("written");
-    let refused = stage.neighbourhood(4).output().await.expect("ends");
+    let refused = stage.neighbourhood(4).output().expect("ends");
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
         message.contains("meter A of this chain belongs to another data set"),
         "{message}"
     );
-    drop(node);
 }
 
 /// The report says what the chain says, and what the data says.
 async fn assert_report(stage: &Stage, report: &Report) {
     let data = Dataset::load(&stage.path("data")).expect("data");
-    let provider = stage.provider();
+    let provider = stage.node.provider().expect("a provider");
     let market = IMarket::new(MARKET, &provider);
     let metering = IMetering::new(METERING, &provider);
     assert_eq!(report.intervals().len(), INTERVALS);

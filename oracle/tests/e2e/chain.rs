@@ -3,46 +3,27 @@
 
 use std::{collections::BTreeMap, time::Duration};
 use wattline_market::{Registers, WattHours};
+use wattline_testing::{RunningNode, eventually};
 
 use crate::{
     daemon::Meterd,
-    node::Node,
     proxy::{Mode, Proxy},
     village::{Village, row},
 };
 
-/// How long anything may take. Nothing takes that long unless something is broken.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
-
 /// How long a node is away.
 const OUTAGE: Duration = Duration::from_secs(60);
 
-/// Waits for something to become true.
-pub(crate) async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = std::time::Instant::now();
-    loop {
-        if let Some(value) = check().await {
-            return value;
-        }
-        assert!(
-            begun.elapsed() < DEADLINE,
-            "{what}: not within {DEADLINE:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_it_reports_each_boundary_once() {
-    let node = Node::start().await;
+    let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 4).await;
     let boundaries = 40;
     let intervals = village.regular_intervals(boundaries);
     let start = village.past(boundaries + 5).await;
-    let meterd = Meterd::new(&village, &node.url(), &intervals, start, Some(boundaries))
-        .submission(
-            "batch = 6\nin_flight = 3\nconfirmations = 2\npoll_ms = 100\nresend_seconds = 1",
-        );
+    let meterd = Meterd::new(&village, &node.url, &intervals, start, Some(boundaries)).submission(
+        "batch = 6\nin_flight = 3\nconfirmations = 2\npoll_ms = 100\nresend_seconds = 1",
+    );
 
     let mut kills = 0;
     let mut life = 0x9e37_79b9_u64;
@@ -53,13 +34,13 @@ async fn killed_at_random_it_reports_each_boundary_once() {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         let span = Duration::from_millis(200 + (life >> 33) % 1_500);
-        match running.exit_within(span).await {
+        match running.ended_within(span) {
             Some(status) => {
                 assert!(status.success(), "{status}");
                 break;
             }
             None => {
-                running.kill().await;
+                running.kill();
                 kills += 1;
             }
         }
@@ -73,21 +54,20 @@ async fn killed_at_random_it_reports_each_boundary_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_node_down_for_a_minute_readings_wait() {
-    let mut node = Node::start().await;
+    let mut node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 3).await;
     let boundaries = 20;
     let intervals = village.regular_intervals(boundaries);
     // Half of the boundaries lie behind, the others come while the node is away.
     let start = village.past(boundaries / 2).await;
-    let meterd =
-        Meterd::new(&village, &node.url(), &intervals, start, Some(boundaries)).listening();
+    let meterd = Meterd::new(&village, &node.url, &intervals, start, Some(boundaries)).listening();
     let mut running = meterd.spawn();
     eventually("the first readings", async || {
         (village.accepted().await.len() >= 9).then_some(())
     })
     .await;
 
-    node.kill().await;
+    node.kill().expect("killed");
     let killed = std::time::Instant::now();
     eventually("meterd sees that the node is away", async || {
         (running.health().await?["chainReachable"] == false).then_some(())
@@ -105,14 +85,8 @@ async fn with_the_node_down_for_a_minute_readings_wait() {
     assert_eq!(health["chainReachable"], false);
     assert!(health["waiting"].as_u64().expect("a number") >= 9);
 
-    node.restart().await;
-    assert!(
-        running
-            .exit_within(DEADLINE)
-            .await
-            .expect("it ends")
-            .success()
-    );
+    node.restart().expect("the node starts again");
+    running.succeed();
     village
         .assert_exactly_once(start, boundaries, &intervals)
         .await;
@@ -120,11 +94,11 @@ async fn with_the_node_down_for_a_minute_readings_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_nothing_to_send_the_node_is_still_watched() {
-    let mut node = Node::start().await;
+    let mut node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 1).await;
     let intervals = village.regular_intervals(2);
     let start = village.past(0).await + 3_600;
-    let meterd = Meterd::new(&village, &node.url(), &intervals, start, Some(2)).listening();
+    let meterd = Meterd::new(&village, &node.url, &intervals, start, Some(2)).listening();
     let mut running = meterd.spawn();
     for reachable in [true, false, true] {
         eventually("meterd sees whether the node is there", async || {
@@ -134,32 +108,25 @@ async fn with_nothing_to_send_the_node_is_still_watched() {
         let waiting = &running.health().await.expect("health")["waiting"];
         assert_eq!(*waiting, 0);
         if reachable {
-            node.kill().await;
+            node.kill().expect("killed");
         } else {
-            node.restart().await;
+            node.restart().expect("the node starts again");
         }
     }
-    running.stop().await;
+    running.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_transactions_are_sent_again() {
-    let node = Node::start().await;
+    let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 3).await;
-    let proxy = Proxy::start(&node.url(), Mode::Swallow(3)).await;
+    let proxy = Proxy::start(&node.url, Mode::Swallow(3)).await;
     let boundaries = 10;
     let intervals = village.regular_intervals(boundaries);
     let start = village.past(boundaries + 5).await;
     let meterd = Meterd::new(&village, &proxy.url(), &intervals, start, Some(boundaries))
         .submission("batch = 10\nconfirmations = 2\npoll_ms = 100\nresend_seconds = 1");
-    assert!(
-        meterd
-            .spawn()
-            .exit_within(DEADLINE)
-            .await
-            .expect("it ends")
-            .success()
-    );
+    meterd.spawn().succeed();
     assert_eq!(proxy.swallowed(), 3);
     village
         .assert_exactly_once(start, boundaries, &intervals)
@@ -168,9 +135,9 @@ async fn dropped_transactions_are_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_nonce_and_a_cut_network_lose_nothing() {
-    let node = Node::start().await;
+    let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 3).await;
-    let proxy = Proxy::start(&node.url(), Mode::Swallow(u64::MAX)).await;
+    let proxy = Proxy::start(&node.url, Mode::Swallow(u64::MAX)).await;
     let boundaries = 10;
     let intervals = village.regular_intervals(boundaries);
     let start = village.past(boundaries + 5).await;
@@ -189,13 +156,7 @@ async fn a_taken_nonce_and_a_cut_network_lose_nothing() {
     })
     .await;
     proxy.set(Mode::Forward);
-    assert!(
-        running
-            .exit_within(DEADLINE)
-            .await
-            .expect("it ends")
-            .success()
-    );
+    running.succeed();
     village
         .assert_exactly_once(start, boundaries, &intervals)
         .await;
@@ -203,7 +164,7 @@ async fn a_taken_nonce_and_a_cut_network_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_sent_twice_counts_once_and_a_contradiction_is_visible() {
-    let node = Node::start().await;
+    let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 2).await;
     let boundaries = 300;
     let intervals = village.regular_intervals(boundaries);
@@ -221,7 +182,7 @@ async fn a_reading_sent_twice_counts_once_and_a_contradiction_is_visible() {
     };
     village.carry(other, wrong).await;
 
-    let meterd = Meterd::new(&village, &node.url(), &intervals, start, None).listening();
+    let meterd = Meterd::new(&village, &node.url, &intervals, start, None).listening();
     let mut running = meterd.spawn();
     let enough = 2 * 9;
     let accepted = eventually("the readings", async || {
@@ -251,7 +212,7 @@ async fn a_reading_sent_twice_counts_once_and_a_contradiction_is_visible() {
     assert_eq!(village.repeated().await, [first, second]);
     assert_eq!(village.conflicts().await, [other]);
 
-    running.stop().await;
+    running.stop();
     let status = meterd.status();
     assert!(
         status.contains(&format!("M0 at {}: conflict", other.0)),
@@ -261,7 +222,7 @@ async fn a_reading_sent_twice_counts_once_and_a_contradiction_is_visible() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unusable_lines_silence_their_meter_only_and_are_counted() {
-    let node = Node::start().await;
+    let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 3).await;
     let boundaries = 300;
     let mut lines: Vec<String> = village
@@ -276,7 +237,7 @@ async fn unusable_lines_silence_their_meter_only_and_are_counted() {
     lines.insert(3 * 6 + 1, "not a line at all".to_owned());
     let intervals = lines.join("\n");
     let start = village.past(12).await;
-    let meterd = Meterd::new(&village, &node.url(), &intervals, start, None).listening();
+    let meterd = Meterd::new(&village, &node.url, &intervals, start, None).listening();
     let mut running = meterd.spawn();
 
     let regular = village.expected(start, boundaries, &village.regular_intervals(boundaries));
@@ -314,7 +275,7 @@ async fn unusable_lines_silence_their_meter_only_and_are_counted() {
     let health = running.health().await.expect("health");
     assert_eq!(health["silentMeters"], serde_json::json!(["M1"]));
     assert_eq!(health["status"], "degraded");
-    running.stop().await;
+    running.stop();
     assert!(
         running
             .log()
@@ -324,7 +285,7 @@ async fn unusable_lines_silence_their_meter_only_and_are_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_chain_does_not_take_yet_is_sent_again_and_what_it_never_takes_is_refused() {
-    let node = Node::start().await;
+    let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 2).await;
     let boundaries = 30;
     // M0 takes more than its rating allows in the third interval; M2 is registered only on the way.
@@ -341,20 +302,14 @@ async fn what_the_chain_does_not_take_yet_is_sent_again_and_what_it_never_takes_
     let intervals = with_late.collect::<Vec<_>>().join("\n");
     let start = village.past(6).await;
     let meterd =
-        Meterd::new(&village, &node.url(), &intervals, start, Some(boundaries)).with_extra_meter(2);
+        Meterd::new(&village, &node.url, &intervals, start, Some(boundaries)).with_extra_meter(2);
     let mut running = meterd.spawn();
     eventually("the first rejections", async || {
         (!village.rejected().await.is_empty()).then_some(())
     })
     .await;
     village.register(2).await;
-    assert!(
-        running
-            .exit_within(DEADLINE)
-            .await
-            .expect("it ends")
-            .success()
-    );
+    running.succeed();
 
     let accepted = village.accepted().await;
     let of = |number| {

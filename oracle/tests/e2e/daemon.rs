@@ -1,15 +1,15 @@
 //! The daemon in a process of its own, with its configuration and keystores.
 
-use crate::{chain::DEADLINE, node::free_port, village::Village};
+use crate::village::Village;
 use alloy::transports::http::reqwest;
 use std::{
     fs::{self, File},
     path::PathBuf,
-    process::{ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
-use tokio::process::{Child, Command};
 use wattline_daemon::keystore;
+use wattline_testing::{Process, wait::free_port};
 
 const PASSWORD: &str = "secret";
 
@@ -73,7 +73,7 @@ impl Meterd {
 
     /// Answers for its health and metrics.
     pub(crate) fn listening(mut self) -> Self {
-        self.port = Some(free_port());
+        self.port = free_port().ok();
         self
     }
 
@@ -98,16 +98,16 @@ impl Meterd {
             .append(true)
             .open(&log)
             .expect("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_meterd"))
-            .args(["run", "--config"])
-            .arg(self.config())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .kill_on_drop(true)
-            .spawn()
-            .expect("meterd starts");
+        let process = Process::spawn(
+            Command::new(env!("CARGO_BIN_EXE_meterd"))
+                .args(["run", "--config"])
+                .arg(self.config())
+                .stdout(Stdio::null())
+                .stderr(file),
+        )
+        .expect("meterd starts");
         Running {
-            child,
+            process,
             port: self.port,
             log,
         }
@@ -115,7 +115,7 @@ impl Meterd {
 
     /// What `meterd status` says.
     pub(crate) fn status(&self) -> String {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_meterd"))
+        let output = Command::new(env!("CARGO_BIN_EXE_meterd"))
             .args(["status", "--config"])
             .arg(self.config())
             .output()
@@ -130,42 +130,32 @@ impl Meterd {
 }
 
 pub(crate) struct Running {
-    child: Child,
+    process: Process,
     port: Option<u16>,
     log: PathBuf,
 }
 
 impl Running {
-    /// Its exit status, if it exits in time.
-    pub(crate) async fn exit_within(&mut self, span: Duration) -> Option<ExitStatus> {
-        let exit = tokio::time::timeout(span, self.child.wait())
-            .await
-            .ok()?
-            .expect("awaited");
-        if !exit.success() {
-            eprintln!("{}", self.log());
-        }
-        Some(exit)
+    /// Its exit status, if it ends in this time.
+    pub(crate) fn ended_within(&mut self, span: Duration) -> Option<ExitStatus> {
+        self.process.ended_within(span).expect("it is asked")
+    }
+
+    /// Waits until it has delivered everything and ended in good order.
+    pub(crate) fn succeed(&mut self) {
+        let status = self.process.wait().expect("it ends");
+        assert!(status.success(), "{status}\n{}", self.log());
     }
 
     /// Kills it (SIGKILL).
-    pub(crate) async fn kill(&mut self) {
-        self.child.kill().await.expect("killed");
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("killed");
     }
 
     /// Asks it to stop (SIGTERM), and sees it stop in good order.
-    pub(crate) async fn stop(&mut self) {
-        let id = self.child.id().expect("it runs").to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .await
-                .expect("kill runs")
-                .success()
-        );
-        let exit = self.exit_within(DEADLINE).await.expect("it stops");
-        assert!(exit.success(), "{exit}");
+    pub(crate) fn stop(&mut self) {
+        let status = self.process.stop().expect("it stops");
+        assert!(status.success(), "{status}\n{}", self.log());
     }
 
     async fn get(&self, path: &str) -> Option<reqwest::Response> {

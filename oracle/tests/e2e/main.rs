@@ -3,6 +3,5 @@
 mod chain;
 mod cli;
 mod daemon;
-mod node;
 mod proxy;
 mod village;

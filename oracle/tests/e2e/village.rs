@@ -1,16 +1,11 @@
 //! A few registered meters on a node's chain, and what the chain holds of them.
 
-use crate::node::Node;
 use alloy::{
     eips::BlockNumberOrTag,
-    network::EthereumWallet,
     primitives::{B256, U256},
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider},
     rpc::types::{Filter, TransactionRequest},
-    signers::{
-        SignerSync,
-        local::{MnemonicBuilder, PrivateKeySigner},
-    },
+    signers::{SignerSync, local::PrivateKeySigner},
     sol_types::{SolEvent, SolStruct, eip712_domain},
 };
 use std::{
@@ -22,9 +17,8 @@ use wattline_market::{
     abi::{IMetering, IRegistry},
     predeploys::{METERING, REGISTRY},
 };
+use wattline_testing::{CHAIN_ID, RunningNode, dev_key};
 
-const MNEMONIC: &str = "test test test test test test test test test test test junk";
-const CHAIN_ID: u64 = 57_836;
 const ZONE: u64 = 1;
 
 /// A line of an interval file: an interval's number, a meter, its energies.
@@ -33,10 +27,6 @@ pub(crate) fn row(interval: u64, meter: &str, consumption: &str, generation: u64
     let start =
         start + jiff::SignedDuration::from_mins(15 * i64::try_from(interval).expect("small"));
     format!("{start},{meter},{consumption},{generation}")
-}
-
-fn development_key(index: u32) -> PrivateKeySigner {
-    MnemonicBuilder::try_from_phrase_nth(MNEMONIC, index).expect("key")
 }
 
 pub(crate) struct Village {
@@ -49,18 +39,13 @@ pub(crate) struct Village {
 
 impl Village {
     /// Creates a zone of one-second intervals with meters M0, M1, …, each rated 1000 Wh.
-    pub(crate) async fn found(node: &Node, meters: usize) -> Self {
-        let wallet = |key: PrivateKeySigner| {
-            ProviderBuilder::new()
-                .wallet(EthereumWallet::from(key))
-                .connect_provider(node.provider())
-                .erased()
-        };
-        let operator_key = development_key(0);
-        let submitter = development_key(9);
+    pub(crate) async fn found(node: &RunningNode, meters: usize) -> Self {
+        let wallet = |key: PrivateKeySigner| node.wallet(key).expect("a provider");
+        let operator_key = dev_key(0);
+        let submitter = dev_key(9);
         let village = Self {
             operator: wallet(operator_key.clone()),
-            carrier: wallet(development_key(5)),
+            carrier: wallet(dev_key(5)),
             submitting: wallet(submitter.clone()),
             submitter,
             meters,
@@ -96,7 +81,7 @@ impl Village {
     pub(crate) async fn register(&self, number: usize) {
         let meter = IRegistry::NewMeter {
             id: self.id(number).0,
-            owner: development_key(0).address(),
+            owner: dev_key(0).address(),
             signer: self.key(number).address(),
             maxImportWh: alloy::primitives::Uint::from(1_000),
             maxExportWh: alloy::primitives::Uint::from(1_000),

@@ -2,9 +2,11 @@
 
 use std::{fs, path::Path};
 
-use crate::common::{MNEMONIC, RunningNode, fails, run, wait_for_block};
 use alloy::{providers::Provider, signers::local::PrivateKeySigner};
 use wattline_daemon::keystore;
+use wattline_testing::{MNEMONIC, RunningNode, wait_for_block};
+
+use crate::common::{fails, run};
 
 const DEV_KEY_0: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 

@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::common::{CHAIN_ID, RunningNode, dev_key, wait_for_block};
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
     eips::eip2718::Encodable2718,
@@ -13,6 +12,9 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use wattline_testing::{CHAIN_ID, RunningNode, dev_key, wait_for_block};
+
+use crate::common;
 
 /// How often the node is killed.
 const KILLS: usize = 20;
@@ -49,7 +51,7 @@ async fn killed_at_random_under_load_the_chain_goes_on_and_keeps_what_it_acknowl
     let mut last_head = 0;
 
     for round in 0..KILLS {
-        let node = RunningNode::dev_chain(dir.path())?;
+        let mut node = RunningNode::dev_chain(dir.path())?;
         let provider = node.provider()?;
         let head = provider.get_block_number().await?;
         // A block that was announced was committed; only one being committed may be gone.

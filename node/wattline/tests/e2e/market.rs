@@ -1,9 +1,8 @@
 //! A village trades, is metered and is settled by the real binary; everything is then checked from
 //! outside, by RPC alone, against the data and the rules.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use crate::common::{CHAIN_ID, RunningNode, dev_key, replays::check_replays, wait_for_block};
 use alloy::{
     consensus::BlockHeader,
     eips::BlockId,
@@ -16,6 +15,7 @@ use alloy::{
 };
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
+use tokio::process::Command;
 use wattline_devnet::{Household, OPERATOR_INDEX, dataset::Dataset, development_key};
 use wattline_market::{
     Money, Product, Ticks, WattHours,
@@ -26,6 +26,13 @@ use wattline_precompiles::{
     matching,
     order::{Order, Side},
 };
+use wattline_testing::{
+    CHAIN_ID, RunningNode, dev_key,
+    tool::{foundry, succeed},
+    wait_for_block,
+};
+
+use crate::common::replays::check_replays;
 
 const FROM: &str = "2016-06-07T11:00:00Z";
 const INTERVALS: usize = 8;
@@ -405,24 +412,27 @@ impl Village {
     async fn trade_again_with_cast(&self, url: &str) -> eyre::Result<()> {
         let market = IMarket::new(MARKET, &self.provider);
         let keys = household_keys(&self.dataset)?;
-        let opened = self.open_product(url).await?;
+        let opened = self.coming_product(url).await?;
         let product = opened.number();
 
+        // Signed before the book opens, sent once it has.
         let words = stored_orders(&self.provider, self.products[0]).await?;
+        let mut nonces = BTreeMap::new();
+        let mut signed = Vec::new();
         for word in &words {
             let order = Order::decode(*word)?.ok_or_eyre("an order was cancelled")?;
-            let account = order.trader;
-            let key = keys.get(&account).ok_or_eyre("an order of somebody else")?;
+            let key = keys
+                .get(&order.trader)
+                .ok_or_eyre("an order of somebody else")?;
+            let next = match nonces.get(&order.trader) {
+                Some(nonce) => nonce + 1,
+                None => self.provider.get_transaction_count(order.trader).await?,
+            };
+            nonces.insert(order.trader, next);
             let side = match order.side {
                 Side::Bid => "0",
                 Side::Ask => "1",
             };
-            let nonce = self
-                .provider
-                .get_transaction_count(account)
-                .pending()
-                .await?
-                .to_string();
             let raw = cast(&[
                 "mktx",
                 &MARKET.to_string(),
@@ -436,7 +446,7 @@ impl Village {
                 "--chain",
                 &CHAIN_ID.to_string(),
                 "--nonce",
-                &nonce,
+                &next.to_string(),
                 "--gas-limit",
                 "1000000",
                 "--gas-price",
@@ -445,11 +455,16 @@ impl Village {
                 "0",
                 "--rpc-url",
                 url,
-            ])?;
-            cast(&["publish", "--async", "--rpc-url", url, raw.trim()])?;
+            ])
+            .await?;
+            signed.push(raw);
+        }
+        let info = market.productInfo(product).call().await?;
+        wait_for_time(&self.provider, info.opensAt).await?;
+        for raw in signed {
+            cast(&["publish", "--async", "--rpc-url", url, raw.trim()]).await?;
         }
 
-        let info = market.productInfo(product).call().await?;
         wait_for_time(&self.provider, info.gateClosesAt).await?;
         let mut submitted = stored_orders(&self.provider, opened).await?;
         let clear = cast(&[
@@ -461,7 +476,8 @@ impl Village {
             &dev_key(1).to_bytes().to_string(),
             "--rpc-url",
             url,
-        ])?;
+        ])
+        .await?;
         assert!(clear.contains("1 (success)"), "{clear}");
 
         let (clearing, fills) = matching::fills(&submitted)?;
@@ -479,11 +495,11 @@ impl Village {
     }
 
     /// Gives the zone a longer order book, from a product on that is far enough away to be signed
-    /// for, and returns that product once its book is open.
-    async fn open_product(&self, url: &str) -> eyre::Result<Product> {
-        // Time for the change to be mined, and then for orders to be signed and sent.
+    /// for, and returns that product.
+    async fn coming_product(&self, url: &str) -> eyre::Result<Product> {
+        // Time for the change to be mined, and then for orders to be sent.
         const BEFORE_OPENING: u64 = 8;
-        const OPEN: u64 = 90;
+        const OPEN: u64 = 24;
         let registry = IRegistry::new(REGISTRY, &self.provider);
         let head = self
             .provider
@@ -508,15 +524,10 @@ impl Village {
             &dev_key(0).to_bytes().to_string(),
             "--rpc-url",
             url,
-        ])?;
+        ])
+        .await?;
         assert!(sent.contains("1 (success)"), "{sent}");
-        let product = Product::new(self.zone, start)?;
-        let info = IMarket::new(MARKET, &self.provider)
-            .productInfo(product.number())
-            .call()
-            .await?;
-        wait_for_time(&self.provider, info.opensAt).await?;
-        Ok(product)
+        Ok(Product::new(self.zone, start)?)
     }
 }
 
@@ -576,22 +587,7 @@ async fn wait_for_time(provider: &DynProvider, time: u64) -> eyre::Result<()> {
     }
 }
 
-/// Runs `cast`, which `make tools` installs.
-fn cast(args: &[&str]) -> eyre::Result<String> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../contracts/node_modules/.bin/cast"
-    );
-    let output = Command::new(path)
-        .args(args)
-        .output()
-        .wrap_err("cannot run cast; install the tools first with `make tools`")?;
-    // The npm package's wrapper ends with success even where cast itself did not.
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success() && !errors.contains("Error"),
-        "cast {} failed: {errors}",
-        args.join(" ")
-    );
-    Ok(String::from_utf8(output.stdout)?)
+/// Runs `cast` and returns what it printed.
+async fn cast(args: &[&str]) -> eyre::Result<String> {
+    succeed(Command::new(foundry("cast")?).args(args)).await
 }

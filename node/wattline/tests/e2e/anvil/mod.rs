@@ -9,21 +9,19 @@ mod compare;
 mod explain;
 mod peers;
 mod requests;
-mod story;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use eyre::{OptionExt, WrapErr, bail, ensure};
 use serde_json::{Value, json};
+use wattline_testing::{RunningNode, rpc::Peer, story::Story};
 
 use self::{
     compare::{Difference, differences},
     explain::Explanations,
-    peers::{Anvil, Peer},
+    peers::Anvil,
     requests::{Names, requests},
-    story::Story,
 };
-use crate::common::RunningNode;
 
 /// Reads a file that lies next to this one.
 fn read<T: serde::de::DeserializeOwned>(name: &str) -> eyre::Result<T> {
@@ -100,7 +98,7 @@ async fn sealed() -> eyre::Result<(tempfile::TempDir, Story)> {
     for _ in 0..3 {
         let dir = tempfile::tempdir()?;
         let node = RunningNode::dev_chain(dir.path())?;
-        let mut story = Story::read()?;
+        let mut story = Story::read(include_str!("story.json"))?;
         let together = story.happen(&Peer::new(&node.url)).await?;
         ensure!(node.stop()?.success(), "the node did not stop cleanly");
         if together {

@@ -6,7 +6,12 @@ use eyre::OptionExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{peers::Peer, read, story::Story};
+use wattline_testing::{
+    rpc::{Peer, substitute},
+    story::Story,
+};
+
+use super::read;
 
 /// Requests about one matter.
 #[derive(Deserialize)]
@@ -62,22 +67,6 @@ pub(crate) fn requests() -> eyre::Result<Vec<Request>> {
         }
     }
     Ok(all)
-}
-
-/// Puts values in the place of names: of strings that are a name, and of keys.
-pub(crate) fn substitute(value: &Value, names: &BTreeMap<String, Value>) -> Value {
-    match value {
-        Value::String(text) => names.get(text).unwrap_or(value).clone(),
-        Value::Array(items) => items.iter().map(|item| substitute(item, names)).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, inner)| {
-                let key = names.get(key).and_then(Value::as_str).unwrap_or(key);
-                (key.to_owned(), substitute(inner, names))
-            })
-            .collect(),
-        other => other.clone(),
-    }
 }
 
 /// What names stand for at one node, and its block hashes, which no two nodes share.

@@ -13,9 +13,9 @@ use alloy::{
 use eyre::{OptionExt, eyre};
 use futures::StreamExt;
 use wattline_market::{abi::ISettlementToken, predeploys::SETTLEMENT_TOKEN};
+use wattline_testing::{CHAIN_ID, PATIENCE, RunningNode, dev_key};
 
 use super::forge::{self, Tariff};
-use crate::common::{CHAIN_ID, PATIENCE, RunningNode, dev_key};
 
 /// Takes the next item of a subscription.
 async fn next<T>(stream: &mut (impl StreamExt<Item = T> + Unpin)) -> eyre::Result<T> {
@@ -27,8 +27,7 @@ async fn next<T>(stream: &mut (impl StreamExt<Item = T> + Unpin)) -> eyre::Resul
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alloy_subscribes_and_sends() -> eyre::Result<()> {
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let socket = WsConnect::new(node.url.replacen("http", "ws", 1));
     let provider = ProviderBuilder::new()
         .wallet(dev_key(1))
@@ -107,8 +106,7 @@ async fn alloy_subscribes_and_sends() -> eyre::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alloy_sends_every_type_from_an_account_without_coins() -> eyre::Result<()> {
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let owner = PrivateKeySigner::random();
     let bank = node.wallet(dev_key(0))?;
     let minted = ISettlementToken::new(SETTLEMENT_TOKEN, &bank)

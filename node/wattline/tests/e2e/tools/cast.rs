@@ -10,10 +10,12 @@ use alloy::{
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use eyre::{OptionExt, bail, ensure};
 use serde_json::{Value, json};
+use tokio::process::Command;
 use wattline_market::{abi::ISettlementToken, predeploys::SETTLEMENT_TOKEN};
-
-use super::process::{fail, foundry, succeed};
-use crate::common::{CHAIN_ID, RunningNode, dev_key};
+use wattline_testing::{
+    CHAIN_ID, RunningNode, dev_key,
+    tool::{fail, foundry, succeed},
+};
 
 /// A user with `ETH_RPC_URL` set.
 struct Shell<'a> {
@@ -21,14 +23,14 @@ struct Shell<'a> {
 }
 
 impl Shell<'_> {
-    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
-        let mut command = foundry("cast");
+    fn command(&self, arguments: &[&str]) -> eyre::Result<Command> {
+        let mut command = Command::new(foundry("cast")?);
         command.args(arguments).env("ETH_RPC_URL", &self.node.url);
-        command
+        Ok(command)
     }
 
     async fn cast(&self, arguments: &[&str]) -> eyre::Result<String> {
-        let printed = succeed(&mut self.command(arguments)).await?;
+        let printed = succeed(&mut self.command(arguments)?).await?;
         Ok(printed.trim().to_owned())
     }
 
@@ -37,7 +39,7 @@ impl Shell<'_> {
     }
 
     async fn refused(&self, arguments: &[&str]) -> eyre::Result<String> {
-        fail(&mut self.command(arguments)).await
+        fail(&mut self.command(arguments)?).await
     }
 }
 
@@ -47,8 +49,7 @@ fn secret(index: u32) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cast_reads_the_chain() -> eyre::Result<()> {
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let shell = Shell { node: &node };
     let account = dev_key(9).address().to_string();
 
@@ -80,8 +81,7 @@ async fn cast_reads_the_chain() -> eyre::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cast_sends_and_finds_receipts_and_logs() -> eyre::Result<()> {
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let shell = Shell { node: &node };
     let token = SETTLEMENT_TOKEN.to_string();
     let (from, to) = (dev_key(1).address(), Address::repeat_byte(0x77).to_string());
@@ -156,8 +156,7 @@ async fn cast_sends_and_finds_receipts_and_logs() -> eyre::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cast_wallet_signs_what_the_node_takes() -> eyre::Result<()> {
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let shell = Shell { node: &node };
     let made = shell.json(&["wallet", "new", "--json"]).await?;
     let key = made[0]["private_key"].as_str().ok_or_eyre("no key")?;
@@ -198,8 +197,7 @@ async fn cast_wallet_signs_what_the_node_takes() -> eyre::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cast_gets_proofs_that_hold() -> eyre::Result<()> {
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let shell = Shell { node: &node };
     let token = SETTLEMENT_TOKEN.to_string();
     let slot = B256::ZERO.to_string();

@@ -11,10 +11,13 @@ use alloy::{
 };
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
-use tokio::{process::Command, sync::OnceCell};
+use tokio::process::Command;
+use wattline_testing::{
+    RunningNode, dev_key,
+    tool::{foundry, succeed},
+};
 
-use super::process::{self, foundry, succeed};
-use crate::common::{RunningNode, dev_key};
+use super::folder;
 
 sol!(
     #[sol(rpc)]
@@ -36,22 +39,23 @@ fn made(name: &str) -> PathBuf {
 }
 
 /// forge on the project.
-fn forge(arguments: &[&str]) -> Command {
-    let mut command = foundry("forge");
+fn forge(arguments: &[&str]) -> eyre::Result<Command> {
+    let mut command = Command::new(foundry("forge")?);
     command
-        .current_dir(process::folder().join("forge"))
+        .current_dir(folder().join("forge"))
         .args(arguments)
         .env("FOUNDRY_OUT", made("out"))
         .env("FOUNDRY_CACHE_PATH", made("cache"));
-    command
+    Ok(command)
 }
 
-/// Compiles the project, once, and returns the folder of its artifacts.
+/// Compiles the project and returns the folder of its artifacts. One at a time, also among processes:
+/// all but the first find everything compiled.
 pub(crate) async fn artifacts() -> eyre::Result<PathBuf> {
-    static COMPILED: OnceCell<()> = OnceCell::const_new();
-    COMPILED
-        .get_or_try_init(|| async { succeed(&mut forge(&["build"])).await.map(drop) })
-        .await?;
+    fs::create_dir_all(made(""))?;
+    let lock = fs::File::create(made("lock"))?;
+    lock.lock()?;
+    succeed(&mut forge(&["build"])?).await?;
     Ok(made("out"))
 }
 
@@ -64,8 +68,7 @@ pub(crate) async fn artifact(name: &str) -> eyre::Result<Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forge_create_deploys() -> eyre::Result<()> {
     artifacts().await?;
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let provider = node.provider()?;
     let runtime = artifact("Tariff").await?;
     let length = runtime["deployedBytecode"]["object"]
@@ -83,7 +86,7 @@ async fn forge_create_deploys() -> eyre::Result<()> {
         arguments.extend(["--rpc-url", &node.url, "--private-key", &secret]);
         arguments.extend(fees);
         arguments.extend(["--constructor-args", "1234"]);
-        let printed: Value = serde_json::from_str(&succeed(&mut forge(&arguments)).await?)?;
+        let printed: Value = serde_json::from_str(&succeed(&mut forge(&arguments)?).await?)?;
         let deployed: Address = field(&printed["deployedTo"])?;
         let hash: B256 = field(&printed["transactionHash"])?;
 
@@ -100,9 +103,9 @@ async fn forge_create_deploys() -> eyre::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forge_script_deploys_and_wires_and_forge_test_forks() -> eyre::Result<()> {
     artifacts().await?;
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
+    let node = RunningNode::new_dev_chain()?;
     let provider = node.provider()?;
+    let directory = tempfile::tempdir()?;
     let publisher = dev_key(2).address();
 
     for (fees, transaction_type) in [
@@ -111,12 +114,12 @@ async fn forge_script_deploys_and_wires_and_forge_test_forks() -> eyre::Result<(
     ] {
         let key = dev_key(1);
         let secret = key.to_bytes().to_string();
-        let broadcast = datadir.path().join("broadcast");
+        let broadcast = directory.path().join("broadcast");
         let mut arguments = vec!["script", "script/Deploy.s.sol", "--broadcast"];
         arguments.extend(["--rpc-url", &node.url, "--private-key", &secret]);
         arguments.extend(fees);
         succeed(
-            forge(&arguments)
+            forge(&arguments)?
                 .env("PUBLISHER", publisher.to_string())
                 .env("FOUNDRY_BROADCAST", &broadcast),
         )
@@ -139,7 +142,7 @@ async fn forge_script_deploys_and_wires_and_forge_test_forks() -> eyre::Result<(
         assert_eq!(of, tariff);
 
         let printed = succeed(
-            forge(&["test", "--fork-url", &node.url])
+            forge(&["test", "--fork-url", &node.url])?
                 .env("PUBLISHER", publisher.to_string())
                 .env("TARIFF", tariff.to_string())
                 .env("BILLING", billing.to_string()),

@@ -2,9 +2,9 @@
 
 use eyre::ensure;
 use tokio::process::Command;
+use wattline_testing::{RunningNode, tool};
 
-use super::{forge, process};
-use crate::common::RunningNode;
+use super::{folder, forge};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viem() -> eyre::Result<()> {
@@ -23,11 +23,10 @@ async fn metamask() -> eyre::Result<()> {
 
 /// Runs a file of tests against a fresh node; all of them must pass, none may be left out.
 async fn passes(file: &str, tests: usize) -> eyre::Result<()> {
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
-    let ended = process::run(
+    let node = RunningNode::new_dev_chain()?;
+    let ended = tool::run(
         Command::new("node")
-            .current_dir(process::folder().join("js"))
+            .current_dir(folder().join("js"))
             .args(["--test", "--test-reporter=tap", file])
             .env("WATTLINE_RPC", &node.url)
             .env("WATTLINE_ARTIFACTS", forge::artifacts().await?),

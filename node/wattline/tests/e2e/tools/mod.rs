@@ -5,5 +5,11 @@ mod alloy_provider;
 mod cast;
 mod forge;
 mod javascript;
-mod process;
 mod python;
+
+use std::path::PathBuf;
+
+/// The folder of what the tools run.
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools"))
+}

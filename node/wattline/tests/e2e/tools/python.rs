@@ -5,16 +5,16 @@ use std::env;
 
 use eyre::{bail, ensure};
 use tokio::process::Command;
+use wattline_testing::{RunningNode, tool};
 
-use super::{forge, process};
-use crate::common::RunningNode;
+use super::{folder, forge};
 
 /// Set where the test must run, as in CI.
 const REQUIRED: &str = "WATTLINE_REQUIRE_PYTHON";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn web3_py() -> eyre::Result<()> {
-    let folder = process::folder().join("python");
+    let folder = folder().join("python");
     let python = folder.join(".venv/bin/python");
     if !folder.join(".venv/installed").exists() {
         let missing =
@@ -25,9 +25,8 @@ async fn web3_py() -> eyre::Result<()> {
         eprintln!("skipped: {missing}");
         return Ok(());
     }
-    let datadir = tempfile::tempdir()?;
-    let node = RunningNode::dev_chain(datadir.path())?;
-    let ended = process::run(
+    let node = RunningNode::new_dev_chain()?;
+    let ended = tool::run(
         Command::new(python)
             .current_dir(folder)
             .args(["-B", "web3_test.py"])

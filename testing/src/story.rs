@@ -1,4 +1,5 @@
-//! What happens on both chains: contracts and transactions of every kind.
+//! What happens on a chain, told once and played on any node: contracts, and transactions of every
+//! kind.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,13 +17,15 @@ use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{peers::Peer, read, requests::substitute};
-use crate::common::{CHAIN_ID, PATIENCE, dev_key};
+use crate::{
+    CHAIN_ID, PATIENCE, dev_key,
+    rpc::{Peer, substitute},
+};
 
 /// The account that creates the contracts.
 const DEPLOYER: u32 = 1;
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Script {
     contracts: Vec<Contract>,
@@ -32,7 +35,7 @@ struct Script {
     unsent: Vec<Act>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contract {
     name: String,
@@ -43,7 +46,7 @@ struct Contract {
 }
 
 /// A transaction.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Act {
     name: String,
@@ -57,10 +60,12 @@ struct Act {
 }
 
 /// The story, and what its names stand for.
-pub(crate) struct Story {
+#[derive(Debug)]
+pub struct Story {
     script: Script,
     nonces: BTreeMap<u32, u64>,
-    pub(crate) names: BTreeMap<String, Value>,
+    /// What `$name` stands for in it.
+    pub names: BTreeMap<String, Value>,
     /// Signed transactions by hash.
     raw: BTreeMap<String, Bytes>,
 }
@@ -68,8 +73,12 @@ pub(crate) struct Story {
 impl Story {
     /// Reads it. Names of accounts and contracts are known from the start: `$2` is a development
     /// account, `$logger` a contract, `$through.logger` calldata that makes the caller call it.
-    pub(crate) fn read() -> eyre::Result<Self> {
-        let script: Script = read("story.json")?;
+    ///
+    /// # Errors
+    ///
+    /// It is not told in the right form.
+    pub fn read(script: &str) -> eyre::Result<Self> {
+        let script: Script = serde_json::from_str(script)?;
         let mut names = BTreeMap::new();
         for index in 0..10 {
             names.insert(format!("${index}"), json!(dev_key(index).address()));
@@ -91,12 +100,16 @@ impl Story {
     }
 
     /// The address of a development account.
-    pub(crate) fn address(&self, index: u32) -> Address {
+    pub fn address(&self, index: u32) -> Address {
         dev_key(index).address()
     }
 
     /// The signed transaction with a hash.
-    pub(crate) fn raw(&self, hash: &str) -> eyre::Result<&Bytes> {
+    ///
+    /// # Errors
+    ///
+    /// The story has none.
+    pub fn raw(&self, hash: &str) -> eyre::Result<&Bytes> {
         self.raw
             .get(hash)
             .ok_or_else(|| eyre!("the story has no transaction {hash}"))
@@ -104,7 +117,11 @@ impl Story {
 
     /// Makes the story happen on a node that seals blocks. Tells whether transactions that were
     /// sent together came into one block.
-    pub(crate) async fn happen(&mut self, node: &Peer) -> eyre::Result<bool> {
+    ///
+    /// # Errors
+    ///
+    /// The node refuses a transaction or does not mine it.
+    pub async fn happen(&mut self, node: &Peer) -> eyre::Result<bool> {
         let mut together = true;
         let mut deployments = Vec::new();
         for contract in std::mem::take(&mut self.script.contracts) {
