@@ -16,6 +16,8 @@ pub struct Submission {
     pub poll_ms: u64,
     /// Seconds after which a transaction that is in no block is sent again; the wait doubles each time.
     pub resend_seconds: u64,
+    /// The longest wait between two tries while the node is out of reach, in seconds.
+    pub retry_seconds: u64,
     /// Gas offered for each reading, on top of `gas_base`.
     pub gas_per_reading: u64,
     /// Gas offered for each transaction.
@@ -35,6 +37,7 @@ impl Default for Submission {
             confirmations: 4,
             poll_ms: 500,
             resend_seconds: 10,
+            retry_seconds: 30,
             gas_per_reading: 120_000,
             gas_base: 100_000,
             priority_fee: 0,

@@ -82,7 +82,8 @@ impl Submitter {
         shutdown: CancellationToken,
     ) -> Result<(), SubmitError> {
         let poll = Duration::from_millis(self.submission.poll_ms.max(10));
-        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+        let longest = Duration::from_secs(self.submission.retry_seconds.max(1));
+        let mut backoff = Backoff::new(Duration::from_millis(500), longest);
         let mut asked = Instant::now();
         loop {
             let stats = self.outbox.stats()?;

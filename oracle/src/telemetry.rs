@@ -83,6 +83,10 @@ impl Telemetry {
             "meterd_chain_reachable",
             "1 if the node answered when it was last asked"
         );
+        describe_counter!(
+            "meterd_chain_unreachable_total",
+            "Tries at the chain that failed because the node was out of reach"
+        );
         Self {
             health: Mutex::default(),
             max_age,
@@ -133,6 +137,7 @@ impl Telemetry {
 
     pub(crate) fn reachable(&self, reachable: bool) {
         gauge!("meterd_chain_reachable").set(if reachable { 1.0 } else { 0.0 });
+        counter!("meterd_chain_unreachable_total").increment(u64::from(!reachable));
         self.update(|health| health.chain_reachable = reachable);
     }
 

@@ -11,8 +11,12 @@ use crate::{
     village::{Village, row},
 };
 
-/// How long a node is away.
-const OUTAGE: Duration = Duration::from_secs(60);
+/// The value of a metric without labels.
+fn metric(metrics: &str, name: &str) -> Option<u64> {
+    metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_it_reports_each_boundary_once() {
@@ -53,14 +57,16 @@ async fn killed_at_random_it_reports_each_boundary_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_node_down_for_a_minute_readings_wait() {
+async fn while_the_node_is_down_readings_wait() {
     let mut node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 3).await;
-    let boundaries = 20;
+    let boundaries = 16;
     let intervals = village.regular_intervals(boundaries);
     // Half of the boundaries lie behind, the others come while the node is away.
     let start = village.past(boundaries / 2).await;
-    let meterd = Meterd::new(&village, &node.url, &intervals, start, Some(boundaries)).listening();
+    let meterd = Meterd::new(&village, &node.url, &intervals, start, Some(boundaries))
+        .submission("confirmations = 2\npoll_ms = 100\nresend_seconds = 1\nretry_seconds = 1")
+        .listening();
     let mut running = meterd.spawn();
     eventually("the first readings", async || {
         (village.accepted().await.len() >= 9).then_some(())
@@ -68,7 +74,6 @@ async fn with_the_node_down_for_a_minute_readings_wait() {
     .await;
 
     node.kill().expect("killed");
-    let killed = std::time::Instant::now();
     eventually("meterd sees that the node is away", async || {
         (running.health().await?["chainReachable"] == false).then_some(())
     })
@@ -79,8 +84,18 @@ async fn with_the_node_down_for_a_minute_readings_wait() {
     .await;
     assert_eq!(running.health_status().await, Some(503));
 
-    // Long enough that waiting between two tries has grown to its longest.
-    tokio::time::sleep(OUTAGE.saturating_sub(killed.elapsed())).await;
+    // All boundaries come and go, and waiting between two tries has long grown to its longest.
+    let readings = village.len() as u64 * (boundaries + 1);
+    eventually(
+        "readings are taken, and the node tried again and again",
+        async || {
+            let metrics = running.metrics().await?;
+            let tries = metric(&metrics, "meterd_chain_unreachable_total")?;
+            (metric(&metrics, "meterd_readings_taken_total")? == readings && tries >= 6)
+                .then_some(())
+        },
+    )
+    .await;
     let health = running.health().await.expect("it goes on");
     assert_eq!(health["chainReachable"], false);
     assert!(health["waiting"].as_u64().expect("a number") >= 9);
