@@ -7,9 +7,18 @@ JAVASCRIPT := $(TOOLS)/js/node_modules/.package-lock.json
 PYTHON := $(TOOLS)/python/.venv/installed
 FORGE := $(CURDIR)/contracts/node_modules/.bin/forge
 
+# Every crate has one binary of in-process tests or one of end-to-end tests, or both. cargo nextest
+# runs those of all crates side by side; cargo test gives the same result without it.
+THREADS = $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
+NEXTEST = cargo nextest run --test-threads $(THREADS)
+RUN = $(if $(shell cargo nextest --version 2>/dev/null),$(NEXTEST),cargo test --no-fail-fast) --workspace
+IN_PROCESS := --lib --bins --test it --test rpc
+END_TO_END := --test e2e
+DOCTESTS := cargo test --workspace --doc
+
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: dev
 dev: ## Run the chain, the meters and the neighbourhood on this machine
@@ -40,17 +49,27 @@ $(PYTHON): $(TOOLS)/python/requirements.txt
 contracts: $(SOLIDITY) ## Compile the contracts
 	cd contracts && npm run --silent build
 
-.PHONY: test
-test: tools contracts ## Run every test: Solidity, Rust, end to end
-	cd contracts && npm run --silent test
-	cargo test --workspace --no-fail-fast
-
-.PHONY: lint
-lint: $(SOLIDITY) ## Check formatting and lints of Rust and Solidity
+.PHONY: check lint
+check lint: $(SOLIDITY) ## Check formatting and lints of Rust and Solidity
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cd contracts && npm run --silent lint
 	cd $(TOOLS)/forge && $(FORGE) fmt --check && $(FORGE) lint
+
+.PHONY: test-fast
+test-fast: contracts ## Run the tests that start no other program: units, and crates by their public face
+	$(RUN) $(IN_PROCESS)
+	$(DOCTESTS)
+
+.PHONY: test-e2e
+test-e2e: tools contracts ## Run the tests that start the real programs, anvil and other people's tools
+	$(RUN) $(END_TO_END)
+
+.PHONY: test
+test: tools contracts ## Run every test: Solidity, Rust, end to end
+	cd contracts && npm run --silent test
+	$(RUN) --tests
+	$(DOCTESTS)
 
 .PHONY: fmt
 fmt: $(SOLIDITY) ## Format Rust and Solidity
