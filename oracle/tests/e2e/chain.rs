@@ -22,9 +22,10 @@ fn metric(metrics: &str, name: &str) -> Option<u64> {
 async fn killed_at_random_it_reports_each_boundary_once() {
     let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 4).await;
-    let boundaries = 40;
+    let boundaries = 24;
     let intervals = village.regular_intervals(boundaries);
-    let start = village.past(boundaries + 5).await;
+    // Half of the boundaries lie behind, the others come while it is killed.
+    let start = village.past(boundaries / 2).await;
     let meterd = Meterd::new(&village, &node.url, &intervals, start, Some(boundaries)).submission(
         "batch = 6\nin_flight = 3\nconfirmations = 2\npoll_ms = 100\nresend_seconds = 1",
     );
