@@ -5,10 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use alloy_rpc_types_admin::{EthProtocolInfo, NodeInfo, PeerInfo, Ports, ProtocolInfo};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 
-use crate::{
-    doc::{Method, Schema},
-    node::Node,
-};
+use crate::node::Node;
 
 #[rpc(server, namespace = "admin")]
 trait Admin {
@@ -18,22 +15,6 @@ trait Admin {
     #[method(name = "peers")]
     async fn peers(&self) -> RpcResult<Vec<PeerInfo>>;
 }
-
-/// The methods of the namespace, described.
-pub(crate) const DOCS: &[Method] = &[
-    Method {
-        name: "admin_nodeInfo",
-        summary: "The node: its version, where it listens, its chain and its head.",
-        params: &[],
-        result: Schema::NodeInfo,
-    },
-    Method {
-        name: "admin_peers",
-        summary: "The nodes that this one is connected to.",
-        params: &[],
-        result: Schema::Peers,
-    },
-];
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

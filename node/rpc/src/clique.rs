@@ -12,11 +12,7 @@ use wattline_clique::{DIFFICULTY_IN_TURN, Snapshot, recover_signer};
 use wattline_primitives::SealedHeader;
 use wattline_storage::Reader;
 
-use crate::{
-    RpcError, block_id,
-    doc::{Method, Schema, optional, required},
-    node::Node,
-};
+use crate::{RpcError, block_id, node::Node};
 
 /// Latest blocks that `clique_status` looks at.
 const STATUS_BLOCKS: u64 = 64;
@@ -50,70 +46,6 @@ trait Clique {
     #[method(name = "discard")]
     async fn discard(&self, address: Address) -> RpcResult<()>;
 }
-
-/// The methods of the namespace, described.
-pub(crate) const DOCS: &[Method] = &[
-    Method {
-        name: "clique_getSigners",
-        summary: "The signers after a block.",
-        params: &[optional("block number or tag", Schema::BlockNumber)],
-        result: Schema::Addresses,
-    },
-    Method {
-        name: "clique_getSignersAtHash",
-        summary: "The signers after a block.",
-        params: &[required("block hash", Schema::Hash)],
-        result: Schema::Addresses,
-    },
-    Method {
-        name: "clique_getSnapshot",
-        summary: "Signers, recent seals and open votes after a block.",
-        params: &[optional("block number or tag", Schema::BlockNumber)],
-        result: Schema::Object,
-    },
-    Method {
-        name: "clique_getSnapshotAtHash",
-        summary: "Signers, recent seals and open votes after a block.",
-        params: &[required("block hash", Schema::Hash)],
-        result: Schema::Object,
-    },
-    Method {
-        name: "clique_getSigner",
-        summary: "Who sealed a block.",
-        params: &[optional(
-            "block number, tag, hash or header RLP",
-            Schema::BlockOrHeader,
-        )],
-        result: Schema::Address,
-    },
-    Method {
-        name: "clique_status",
-        summary: "How the signers took turns in the latest blocks.",
-        params: &[],
-        result: Schema::Object,
-    },
-    Method {
-        name: "clique_propose",
-        summary: "Votes for or against a signer in the blocks that this node seals.",
-        params: &[
-            required("address", Schema::Address),
-            required("authorize: true or false", Schema::Bool),
-        ],
-        result: Schema::Null,
-    },
-    Method {
-        name: "clique_proposals",
-        summary: "The votes that this node is to cast.",
-        params: &[],
-        result: Schema::Object,
-    },
-    Method {
-        name: "clique_discard",
-        summary: "Takes back a vote that this node is to cast.",
-        params: &[required("address", Schema::Address)],
-        result: Schema::Null,
-    },
-];
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -23,8 +23,7 @@
 //! | `simulated` | blocks that are only imagined, on top of the chain |
 //! | `eth`, `net`, `web3`, `clique`, `txpool`, `admin`, `rpc` | the methods, by namespace |
 //! | `middleware` | what happens around every call: metrics, limits, helpful errors |
-//! | `doc` | what each method is, for error messages and `rpc_discover` |
-//! | `openrpc` | the document of `rpc_discover` |
+//! | `methods` | what each method is, as `methods.json` describes it |
 //! | `namespace` | groups of methods that a listener serves or not |
 //! | `gate` | who may talk to the server: hosts, origins and tokens |
 //! | `metrics` | what the server counts |
@@ -43,7 +42,6 @@ mod clique;
 pub mod config;
 mod convert;
 mod debug;
-mod doc;
 pub mod error;
 mod eth;
 mod filters;
@@ -52,12 +50,12 @@ mod gate;
 mod intake;
 mod ipc;
 mod listener;
+mod methods;
 mod metrics;
 mod middleware;
 mod namespace;
 mod net;
 mod node;
-mod openrpc;
 mod replay;
 mod rpc;
 pub mod server;

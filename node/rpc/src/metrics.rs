@@ -12,7 +12,7 @@ use ::metrics::{
     histogram,
 };
 
-use crate::doc;
+use crate::methods;
 
 const REQUESTS: &str = "wattline_rpc_requests_total";
 const DURATION: &str = "wattline_rpc_request_duration_seconds";
@@ -29,7 +29,7 @@ pub(crate) const UNKNOWN_METHOD: &str = "unknown";
 /// find them in the recorder takes a noticeable part of a small request.
 static METHODS: LazyLock<HashMap<&'static str, OnceLock<(Counter, Histogram)>>> =
     LazyLock::new(|| {
-        let names = doc::all().map(|method| method.name);
+        let names = methods::all().map(|method| method.name.as_str());
         names
             .chain(iter::once(UNKNOWN_METHOD))
             .map(|name| (name, OnceLock::new()))

@@ -19,17 +19,13 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Namespace, RpcLimits,
-    doc::{self, Method},
+    RpcLimits,
     error::LIMIT_EXCEEDED_CODE,
     gate::{OverHttp, Unanswered},
     listener::Serves,
+    methods::{self, Method},
     metrics::UNKNOWN_METHOD,
 };
-
-/// The method whose requests, where they follow each other in a batch, are answered at once: the
-/// pool takes transactions in together.
-const SUBMIT: &str = "eth_sendRawTransaction";
 
 /// Wraps the methods of one connection.
 #[derive(Clone, Debug)]
@@ -92,9 +88,10 @@ where
             let mut entries = batch.into_iter().peekable();
             while let Some(entry) = entries.next() {
                 let response = match entry {
-                    Ok(BatchEntry::Call(request)) if request.method == SUBMIT => {
+                    Ok(BatchEntry::Call(request)) if is_batched(&request) => {
                         let mut run = vec![this.one_of_batch(request)];
-                        while let Some(Ok(BatchEntry::Call(next))) = entries.next_if(is_submission)
+                        while let Some(Ok(BatchEntry::Call(next))) =
+                            entries.next_if(is_batched_call)
                         {
                             run.push(this.one_of_batch(next));
                         }
@@ -143,10 +140,10 @@ where
     /// Answers a request that has its place among those in flight.
     async fn one_of_batch(&self, request: Request<'_>) -> MethodResponse {
         let started = Instant::now();
-        let known = doc::of(&request.method);
+        let known = methods::find(&request.method);
         let response = self.answer(request, known).await;
         record(
-            known.map_or(UNKNOWN_METHOD, |method| method.name),
+            known.map_or(UNKNOWN_METHOD, |method| &method.name),
             started.elapsed(),
             &response,
         );
@@ -178,11 +175,11 @@ where
         } else {
             self.serves.push
         };
-        if !served.serve(method.name) {
+        if !served.contains(method.namespace) {
             let option = if over_http { "--http.api" } else { "--ws.api" };
             return error(id, METHOD_NOT_FOUND_CODE, off(method, option));
         }
-        if matches!(method.name, "eth_subscribe" | "eth_unsubscribe") && over_http {
+        if method.subscription && over_http {
             let message = "notifications not supported over HTTP: open a WebSocket connection to \
                            the same address";
             return error(id, METHOD_NOT_FOUND_CODE, message.to_owned());
@@ -201,8 +198,13 @@ fn unanswered(mut response: MethodResponse) -> MethodResponse {
     response
 }
 
-fn is_submission<E>(entry: &Result<BatchEntry<'_>, E>) -> bool {
-    matches!(entry, Ok(BatchEntry::Call(request)) if request.method == SUBMIT)
+/// Whether requests of its method, where they follow each other in a batch, are answered together.
+fn is_batched(request: &Request<'_>) -> bool {
+    methods::find(&request.method).is_some_and(|method| method.batched)
+}
+
+fn is_batched_call<E>(entry: &Result<BatchEntry<'_>, E>) -> bool {
+    matches!(entry, Ok(BatchEntry::Call(request)) if is_batched(request))
 }
 
 fn error(id: Id<'_>, code: i32, message: String) -> MethodResponse {
@@ -211,8 +213,9 @@ fn error(id: Id<'_>, code: i32, message: String) -> MethodResponse {
 
 /// Says of a method that exists where it can be had.
 fn off(method: &Method, option: &str) -> String {
-    let name = method.name;
-    let namespace = Namespace::of(name).map_or("", Namespace::name);
+    let Method {
+        name, namespace, ..
+    } = method;
     format!(
         "the method {name} does not exist/is not available on this listener, where the namespace \
          {namespace} is off: use the node's IPC socket or its authenticated port, or let its \

@@ -2,8 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-/// A group of methods, which their names begin with, but for those that [`Namespace::of`] knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+use serde::Deserialize;
+
+/// A group of methods. `methods.json` says to which each belongs: that with which its name begins,
+/// but for a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Namespace {
     /// Blocks, accounts, transactions, calls and subscriptions.
     Eth,
@@ -56,19 +60,6 @@ impl Namespace {
             Self::Admin => "admin",
             Self::Rpc => "rpc",
         }
-    }
-
-    /// The group that a method belongs to; `None` if no group has such names.
-    pub(crate) fn of(method: &str) -> Option<Self> {
-        if matches!(method, "clique_propose" | "clique_discard") {
-            return Some(Self::CliqueVote);
-        }
-        // Another order of the parameters of eth_sign.
-        if method == "personal_sign" {
-            return Some(Self::Eth);
-        }
-        let (prefix, _) = method.split_once('_')?;
-        prefix.parse().ok()
     }
 }
 
@@ -136,11 +127,6 @@ impl Namespaces {
             .into_iter()
             .filter(move |namespace| self.contains(*namespace))
     }
-
-    /// Whether a method of this name may be called.
-    pub(crate) fn serve(self, method: &str) -> bool {
-        Namespace::of(method).is_some_and(|namespace| self.contains(namespace))
-    }
 }
 
 impl fmt::Display for Namespaces {
@@ -204,15 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn voting_is_not_reading() {
-        assert_eq!(Namespace::of("clique_status"), Some(Namespace::Clique));
-        assert_eq!(Namespace::of("clique_propose"), Some(Namespace::CliqueVote));
-        assert_eq!(Namespace::of("clique_discard"), Some(Namespace::CliqueVote));
-        assert_eq!(Namespace::of("personal_sign"), Some(Namespace::Eth));
-        assert_eq!(Namespace::of("personal_unlockAccount"), None);
-        assert_eq!(Namespace::of("eth"), None);
-        assert!(!Namespaces::PUBLIC.serve("clique_propose"));
-        assert!(Namespaces::PUBLIC.serve("eth_call"));
-        assert!(!Namespaces::PUBLIC.serve("debug_traceCall"));
+    fn names_are_those_of_the_document() {
+        for namespace in Namespace::ALL {
+            let name = serde_json::Value::from(namespace.name());
+            assert_eq!(serde_json::from_value(name).ok(), Some(namespace));
+        }
     }
 }

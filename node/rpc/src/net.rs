@@ -3,10 +3,7 @@
 use alloy_primitives::U64;
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
 
-use crate::{
-    doc::{Method, Schema},
-    node::Node,
-};
+use crate::node::Node;
 
 #[rpc(server, namespace = "net")]
 trait Net {
@@ -19,28 +16,6 @@ trait Net {
     #[method(name = "peerCount")]
     fn peer_count(&self) -> RpcResult<U64>;
 }
-
-/// The methods of the namespace, described.
-pub(crate) const DOCS: &[Method] = &[
-    Method {
-        name: "net_version",
-        summary: "The chain id in decimal.",
-        params: &[],
-        result: Schema::Text,
-    },
-    Method {
-        name: "net_listening",
-        summary: "Whether the node is there.",
-        params: &[],
-        result: Schema::Bool,
-    },
-    Method {
-        name: "net_peerCount",
-        summary: "How many peers the node has.",
-        params: &[],
-        result: Schema::Quantity,
-    },
-];
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use jsonrpsee::{Extensions, core::RpcResult, proc_macros::rpc};
 use serde_json::Value;
 
-use crate::{
-    Namespace, Namespaces,
-    doc::{Method, Schema},
-    openrpc,
-};
+use crate::{Namespace, Namespaces, methods};
 
 /// The version of every namespace, as geth gives it.
 const VERSION: &str = "1.0";
@@ -22,22 +18,6 @@ trait Rpc {
     #[method(name = "discover", with_extensions)]
     fn discover(&self) -> RpcResult<Value>;
 }
-
-/// The methods of the namespace, described.
-pub(crate) const DOCS: &[Method] = &[
-    Method {
-        name: "rpc_modules",
-        summary: "The namespaces that this listener serves.",
-        params: &[],
-        result: Schema::Modules,
-    },
-    Method {
-        name: "rpc_discover",
-        summary: "The OpenRPC document of the methods that this listener serves.",
-        params: &[],
-        result: Schema::OpenRpc,
-    },
-];
 
 /// All methods of the namespace.
 pub(crate) fn methods() -> impl Into<jsonrpsee::Methods> {
@@ -62,6 +42,6 @@ impl RpcServer for Handler {
     }
 
     fn discover(&self, extensions: &Extensions) -> RpcResult<Value> {
-        Ok(openrpc::document(served(extensions)))
+        Ok(methods::document(served(extensions)))
     }
 }

@@ -204,7 +204,7 @@ mod tests {
     use wattline_pool::{Pool, PoolConfig};
 
     use super::*;
-    use crate::{doc, openrpc};
+    use crate::methods as described;
 
     #[test]
     fn described_methods_are_the_registered_ones() {
@@ -222,10 +222,12 @@ mod tests {
             .expect("the system gives threads");
         let methods = methods(&node).expect("each name is registered once");
         let registered: BTreeSet<_> = methods.method_names().collect();
-        let described: BTreeSet<_> = doc::all().map(|method| method.name).collect();
-        assert_eq!(registered, described);
+        let names: BTreeSet<_> = described::all()
+            .map(|method| method.name.as_str())
+            .collect();
+        assert_eq!(registered, names);
 
-        let document = openrpc::document(Namespaces::ALL);
+        let document = described::document(Namespaces::ALL);
         let documented = document["methods"].as_array().expect("a list");
         let documented = documented.iter().map(|method| method["name"].as_str());
         assert!(documented.eq(registered.into_iter().map(Some)), "sorted");

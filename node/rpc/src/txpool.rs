@@ -12,7 +12,6 @@ use wattline_pool::PooledTransaction;
 
 use crate::{
     convert::{self, RpcTransaction},
-    doc::{Method, Schema, required},
     node::Node,
 };
 
@@ -30,34 +29,6 @@ trait Txpool {
     #[method(name = "inspect")]
     async fn inspect(&self) -> RpcResult<TxpoolInspect>;
 }
-
-/// The methods of the namespace, described.
-pub(crate) const DOCS: &[Method] = &[
-    Method {
-        name: "txpool_status",
-        summary: "How many transactions wait: pending for a block, queued for a nonce or for funds.",
-        params: &[],
-        result: Schema::PoolStatus,
-    },
-    Method {
-        name: "txpool_content",
-        summary: "All waiting transactions, by sender and nonce.",
-        params: &[],
-        result: Schema::PoolContent,
-    },
-    Method {
-        name: "txpool_contentFrom",
-        summary: "The waiting transactions of one sender, by nonce.",
-        params: &[required("address", Schema::Address)],
-        result: Schema::PoolContentFrom,
-    },
-    Method {
-        name: "txpool_inspect",
-        summary: "All waiting transactions, by sender and nonce, each in a line for people.",
-        params: &[],
-        result: Schema::PoolInspect,
-    },
-];
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -12,7 +12,6 @@ use crate::{
     RpcError,
     answer::{Json, Room},
     block_id,
-    doc::{Method, Schema, optional, required},
     node::Node,
     replay::Replay,
     simulation::{Base, Overrides, Simulation},
@@ -38,36 +37,6 @@ trait Calls {
         options: Option<GethDebugTracingCallOptions>,
     ) -> RpcResult<Vec<Vec<Json>>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "debug_traceCall",
-        summary: "How a call would execute, as the tracer of the options tells it.",
-        params: &[
-            required("transaction object", Schema::TransactionRequest),
-            optional("block", Schema::Block),
-            optional(
-                "tracing options with stateOverrides, blockOverrides, txIndex",
-                Schema::Object,
-            ),
-        ],
-        result: Schema::Object,
-    },
-    Method {
-        name: "debug_traceCallMany",
-        summary: "How bundles of calls would execute one after another.",
-        params: &[
-            required("bundles: transactions, blockOverride?", Schema::Objects),
-            optional(
-                "state context: blockNumber?, transactionIndex?",
-                Schema::Object,
-            ),
-            optional("tracing options", Schema::Object),
-        ],
-        result: Schema::Objects,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -8,10 +8,7 @@ mod transactions;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
-use crate::{doc::Method, node::Node};
-
-/// The methods of the namespace, described, by file.
-pub(crate) const DOCS: &[&[Method]] = &[transactions::DOCS, calls::DOCS, raw::DOCS, storage::DOCS];
+use crate::node::Node;
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {

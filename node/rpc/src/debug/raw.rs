@@ -11,7 +11,6 @@ use wattline_storage::Reader;
 use crate::{
     RpcError, block_id,
     convert::{self, RpcBlock},
-    doc::{Method, Schema, required},
     node::Node,
 };
 
@@ -32,40 +31,6 @@ trait Raw {
     #[method(name = "getBadBlocks")]
     async fn bad_blocks(&self) -> RpcResult<Vec<BadBlock<RpcBlock>>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "debug_getRawHeader",
-        summary: "The RLP of a header.",
-        params: &[required("block", Schema::Block)],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "debug_getRawBlock",
-        summary: "The RLP of a block.",
-        params: &[required("block", Schema::Block)],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "debug_getRawReceipts",
-        summary: "The receipts of a block, each encoded as in the receipts' trie.",
-        params: &[required("block", Schema::Block)],
-        result: Schema::BytesList,
-    },
-    Method {
-        name: "debug_getRawTransaction",
-        summary: "A transaction of the chain or of the pool, as it is sent.",
-        params: &[required("transaction hash", Schema::Hash)],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "debug_getBadBlocks",
-        summary: "The blocks that this node refused last because of what executing them showed.",
-        params: &[],
-        result: Schema::Objects,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -11,7 +11,6 @@ use wattline_storage::Reader;
 
 use crate::{
     RpcError,
-    doc::{Method, Schema, required},
     node::Node,
     replay::{BlockState, Replay, storage_error},
     tracer::Bounded,
@@ -30,20 +29,6 @@ trait Storage {
         max: U64,
     ) -> RpcResult<StorageRange>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "debug_storageRangeAt",
-    summary: "Slots of an account before a transaction of a block, ordered by their hashes.",
-    params: &[
-        required("block hash", Schema::Hash),
-        required("transaction index", Schema::Quantity),
-        required("address", Schema::Address),
-        required("first hash, or how it begins", Schema::Bytes),
-        required("at most so many slots", Schema::Quantity),
-    ],
-    result: Schema::Object,
-}];
 
 /// Slots by hash.
 #[derive(Clone, Debug, Serialize)]

@@ -14,7 +14,6 @@ use crate::{
     RpcError,
     answer::{Json, Room},
     block_id,
-    doc::{Method, Schema, optional, required},
     node::Node,
     replay::{Replay, Replayed, storage_error},
     tracer::Bounded,
@@ -53,46 +52,6 @@ trait Transactions {
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Vec<TraceResult>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "debug_traceTransaction",
-        summary: "How a transaction of the chain executed, as the tracer of the options tells it.",
-        params: &[
-            required("transaction hash", Schema::Hash),
-            optional("tracing options", Schema::Object),
-        ],
-        result: Schema::Object,
-    },
-    Method {
-        name: "debug_traceBlockByNumber",
-        summary: "How all transactions of a block executed.",
-        params: &[
-            required("block number or tag", Schema::BlockNumber),
-            optional("tracing options", Schema::Object),
-        ],
-        result: Schema::Objects,
-    },
-    Method {
-        name: "debug_traceBlockByHash",
-        summary: "How all transactions of a block executed.",
-        params: &[
-            required("block hash", Schema::Hash),
-            optional("tracing options", Schema::Object),
-        ],
-        result: Schema::Objects,
-    },
-    Method {
-        name: "debug_traceBlock",
-        summary: "How all transactions of a block execute on the state of its parent.",
-        params: &[
-            required("RLP of a block", Schema::Bytes),
-            optional("tracing options", Schema::Object),
-        ],
-        result: Schema::Objects,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

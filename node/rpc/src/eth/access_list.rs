@@ -10,7 +10,6 @@ use revm_inspectors::access_list::AccessListInspector;
 
 use crate::{
     RpcError,
-    doc::{Method, Schema, optional, required},
     node::Node,
     simulation::{Overrides, Simulation},
 };
@@ -29,18 +28,6 @@ trait AccessLists {
         state_overrides: Option<StateOverride>,
     ) -> RpcResult<AccessListResult>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "eth_createAccessList",
-    summary: "The accounts and slots that a transaction touches, and its gas with them declared.",
-    params: &[
-        required("transaction object", Schema::TransactionRequest),
-        optional("block", Schema::Block),
-        optional("state overrides", Schema::StateOverrides),
-    ],
-    result: Schema::AccessListResult,
-}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -15,7 +15,6 @@ use wattline_primitives::TransactionSigned;
 use super::{call::estimate, fees::suggest_tip, state::next_nonce};
 use crate::{
     RpcError,
-    doc::{Method, Schema, optional, required},
     node::Node,
     simulation::{Overrides, Simulation},
 };
@@ -57,65 +56,6 @@ trait Personal {
         password: Option<String>,
     ) -> RpcResult<Bytes>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_accounts",
-        summary: "Accounts whose keys are public on a development chain.",
-        params: &[],
-        result: Schema::Addresses,
-    },
-    Method {
-        name: "eth_sendTransaction",
-        summary: "Signs a transaction of a development account and takes it in.",
-        params: &[required("transaction object", Schema::TransactionRequest)],
-        result: Schema::Hash,
-    },
-    Method {
-        name: "eth_signTransaction",
-        summary: "Signs a transaction of a development account.",
-        params: &[required("transaction object", Schema::TransactionRequest)],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "eth_sign",
-        summary: "Signs a message as a development account (EIP-191).",
-        params: &[
-            required("address", Schema::Address),
-            required("message bytes", Schema::Bytes),
-        ],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "personal_sign",
-        summary: "Signs a message as a development account (EIP-191).",
-        params: &[
-            required("message bytes", Schema::Bytes),
-            required("address", Schema::Address),
-            optional("password, which no account has", Schema::Text),
-        ],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "eth_signTypedData",
-        summary: "Signs typed data as a development account (EIP-712).",
-        params: &[
-            required("address", Schema::Address),
-            required("typed data object", Schema::Object),
-        ],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "eth_signTypedData_v4",
-        summary: "Signs typed data as a development account (EIP-712).",
-        params: &[
-            required("address", Schema::Address),
-            required("typed data object", Schema::Object),
-        ],
-        result: Schema::Bytes,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -10,7 +10,6 @@ use wattline_storage::Reader;
 use crate::{
     RpcError, block_id,
     convert::{self, RpcBlock},
-    doc::{Method, Schema, required},
     node::Node,
 };
 
@@ -67,106 +66,6 @@ trait Blocks {
     #[method(name = "getUncleByBlockHashAndIndex")]
     async fn uncle_by_hash(&self, hash: B256, index: Index) -> RpcResult<Option<RpcBlock>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_chainId",
-        summary: "The id that transactions are signed for.",
-        params: &[],
-        result: Schema::Quantity,
-    },
-    Method {
-        name: "eth_blockNumber",
-        summary: "The number of the head.",
-        params: &[],
-        result: Schema::Quantity,
-    },
-    Method {
-        name: "eth_syncing",
-        summary: "Whether the node is behind its peers.",
-        params: &[],
-        result: Schema::Syncing,
-    },
-    Method {
-        name: "eth_getBlockByNumber",
-        summary: "A block of the chain.",
-        params: &[
-            required("block number or tag", Schema::BlockNumber),
-            required("full transactions: true or false", Schema::Bool),
-        ],
-        result: Schema::BlockOrNull,
-    },
-    Method {
-        name: "eth_getBlockByHash",
-        summary: "A block, also one that is not on the chain.",
-        params: &[
-            required("block hash", Schema::Hash),
-            required("full transactions: true or false", Schema::Bool),
-        ],
-        result: Schema::BlockOrNull,
-    },
-    Method {
-        name: "eth_getBlockReceipts",
-        summary: "The receipts of a block.",
-        params: &[required("block", Schema::Block)],
-        result: Schema::ReceiptsOrNull,
-    },
-    Method {
-        name: "eth_getHeaderByNumber",
-        summary: "The header of a block of the chain.",
-        params: &[required("block number or tag", Schema::BlockNumber)],
-        result: Schema::HeaderOrNull,
-    },
-    Method {
-        name: "eth_getHeaderByHash",
-        summary: "The header of a block, also of one that is not on the chain.",
-        params: &[required("block hash", Schema::Hash)],
-        result: Schema::HeaderOrNull,
-    },
-    Method {
-        name: "eth_getBlockTransactionCountByNumber",
-        summary: "How many transactions a block has.",
-        params: &[required("block number or tag", Schema::BlockNumber)],
-        result: Schema::QuantityOrNull,
-    },
-    Method {
-        name: "eth_getBlockTransactionCountByHash",
-        summary: "How many transactions a block has.",
-        params: &[required("block hash", Schema::Hash)],
-        result: Schema::QuantityOrNull,
-    },
-    Method {
-        name: "eth_getUncleCountByBlockNumber",
-        summary: "How many uncles a block has: none.",
-        params: &[required("block number or tag", Schema::BlockNumber)],
-        result: Schema::QuantityOrNull,
-    },
-    Method {
-        name: "eth_getUncleCountByBlockHash",
-        summary: "How many uncles a block has: none.",
-        params: &[required("block hash", Schema::Hash)],
-        result: Schema::QuantityOrNull,
-    },
-    Method {
-        name: "eth_getUncleByBlockNumberAndIndex",
-        summary: "An uncle of a block: null, for no block has any.",
-        params: &[
-            required("block number or tag", Schema::BlockNumber),
-            required("index", Schema::Quantity),
-        ],
-        result: Schema::BlockOrNull,
-    },
-    Method {
-        name: "eth_getUncleByBlockHashAndIndex",
-        summary: "An uncle of a block: null, for no block has any.",
-        params: &[
-            required("block hash", Schema::Hash),
-            required("index", Schema::Quantity),
-        ],
-        result: Schema::BlockOrNull,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

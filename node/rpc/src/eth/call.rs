@@ -8,7 +8,6 @@ use revm::context::{TxEnv, result::ExecutionResult};
 
 use crate::{
     RpcError,
-    doc::{Method, Schema, optional, required},
     node::Node,
     simulation::{Overrides, Simulation},
     workers::Stop,
@@ -41,32 +40,6 @@ trait Call {
         block_overrides: Option<Box<BlockOverrides>>,
     ) -> RpcResult<U64>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_call",
-        summary: "What a call would return.",
-        params: &[
-            required("transaction object", Schema::TransactionRequest),
-            optional("block", Schema::Block),
-            optional("state overrides", Schema::StateOverrides),
-            optional("block overrides", Schema::BlockOverrides),
-        ],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "eth_estimateGas",
-        summary: "Gas that a transaction needs.",
-        params: &[
-            required("transaction object", Schema::TransactionRequest),
-            optional("block", Schema::Block),
-            optional("state overrides", Schema::StateOverrides),
-            optional("block overrides", Schema::BlockOverrides),
-        ],
-        result: Schema::Quantity,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

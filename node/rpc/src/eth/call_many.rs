@@ -8,7 +8,6 @@ use revm::inspector::NoOpInspector;
 use super::call::succeeded;
 use crate::{
     RpcError, block_id,
-    doc::{Method, Schema, optional, required},
     node::Node,
     replay::Replay,
     simulation::{Base, Overrides, Simulation},
@@ -25,24 +24,6 @@ trait CallMany {
         state_overrides: Option<StateOverride>,
     ) -> RpcResult<Vec<Vec<EthCallResponse>>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "eth_callMany",
-    summary: "What calls would return that are made one after another.",
-    params: &[
-        required(
-            "bundles, each an object of transactions and blockOverride?",
-            Schema::Bundles,
-        ),
-        optional(
-            "state context, an object of blockNumber? and transactionIndex?",
-            Schema::StateContext,
-        ),
-        optional("state overrides", Schema::StateOverrides),
-    ],
-    result: Schema::CallResults,
-}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -9,24 +9,13 @@ use alloy_evm::{Evm as _, precompiles::Precompile as _};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use revm::database::EmptyDB;
 
-use crate::{
-    doc::{Method, Schema},
-    node::Node,
-};
+use crate::node::Node;
 
 #[rpc(server, namespace = "eth")]
 trait Config {
     #[method(name = "config")]
     async fn config(&self) -> RpcResult<EthConfig>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "eth_config",
-    summary: "The rules in force: chain id, fork, precompiles and system contracts.",
-    params: &[],
-    result: Schema::ForkConfig,
-}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -9,11 +9,7 @@ use parking_lot::Mutex;
 use wattline_primitives::{BlockWithReceipts, SealedHeader};
 use wattline_storage::Reader;
 
-use crate::{
-    RpcError, block_id,
-    doc::{Method, Schema, optional, required},
-    node::Node,
-};
+use crate::{RpcError, block_id, node::Node};
 
 /// Recent blocks that a suggestion looks at.
 const SAMPLE_BLOCKS: u64 = 20;
@@ -43,38 +39,6 @@ trait Fees {
         reward_percentiles: Option<Vec<f64>>,
     ) -> RpcResult<FeeHistory>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_gasPrice",
-        summary: "A gas price, in wei, with which a transaction is likely to be in the next blocks.",
-        params: &[],
-        result: Schema::Quantity,
-    },
-    Method {
-        name: "eth_maxPriorityFeePerGas",
-        summary: "A tip per gas, in wei, with which a transaction is likely to be in the next blocks.",
-        params: &[],
-        result: Schema::Quantity,
-    },
-    Method {
-        name: "eth_blobBaseFee",
-        summary: "The price of blob gas, in wei. It never moves, for no block has blobs.",
-        params: &[],
-        result: Schema::Quantity,
-    },
-    Method {
-        name: "eth_feeHistory",
-        summary: "Base fees, use of gas and tips of past blocks.",
-        params: &[
-            required("block count", Schema::Quantity),
-            required("newest block number or tag", Schema::BlockNumber),
-            optional("ascending percentiles", Schema::Percentiles),
-        ],
-        result: Schema::FeeHistory,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

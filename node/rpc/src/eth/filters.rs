@@ -13,7 +13,6 @@ use super::logs::{check_alternatives, search};
 use crate::{
     RpcError, block_id,
     convert::{self, RpcTransaction},
-    doc::{Method, Schema, optional, required},
     filters::{Wanted, WantedLogs},
     node::Node,
     workers::Stop,
@@ -46,49 +45,6 @@ trait Filters {
     #[method(name = "uninstallFilter")]
     fn uninstall(&self, id: String) -> RpcResult<bool>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_newFilter",
-        summary: "Installs a filter for logs of blocks to come and answers its id.",
-        params: &[required("log filter", Schema::Filter)],
-        result: Schema::FilterId,
-    },
-    Method {
-        name: "eth_newBlockFilter",
-        summary: "Installs a filter for blocks to come and answers its id.",
-        params: &[],
-        result: Schema::FilterId,
-    },
-    Method {
-        name: "eth_newPendingTransactionFilter",
-        summary: "Installs a filter for transactions that become executable and answers its id.",
-        params: &[optional(
-            "true for whole transactions instead of hashes",
-            Schema::Bool,
-        )],
-        result: Schema::FilterId,
-    },
-    Method {
-        name: "eth_getFilterChanges",
-        summary: "What a filter has found since it was last asked.",
-        params: &[required("filter id", Schema::FilterId)],
-        result: Schema::FilterChanges,
-    },
-    Method {
-        name: "eth_getFilterLogs",
-        summary: "All logs that a log filter matches, as eth_getLogs.",
-        params: &[required("filter id", Schema::FilterId)],
-        result: Schema::Logs,
-    },
-    Method {
-        name: "eth_uninstallFilter",
-        summary: "Removes a filter; answers whether there was one.",
-        params: &[required("filter id", Schema::FilterId)],
-        result: Schema::Bool,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -9,7 +9,6 @@ use wattline_storage::{LogPattern, Reader};
 use crate::{
     RpcError, RpcLimits, block_id,
     convert::{self, LogPlace},
-    doc::{Method, Schema, required},
     node::Node,
     workers::Stop,
 };
@@ -19,17 +18,6 @@ trait Logs {
     #[method(name = "getLogs")]
     async fn logs(&self, filter: Filter) -> RpcResult<Vec<Log>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "eth_getLogs",
-    summary: "Logs that a filter matches.",
-    params: &[required(
-        "filter object of fromBlock and toBlock or blockHash, address, topics",
-        Schema::Filter,
-    )],
-    result: Schema::Logs,
-}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

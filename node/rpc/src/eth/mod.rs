@@ -18,26 +18,7 @@ mod transactions;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
-use crate::{doc::Method, node::Node};
-
-/// The methods of the namespace, described, by file.
-pub(crate) const DOCS: &[&[Method]] = &[
-    blocks::DOCS,
-    transactions::DOCS,
-    state::DOCS,
-    call::DOCS,
-    call_many::DOCS,
-    access_list::DOCS,
-    simulate::DOCS,
-    logs::DOCS,
-    filters::DOCS,
-    proof::DOCS,
-    fees::DOCS,
-    config::DOCS,
-    accounts::DOCS,
-    submit::DOCS,
-    pubsub::DOCS,
-];
+use crate::node::Node;
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {

@@ -7,12 +7,7 @@ use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_storage::{AccountProof, ProofBudget, Reader, StorageError};
 
-use crate::{
-    RpcError, block_id,
-    doc::{Method, Schema, optional, required},
-    node::Node,
-    workers::Stop,
-};
+use crate::{RpcError, block_id, node::Node, workers::Stop};
 
 #[rpc(server, namespace = "eth")]
 trait Proofs {
@@ -24,18 +19,6 @@ trait Proofs {
         block: Option<BlockId>,
     ) -> RpcResult<EIP1186AccountProofResponse>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "eth_getProof",
-    summary: "An account and some of its storage, with Merkle proofs against the block's state root.",
-    params: &[
-        required("address", Schema::Address),
-        required("list of slots of up to 32 bytes", Schema::Slots),
-        optional("block", Schema::Block),
-    ],
-    result: Schema::Proof,
-}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

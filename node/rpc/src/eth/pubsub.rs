@@ -20,11 +20,7 @@ use wattline_chain::CanonicalUpdate;
 use wattline_pool::PooledTransaction;
 
 use super::logs::check_alternatives;
-use crate::{
-    convert,
-    doc::{Method, Schema, optional, required},
-    node::Node,
-};
+use crate::{convert, node::Node};
 
 #[rpc(server, namespace = "eth")]
 trait PubSub {
@@ -35,32 +31,6 @@ trait PubSub {
     )]
     async fn subscribe(&self, kind: String, params: Option<Box<RawValue>>) -> SubscriptionResult;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_subscribe",
-        summary: "Tells of new heads, logs, transactions or the state of synchronisation as they \
-                  come.",
-        params: &[
-            required(
-                "\"newHeads\", \"logs\", \"newPendingTransactions\" or \"syncing\"",
-                Schema::SubscriptionKind,
-            ),
-            optional(
-                "log filter, or true for whole transactions",
-                Schema::SubscriptionParams,
-            ),
-        ],
-        result: Schema::SubscriptionId,
-    },
-    Method {
-        name: "eth_unsubscribe",
-        summary: "Ends a subscription.",
-        params: &[required("subscription id", Schema::SubscriptionId)],
-        result: Schema::Bool,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -8,7 +8,6 @@ use super::call_many::check_calls;
 use crate::{
     RpcError, block_id,
     convert::RpcBlock,
-    doc::{Method, Schema, optional, required},
     node::Node,
     simulated::{Options, SimulatedChain},
 };
@@ -22,20 +21,6 @@ trait Simulate {
         block: Option<BlockId>,
     ) -> RpcResult<Vec<SimulatedBlock<RpcBlock>>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[Method {
-    name: "eth_simulateV1",
-    summary: "Blocks of calls on top of a block, with their results and logs.",
-    params: &[
-        required(
-            "object of blockStateCalls, traceTransfers?, validation?, returnFullTransactions?",
-            Schema::SimulatePayload,
-        ),
-        optional("block", Schema::Block),
-    ],
-    result: Schema::SimulatedBlocks,
-}];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -6,11 +6,7 @@ use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_storage::Reader;
 
-use crate::{
-    RpcError, block_id,
-    doc::{Method, Schema, optional, required},
-    node::Node,
-};
+use crate::{RpcError, block_id, node::Node};
 
 #[rpc(server, namespace = "eth")]
 trait State {
@@ -31,47 +27,6 @@ trait State {
     #[method(name = "getTransactionCount")]
     async fn transaction_count(&self, address: Address, block: Option<BlockId>) -> RpcResult<U64>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_getBalance",
-        summary: "The balance of an account in wei.",
-        params: &[
-            required("address", Schema::Address),
-            optional("block", Schema::Block),
-        ],
-        result: Schema::Quantity,
-    },
-    Method {
-        name: "eth_getCode",
-        summary: "The code of a contract.",
-        params: &[
-            required("address", Schema::Address),
-            optional("block", Schema::Block),
-        ],
-        result: Schema::Bytes,
-    },
-    Method {
-        name: "eth_getStorageAt",
-        summary: "A word of a contract's storage.",
-        params: &[
-            required("address", Schema::Address),
-            required("slot of up to 32 bytes", Schema::Slot),
-            optional("block", Schema::Block),
-        ],
-        result: Schema::Hash,
-    },
-    Method {
-        name: "eth_getTransactionCount",
-        summary: "The nonce of an account; of the pending block, behind its waiting transactions.",
-        params: &[
-            required("address", Schema::Address),
-            optional("block", Schema::Block),
-        ],
-        result: Schema::Quantity,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

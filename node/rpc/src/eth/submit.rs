@@ -13,11 +13,7 @@ use wattline_pool::PoolError;
 use wattline_primitives::{BlockWithReceipts, TransactionSigned};
 
 use super::transactions::receipt;
-use crate::{
-    RpcError, convert,
-    doc::{Method, Schema, optional, required},
-    node::Node,
-};
+use crate::{RpcError, convert, node::Node};
 
 #[rpc(server, namespace = "eth")]
 trait Submit {
@@ -31,25 +27,6 @@ trait Submit {
         timeout: Option<U64>,
     ) -> RpcResult<TransactionReceipt>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_sendRawTransaction",
-        summary: "Takes in a signed transaction and answers its hash.",
-        params: &[required("signed transaction bytes", Schema::Bytes)],
-        result: Schema::Hash,
-    },
-    Method {
-        name: "eth_sendRawTransactionSync",
-        summary: "Takes in a signed transaction and waits until it is in a block (EIP-7966).",
-        params: &[
-            required("signed transaction bytes", Schema::Bytes),
-            optional("longest wait in milliseconds", Schema::Quantity),
-        ],
-        result: Schema::Receipt,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -11,7 +11,6 @@ use super::blocks::side_block;
 use crate::{
     RpcError, block_id,
     convert::{self, RpcTransaction},
-    doc::{Method, Schema, required},
     node::Node,
 };
 
@@ -57,73 +56,6 @@ trait Transactions {
     #[method(name = "getTransactionReceipt")]
     async fn receipt(&self, hash: B256) -> RpcResult<Option<TransactionReceipt>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "eth_getTransactionByHash",
-        summary: "A transaction of the chain or of the pool.",
-        params: &[required("transaction hash", Schema::Hash)],
-        result: Schema::TransactionOrNull,
-    },
-    Method {
-        name: "eth_getTransactionByBlockNumberAndIndex",
-        summary: "A transaction by its place in a block of the chain.",
-        params: &[
-            required("block number or tag", Schema::BlockNumber),
-            required("index", Schema::Quantity),
-        ],
-        result: Schema::TransactionOrNull,
-    },
-    Method {
-        name: "eth_getTransactionByBlockHashAndIndex",
-        summary: "A transaction by its place in a block, also in one that is not on the chain.",
-        params: &[
-            required("block hash", Schema::Hash),
-            required("index", Schema::Quantity),
-        ],
-        result: Schema::TransactionOrNull,
-    },
-    Method {
-        name: "eth_getTransactionBySenderAndNonce",
-        summary: "The transaction of the chain or of the pool that has a sender's nonce.",
-        params: &[
-            required("address", Schema::Address),
-            required("nonce", Schema::Quantity),
-        ],
-        result: Schema::TransactionOrNull,
-    },
-    Method {
-        name: "eth_getRawTransactionByHash",
-        summary: "The signed bytes of a transaction of the chain or of the pool.",
-        params: &[required("transaction hash", Schema::Hash)],
-        result: Schema::BytesOrNull,
-    },
-    Method {
-        name: "eth_getRawTransactionByBlockNumberAndIndex",
-        summary: "The signed bytes of a transaction by its place in a block of the chain.",
-        params: &[
-            required("block number or tag", Schema::BlockNumber),
-            required("index", Schema::Quantity),
-        ],
-        result: Schema::BytesOrNull,
-    },
-    Method {
-        name: "eth_getRawTransactionByBlockHashAndIndex",
-        summary: "The signed bytes of a transaction by its place in a block.",
-        params: &[
-            required("block hash", Schema::Hash),
-            required("index", Schema::Quantity),
-        ],
-        result: Schema::BytesOrNull,
-    },
-    Method {
-        name: "eth_getTransactionReceipt",
-        summary: "The receipt of a transaction of the chain.",
-        params: &[required("transaction hash", Schema::Hash)],
-        result: Schema::ReceiptOrNull,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

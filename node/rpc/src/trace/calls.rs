@@ -13,7 +13,6 @@ use super::results::{results, tracer};
 use crate::{
     RpcError,
     answer::{Json, Room},
-    doc::{Method, Schema, optional, required},
     node::Node,
     simulation::{Overrides, Simulation},
     workers::Stop,
@@ -46,44 +45,6 @@ trait Calls {
         block: Option<BlockId>,
     ) -> RpcResult<Json>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "trace_call",
-        summary: "Calls, instructions and changes of the state that a call would lead to.",
-        params: &[
-            required("transaction object", Schema::TransactionRequest),
-            required("trace types: trace, vmTrace, stateDiff", Schema::TraceTypes),
-            optional("block", Schema::Block),
-            optional("state overrides", Schema::StateOverrides),
-            optional("block overrides", Schema::BlockOverrides),
-        ],
-        result: Schema::Object,
-    },
-    Method {
-        name: "trace_callMany",
-        summary: "The same of calls one after another.",
-        params: &[
-            required(
-                "pairs of a transaction object and trace types",
-                Schema::Objects,
-            ),
-            optional("block", Schema::Block),
-        ],
-        result: Schema::Objects,
-    },
-    Method {
-        name: "trace_rawTransaction",
-        summary: "The same of a signed transaction, by the rules of a block.",
-        params: &[
-            required("signed transaction", Schema::Bytes),
-            required("trace types: trace, vmTrace, stateDiff", Schema::TraceTypes),
-            optional("block", Schema::Block),
-        ],
-        result: Schema::Object,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -20,7 +20,6 @@ use crate::{
     RpcError,
     answer::{Json, Room},
     block_id,
-    doc::{Method, Schema, required},
     node::Node,
     replay::{Replay, Replayed},
     tracer::Bounded,
@@ -41,40 +40,6 @@ trait Chain {
     #[method(name = "filter")]
     async fn filter(&self, filter: Filter) -> RpcResult<Vec<Json>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "trace_block",
-        summary: "The calls of all transactions of a block; null if the block is unknown.",
-        params: &[required("block", Schema::Block)],
-        result: Schema::ObjectsOrNull,
-    },
-    Method {
-        name: "trace_transaction",
-        summary: "The calls of a transaction; null if it is not on the chain.",
-        params: &[required("transaction hash", Schema::Hash)],
-        result: Schema::ObjectsOrNull,
-    },
-    Method {
-        name: "trace_get",
-        summary: "One call of a transaction, by its trace address; null if there is none.",
-        params: &[
-            required("transaction hash", Schema::Hash),
-            required("trace address", Schema::Quantities),
-        ],
-        result: Schema::ObjectOrNull,
-    },
-    Method {
-        name: "trace_filter",
-        summary: "The calls in a range of blocks that go from or to certain accounts.",
-        params: &[required(
-            "filter: fromBlock?, toBlock?, fromAddress?, toAddress?, mode?, after?, count?",
-            Schema::Object,
-        )],
-        result: Schema::Objects,
-    },
-];
 
 /// Which calls are wanted: as [`TraceFilter`], with tags for blocks.
 #[derive(Clone, Debug, Default, Deserialize)]

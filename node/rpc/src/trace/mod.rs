@@ -8,10 +8,7 @@ mod vm;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
-use crate::{doc::Method, node::Node};
-
-/// The methods of the namespace, described, by file.
-pub(crate) const DOCS: &[&[Method]] = &[chain::DOCS, replays::DOCS, calls::DOCS];
+use crate::node::Node;
 
 /// All methods of the namespace.
 pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {

@@ -11,7 +11,6 @@ use crate::{
     RpcError,
     answer::{Json, Room},
     block_id,
-    doc::{Method, Schema, required},
     node::Node,
     replay::{Replay, Replayed, storage_error},
     tracer::Bounded,
@@ -29,28 +28,6 @@ trait Replays {
         types: HashSet<TraceType>,
     ) -> RpcResult<Option<Vec<Json>>>;
 }
-
-/// The methods of this file, described.
-pub(super) const DOCS: &[Method] = &[
-    Method {
-        name: "trace_replayTransaction",
-        summary: "Calls, instructions and changes of the state of a transaction of the chain.",
-        params: &[
-            required("transaction hash", Schema::Hash),
-            required("trace types: trace, vmTrace, stateDiff", Schema::TraceTypes),
-        ],
-        result: Schema::Object,
-    },
-    Method {
-        name: "trace_replayBlockTransactions",
-        summary: "The same of all transactions of a block; null if the block is unknown.",
-        params: &[
-            required("block", Schema::Block),
-            required("trace types: trace, vmTrace, stateDiff", Schema::TraceTypes),
-        ],
-        result: Schema::ObjectsOrNull,
-    },
-];
 
 /// The methods of this file.
 pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {

@@ -446,58 +446,6 @@ async fn the_seeds_of_the_fuzzers_are_answered() {
     assert!(count > 10);
 }
 
-/// Every method, with how many parameters it takes.
-const METHODS: &[(&str, usize)] = &[
-    ("admin_nodeInfo", 0),
-    ("admin_peers", 0),
-    ("clique_discard", 1),
-    ("clique_getSigner", 1),
-    ("clique_getSigners", 1),
-    ("clique_getSignersAtHash", 1),
-    ("clique_getSnapshot", 1),
-    ("clique_getSnapshotAtHash", 1),
-    ("clique_proposals", 0),
-    ("clique_propose", 2),
-    ("clique_status", 0),
-    ("eth_accounts", 0),
-    ("eth_blockNumber", 0),
-    ("eth_call", 4),
-    ("eth_chainId", 0),
-    ("eth_estimateGas", 4),
-    ("eth_feeHistory", 3),
-    ("eth_gasPrice", 0),
-    ("eth_getBalance", 2),
-    ("eth_getBlockByHash", 2),
-    ("eth_getBlockByNumber", 2),
-    ("eth_getBlockReceipts", 1),
-    ("eth_getCode", 2),
-    ("eth_getFilterChanges", 1),
-    ("eth_getFilterLogs", 1),
-    ("eth_getLogs", 1),
-    ("eth_getStorageAt", 3),
-    ("eth_getTransactionByHash", 1),
-    ("eth_getTransactionCount", 2),
-    ("eth_getTransactionReceipt", 1),
-    ("eth_maxPriorityFeePerGas", 0),
-    ("eth_newBlockFilter", 0),
-    ("eth_newFilter", 1),
-    ("eth_newPendingTransactionFilter", 1),
-    ("eth_sendRawTransaction", 1),
-    ("eth_syncing", 0),
-    ("eth_uninstallFilter", 1),
-    ("net_listening", 0),
-    ("net_peerCount", 0),
-    ("net_version", 0),
-    ("rpc_discover", 0),
-    ("rpc_modules", 0),
-    ("txpool_content", 0),
-    ("txpool_contentFrom", 1),
-    ("txpool_inspect", 0),
-    ("txpool_status", 0),
-    ("web3_clientVersion", 0),
-    ("web3_sha3", 1),
-];
-
 #[tokio::test]
 async fn every_method_survives_every_kind_of_parameter() {
     let node = Served::new(empty().chain()).await;
@@ -530,12 +478,18 @@ async fn every_method_survives_every_kind_of_parameter() {
         json!({"number": format!("0x{}", "f".repeat(64)), "time": "0xffffffffffffffff"}),
         json!({"gasLimit": "0x0", "baseFeePerGas": format!("0x{}", "f".repeat(64))}),
     ];
-    for (method, count) in METHODS {
+    let document = node.result("rpc_discover", json!([])).await;
+    for method in document["methods"].as_array().expect("a list") {
+        if method["x-subscription"] == true {
+            continue;
+        }
+        let count = method["params"].as_array().expect("a list").len();
+        let method = method["name"].as_str().expect("a name");
         for value in &values {
-            for place in 0..*count {
+            for place in 0..count {
                 // The other parameters are of the right kind.
                 let mut params = good_parameters(method);
-                params.resize(*count, Value::Null);
+                params.resize(count, Value::Null);
                 params[place] = value.clone();
                 check(&node, method, &json!(params)).await;
             }
@@ -563,8 +517,9 @@ async fn check(node: &Served, method: &str, params: &Value) {
     if answer.get("result").is_none() {
         let failure = failure(&answer);
         let expected = [-32600, -32602, -32000, -32005, 3];
+        let simulation = -38026..=-38010;
         assert!(
-            expected.contains(&failure.code),
+            expected.contains(&failure.code) || simulation.contains(&failure.code),
             "{method} {params}: {answer}"
         );
         assert!(!failure.message.is_empty());
