@@ -134,6 +134,12 @@ impl Snapshot {
         self.signers.contains(&account) != authorize
     }
 
+    /// Whether nobody but `account` may sign. EIP-225 lets it vote itself out, after which nobody
+    /// could seal a block ever again.
+    pub fn is_only_signer(&self, account: Address) -> bool {
+        self.signers.len() == 1 && self.signers.contains(&account)
+    }
+
     /// The position of `signer` among the signers in ascending order.
     pub fn index_of(&self, signer: Address) -> Option<usize> {
         self.signers.iter().position(|other| *other == signer)

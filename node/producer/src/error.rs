@@ -1,3 +1,4 @@
+use alloy_primitives::Address;
 use wattline_chain::ChainError;
 use wattline_clique::SealError;
 use wattline_evm::ExecutionError;
@@ -25,4 +26,18 @@ pub enum ProducerError {
     /// Chain and producer wait for each other's updates no longer.
     #[error("the chain's updates ended while blocks were still to be produced")]
     UpdatesEnded,
+}
+
+/// Why a proposal was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposalError {
+    /// Without its only signer a chain has ended.
+    #[error(
+        "account {0} is the chain's only signer: without it nobody could seal a block ever again; \
+         propose another signer first, and this one once the other is voted in"
+    )]
+    OnlySigner(Address),
+    /// The signers could not be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
 }

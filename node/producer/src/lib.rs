@@ -20,7 +20,7 @@ mod proposals;
 mod worker;
 
 pub use config::ProducerConfig;
-pub use error::ProducerError;
+pub use error::{ProducerError, ProposalError};
 pub use handle::ProducerHandle;
 pub use key::SignerKey;
 pub use producer::Producer;

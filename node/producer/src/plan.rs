@@ -218,6 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn a_proposal_that_would_leave_no_signer_is_not_cast() {
+        for (count, vote) in [(1, None), (2, Some(false))] {
+            let signers = Signers::new(count);
+            let forge = Forge::new(TestGenesis::new(signers.addresses()), signers.clone());
+            let index = 1 % count;
+            let signer = signers.address(index);
+            // As it was proposed while there were others.
+            let proposals = Proposals::default();
+            proposals.propose(signer, false);
+            let (chain, config) = (forge.chain(), ProducerConfig::default());
+            let decision = decide(chain, &chain.head(), signer, &config, &proposals).unwrap();
+            let expected = vote.map(|authorize| (signer, authorize));
+            assert_eq!(plan(decision).vote, expected);
+        }
+    }
+
+    #[test]
     fn who_may_not_seal_waits_and_knows_why() {
         let signers = Signers::new(5);
         let genesis = TestGenesis::new(signers.addresses()[..4].to_vec());

@@ -49,7 +49,11 @@ impl Producer {
 
     /// A handle to ask and direct the producer by while it runs.
     pub fn handle(&self) -> ProducerHandle {
-        ProducerHandle::new(self.key.address(), self.proposals.clone())
+        ProducerHandle::new(
+            self.key.address(),
+            self.chain.clone(),
+            self.proposals.clone(),
+        )
     }
 
     /// Produces blocks until `shutdown`. A block that is being built then is given up.

@@ -24,13 +24,15 @@ impl Proposals {
     }
 
     /// A vote for the next block: one of the proposals that would still change something, at
-    /// random, so that several are carried forward side by side.
+    /// random, so that several are carried forward side by side. A signer that has become the only
+    /// one is not dropped, whatever was proposed before.
     pub(crate) fn pick(&self, snapshot: &Snapshot, rng: &mut impl Rng) -> Option<(Address, bool)> {
         self.0
             .lock()
             .iter()
             .map(|(account, authorize)| (*account, *authorize))
             .filter(|(account, authorize)| snapshot.is_valid_vote(*account, *authorize))
+            .filter(|(account, authorize)| *authorize || !snapshot.is_only_signer(*account))
             .choose(rng)
     }
 }

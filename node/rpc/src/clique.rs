@@ -159,8 +159,11 @@ impl CliqueServer for Handler {
     }
 
     async fn propose(&self, address: Address, authorize: bool) -> RpcResult<()> {
-        self.0.producer()?.propose(address, authorize);
-        Ok(())
+        let proposed = self.0.read(move |node, _| {
+            node.producer()?.propose(address, authorize)?;
+            Ok(())
+        });
+        Ok(proposed.await?)
     }
 
     async fn proposals(&self) -> RpcResult<BTreeMap<Address, bool>> {

@@ -14,6 +14,7 @@ use jsonrpsee::types::{
 use revm::context::result::{HaltReason, InvalidTransaction, OutOfGasError};
 use wattline_chain::ChainError;
 use wattline_pool::PoolError;
+use wattline_producer::ProposalError;
 use wattline_storage::StorageError;
 
 /// The code of a reverted execution; `data` holds what the contract returned.
@@ -144,6 +145,9 @@ pub enum RpcError {
     /// This node has no signer.
     #[error("this node seals no blocks: start it with --signer to vote")]
     NoSigner,
+    /// The vote would end the chain, or the signers could not be read.
+    #[error(transparent)]
+    Proposal(#[from] ProposalError),
     /// A seal that recovers to no address.
     #[error("the block has no valid seal: {0}")]
     Seal(String),

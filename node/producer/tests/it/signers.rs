@@ -10,7 +10,7 @@ use wattline_chain::{
 };
 use wattline_clique::{ExtraData, NONCE_ADD, NONCE_DROP, recover_signer};
 use wattline_primitives::SealedBlock;
-use wattline_producer::ProducerConfig;
+use wattline_producer::{ProducerConfig, ProposalError};
 
 /// Imports a block that somebody else made.
 async fn import(chain: &Chain, block: SealedBlock) -> Imported {
@@ -73,9 +73,9 @@ async fn votes_are_cast_and_checkpoints_carry_none() {
         node.block().await;
     }
     let handle = node.start(&all, 0, ProducerConfig::default());
-    handle.propose(stranger, true);
+    handle.propose(stranger, true).unwrap();
     // This one would change nothing, so it is never cast.
-    handle.propose(all.address(1), true);
+    handle.propose(all.address(1), true).unwrap();
     assert_eq!(handle.proposals().into_iter().collect::<Vec<_>>().len(), 2);
 
     // The first head may be decided on before the proposals were made; the clock has not moved,
@@ -123,6 +123,28 @@ async fn votes_are_cast_and_checkpoints_carry_none() {
         [all.address(1)]
     );
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_signer_is_not_voted_out() {
+    for (count, allowed) in [(1, false), (2, true)] {
+        let all = Signers::new(count);
+        let mut node = Node::new(&TestGenesis::new(all.addresses()));
+        let handle = node.start(&all, 0, ProducerConfig::default());
+        let signer = all.address(0);
+        match handle.propose(signer, false) {
+            Ok(()) => assert!(allowed),
+            Err(ProposalError::OnlySigner(account)) => {
+                assert_eq!((account, allowed), (signer, false));
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(handle.proposals().contains_key(&signer), allowed);
+        // Strangers and new signers are nobody's end.
+        handle.propose(Address::repeat_byte(9), false).unwrap();
+        handle.propose(Address::repeat_byte(8), true).unwrap();
+        node.stop().await;
+    }
 }
 
 /// A forge whose chain holds `blocks`.

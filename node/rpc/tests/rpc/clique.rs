@@ -192,4 +192,16 @@ async fn proposals_reach_the_signer() {
         json!({two.to_string(): false})
     );
     assert_eq!(producer.handle().proposals(), [(two, false)].into());
+
+    // The chain's only signer.
+    let signer = Signers::new(1).address(0);
+    let expected = format!(
+        "account {signer} is the chain's only signer: without it nobody could seal a block ever \
+         again; propose another signer first, and this one once the other is voted in"
+    );
+    assert_eq!(
+        node.error("clique_propose", json!([signer, false])).await,
+        (-32000, expected)
+    );
+    assert_eq!(producer.handle().proposals(), [(two, false)].into());
 }
