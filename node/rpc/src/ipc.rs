@@ -157,7 +157,7 @@ async fn serve(listener: Listener, path: PathBuf, shared: Shared) {
 
 fn too_many_connections(limit: u32) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(
-        crate::error::LIMIT_EXCEEDED_CODE,
+        crate::shared::error::LIMIT_EXCEEDED_CODE,
         format!("too many connections, limit {limit}: please try again in a bit"),
         None::<()>,
     )

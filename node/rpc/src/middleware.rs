@@ -20,11 +20,11 @@ use tokio::sync::Semaphore;
 
 use crate::{
     RpcLimits,
-    error::LIMIT_EXCEEDED_CODE,
     gate::{OverHttp, Unanswered},
     listener::Serves,
     methods::{self, Method},
     metrics::UNKNOWN_METHOD,
+    shared::error::LIMIT_EXCEEDED_CODE,
 };
 
 /// Wraps the methods of one connection.

@@ -19,9 +19,9 @@ use crate::{
     gate::{self, GateLayer},
     ipc,
     listener::{Port, Serves, Shared},
-    net,
-    node::Node,
-    rpc, trace, txpool, web3,
+    net, rpc,
+    shared::backend::Backend,
+    trace, txpool, web3,
 };
 
 /// Why the server could not start.
@@ -131,7 +131,7 @@ pub async fn serve(
     context: RpcContext,
 ) -> Result<RpcServerHandle, RpcServerError> {
     crate::metrics::describe();
-    let node = Node::new(context, &config)?;
+    let node = Backend::new(context, &config)?;
     let methods = methods(&node)?;
     let (stop, server) = stop_channel();
     let shared = Shared::new(methods.into(), config.limits, stop);
@@ -182,7 +182,7 @@ pub async fn serve(
 }
 
 /// All methods of all namespaces. Each listener serves those that its configuration names.
-fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
+fn methods(node: &Backend) -> Result<RpcModule<()>, RegisterMethodError> {
     let mut module = RpcModule::new(());
     module.merge(eth::methods(node)?)?;
     module.merge(net::methods(node.clone()))?;
@@ -218,7 +218,7 @@ mod tests {
             producer: None,
             dev_accounts: Vec::new(),
         };
-        let node = Node::new(context, &RpcConfig::new(([127, 0, 0, 1], 0).into()))
+        let node = Backend::new(context, &RpcConfig::new(([127, 0, 0, 1], 0).into()))
             .expect("the system gives threads");
         let methods = methods(&node).expect("each name is registered once");
         let registered: BTreeSet<_> = methods.method_names().collect();

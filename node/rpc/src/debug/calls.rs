@@ -10,13 +10,18 @@ use wattline_storage::Reader;
 use super::options::{self, Tracing};
 use crate::{
     RpcError,
-    answer::{Json, Room},
-    block_id,
-    node::Node,
-    replay::Replay,
-    simulation::{Base, Overrides, Simulation},
-    tracer::Bounded,
-    workers::Stop,
+    execution::{
+        call::{BaseState, CallExecutor, Overrides},
+        replay::BlockReplay,
+        tracer::Bounded,
+        workers::Stop,
+    },
+    shared::{
+        backend::Backend,
+        block_id,
+        bounded_json::{Json, JsonBudget},
+        error::LookupError,
+    },
 };
 
 #[rpc(server, namespace = "debug")]
@@ -39,11 +44,11 @@ trait Calls {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    CallsServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    CallsServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl CallsServer for Handler {
@@ -60,13 +65,13 @@ impl CallsServer for Handler {
             block: options.block_overrides,
         };
         let index = options.tx_index.map(position);
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let trace = self.0.workers().trace(tracing.timeout(), move |stop| {
-            let reader = node.chain().storage().reader()?;
+            let reader = backend.chain().storage().reader()?;
             let block = block.unwrap_or_default();
-            let mut simulation = simulation(&node, &reader, block, index, overrides, &stop)?;
-            let trace = trace_call(&node, &mut simulation, request, &tracing, &stop, 0)?;
-            Room::new(node.limits().trace_bytes).put(&trace)
+            let mut executor = executor(&backend, &reader, block, index, overrides, &stop)?;
+            let trace = trace_call(&backend, &mut executor, request, &tracing, &stop, 0)?;
+            JsonBudget::new(backend.limits().trace_bytes).serialize(&trace)
         });
         Ok(trace.await?)
     }
@@ -95,26 +100,26 @@ impl CallsServer for Handler {
             Some(TransactionIndex::Index(index)) => Some(index),
             Some(TransactionIndex::All) | None => None,
         };
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let traces = self.0.workers().trace(tracing.timeout(), move |stop| {
-            let reader = node.chain().storage().reader()?;
+            let reader = backend.chain().storage().reader()?;
             let block = at.block_number.unwrap_or_default();
             let overrides = Overrides {
                 state,
                 block: block_overrides,
             };
-            let mut simulation = simulation(&node, &reader, block, index, overrides, &stop)?;
-            let mut room = Room::new(node.limits().trace_bytes);
+            let mut executor = executor(&backend, &reader, block, index, overrides, &stop)?;
+            let mut budget = JsonBudget::new(backend.limits().trace_bytes);
             let mut answer = Vec::new();
             for bundle in bundles {
-                let before = simulation.override_block(bundle.block_override.unwrap_or_default());
+                let before = executor.override_block(bundle.block_override.unwrap_or_default());
                 let mut traces = Vec::new();
                 for (place, request) in bundle.transactions.into_iter().enumerate() {
                     let trace =
-                        trace_call(&node, &mut simulation, request, &tracing, &stop, place)?;
-                    traces.push(room.put(&trace)?);
+                        trace_call(&backend, &mut executor, request, &tracing, &stop, place)?;
+                    traces.push(budget.serialize(&trace)?);
                 }
-                simulation.restore_block(before);
+                executor.restore_block(before);
                 answer.push(traces);
             }
             Ok(answer)
@@ -128,43 +133,43 @@ fn position(index: u64) -> usize {
 }
 
 /// The state after a block, or before one of its transactions.
-fn simulation(
-    node: &Node,
+fn executor(
+    backend: &Backend,
     reader: &Reader,
     block: BlockId,
     index: Option<usize>,
     overrides: Overrides,
     stop: &Stop,
-) -> Result<Simulation, RpcError> {
+) -> Result<CallExecutor, RpcError> {
     let Some(index) = index else {
-        return Simulation::new(node, reader, Some(block), overrides, stop.clone());
+        return CallExecutor::new(backend, reader, Some(block), overrides, stop.clone());
     };
-    let header = block_id::header(node, reader, block)?;
+    let header = block_id::header(backend, reader, block)?;
     let block = reader
         .block(header.number)?
-        .ok_or(RpcError::HeaderNotFound)?;
-    let mut replay: Replay<Bounded<DebugInspector>> =
-        Replay::new(node, reader, block, stop.clone())?;
+        .ok_or(LookupError::HeaderNotFound)?;
+    let mut replay: BlockReplay<Bounded<DebugInspector>> =
+        BlockReplay::new(backend, reader, block, stop.clone())?;
     replay.skip_to(index)?;
-    let base = Base::Within(Box::new(replay.into_state()?));
-    Simulation::on(node, &header, base, overrides, stop.clone())
+    let base = BaseState::Within(Box::new(replay.into_state()?));
+    CallExecutor::on(backend, &header, base, overrides, stop.clone())
 }
 
 /// Executes a call under a tracer; the calls to come see what it changed.
 fn trace_call(
-    node: &Node,
-    simulation: &mut Simulation,
+    backend: &Backend,
+    executor: &mut CallExecutor,
     request: TransactionRequest,
     tracing: &Tracing,
     stop: &Stop,
     index: usize,
 ) -> Result<GethTrace, RpcError> {
-    let cap = node.limits().call_gas;
+    let cap = backend.limits().call_gas;
     let gas = request.gas.unwrap_or(cap).min(cap);
-    let tx = simulation.transaction(request, gas)?;
-    let mut tracer = tracing.tracer(node.limits(), stop)?;
-    let outcome = simulation.inspect(tx.clone(), &mut tracer)?;
-    let block = simulation.env().block_env.clone();
+    let tx = executor.transaction(request, gas)?;
+    let mut tracer = tracing.tracer(backend.limits(), stop)?;
+    let outcome = executor.inspect(tx.clone(), &mut tracer)?;
+    let block = executor.env().block_env.clone();
     let place = TransactionContext {
         tx_index: Some(index),
         ..TransactionContext::default()
@@ -175,9 +180,9 @@ fn trace_call(
         &tx,
         &block,
         &outcome,
-        simulation.state(),
+        executor.state(),
         std::convert::identity,
     )?;
-    simulation.commit(outcome.state);
+    executor.commit(outcome.state);
     Ok(trace)
 }

@@ -8,14 +8,14 @@ mod transactions;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
-use crate::node::Node;
+use crate::shared::backend::Backend;
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
+pub(crate) fn methods(backend: &Backend) -> Result<RpcModule<()>, RegisterMethodError> {
     let mut module = RpcModule::new(());
-    module.merge(transactions::methods(node.clone()))?;
-    module.merge(calls::methods(node.clone()))?;
-    module.merge(raw::methods(node.clone()))?;
-    module.merge(storage::methods(node.clone()))?;
+    module.merge(transactions::methods(backend.clone()))?;
+    module.merge(calls::methods(backend.clone()))?;
+    module.merge(raw::methods(backend.clone()))?;
+    module.merge(storage::methods(backend.clone()))?;
     Ok(module)
 }

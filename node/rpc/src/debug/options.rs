@@ -15,8 +15,10 @@ use wattline_storage::StorageError;
 
 use crate::{
     RpcError, RpcLimits,
-    tracer::{Bounded, Memory, Records, Steps},
-    workers::Stop,
+    execution::{
+        tracer::{Bounded, Memory, Records, Steps},
+        workers::Stop,
+    },
 };
 
 /// The tracers there are.

@@ -9,9 +9,13 @@ use wattline_primitives::RecoveredBlock;
 use wattline_storage::Reader;
 
 use crate::{
-    RpcError, block_id,
-    convert::{self, RpcBlock},
-    node::Node,
+    RpcError,
+    shared::{
+        backend::Backend,
+        block_id,
+        convert::{self, RpcBlock},
+        error::LookupError,
+    },
 };
 
 #[rpc(server, namespace = "debug")]
@@ -33,33 +37,33 @@ trait Raw {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    RawServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    RawServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl RawServer for Handler {
     async fn raw_header(&self, block: BlockId) -> RpcResult<Bytes> {
-        let header = self.0.read(move |node, reader| {
-            let header = block_id::header(node, reader, block)?;
+        let header = self.0.read(move |backend, reader| {
+            let header = block_id::header(backend, reader, block)?;
             Ok(alloy_rlp::encode(header.header()))
         });
         Ok(header.await?.into())
     }
 
     async fn raw_block(&self, block: BlockId) -> RpcResult<Bytes> {
-        let block = self.0.read(move |node, reader| {
-            let block = block_at(node, reader, block)?;
+        let block = self.0.read(move |backend, reader| {
+            let block = block_at(backend, reader, block)?;
             Ok(alloy_rlp::encode(block.sealed_block()))
         });
         Ok(block.await?.into())
     }
 
     async fn raw_receipts(&self, block: BlockId) -> RpcResult<Vec<Bytes>> {
-        let receipts = self.0.read(move |node, reader| {
-            let header = block_id::header(node, reader, block)?;
+        let receipts = self.0.read(move |backend, reader| {
+            let header = block_id::header(backend, reader, block)?;
             let receipts = reader.receipts(header.number)?.unwrap_or_default();
             let encoded = receipts
                 .into_iter()
@@ -70,19 +74,19 @@ impl RawServer for Handler {
     }
 
     async fn raw_transaction(&self, hash: B256) -> RpcResult<Option<Bytes>> {
-        let transaction = self.0.read(move |node, reader| {
+        let transaction = self.0.read(move |backend, reader| {
             if let Some(found) = reader.transaction(hash)? {
                 return Ok(Some(found.tx.encoded_2718().into()));
             }
-            let waiting = node.pool().get(&hash);
+            let waiting = backend.pool().get(&hash);
             Ok(waiting.map(|found| found.transaction().encoded_2718().into()))
         });
         Ok(transaction.await?)
     }
 
     async fn bad_blocks(&self) -> RpcResult<Vec<BadBlock<RpcBlock>>> {
-        let blocks = self.0.read(move |node, _| {
-            let refused = node.chain().refused_blocks();
+        let blocks = self.0.read(move |backend, _| {
+            let refused = backend.chain().refused_blocks();
             let blocks = refused.iter().map(|block| BadBlock {
                 block: convert::block(&block.block, None, true),
                 hash: block.block.hash(),
@@ -94,7 +98,13 @@ impl RawServer for Handler {
     }
 }
 
-fn block_at(node: &Node, reader: &Reader, block: BlockId) -> Result<RecoveredBlock, RpcError> {
-    let header = block_id::header(node, reader, block)?;
-    reader.block(header.number)?.ok_or(RpcError::HeaderNotFound)
+fn block_at(
+    backend: &Backend,
+    reader: &Reader,
+    block: BlockId,
+) -> Result<RecoveredBlock, RpcError> {
+    let header = block_id::header(backend, reader, block)?;
+    reader
+        .block(header.number)?
+        .ok_or(RpcError::Lookup(LookupError::HeaderNotFound))
 }

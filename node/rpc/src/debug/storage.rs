@@ -11,10 +11,12 @@ use wattline_storage::Reader;
 
 use crate::{
     RpcError,
-    node::Node,
-    replay::{BlockState, Replay, storage_error},
-    tracer::Bounded,
-    workers::Stop,
+    execution::{
+        replay::{BlockReplay, BlockState, storage_error},
+        tracer::Bounded,
+        workers::Stop,
+    },
+    shared::{backend::Backend, error::LookupError},
 };
 
 #[rpc(server, namespace = "debug")]
@@ -46,11 +48,11 @@ pub(super) struct StorageEntry {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    StorageServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    StorageServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl StorageServer for Handler {
@@ -74,15 +76,15 @@ impl StorageServer for Handler {
             .unwrap_or(usize::MAX)
             .min(self.0.limits().storage_range);
         let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let range = self.0.workers().trace(None, move |stop| {
-            let reader = node.chain().storage().reader()?;
+            let reader = backend.chain().storage().reader()?;
             let number = reader
                 .block_number(block)?
-                .ok_or(RpcError::HeaderForHashNotFound)?;
-            let block = reader.block(number)?.ok_or(RpcError::HeaderNotFound)?;
-            let mut replay: Replay<Bounded<TracingInspector>> =
-                Replay::new(&node, &reader, block, stop.clone())?;
+                .ok_or(LookupError::HeaderForHashNotFound)?;
+            let block = reader.block(number)?.ok_or(LookupError::HeaderNotFound)?;
+            let mut replay: BlockReplay<Bounded<TracingInspector>> =
+                BlockReplay::new(&backend, &reader, block, stop.clone())?;
             replay.skip_to(index)?;
             let state = replay.into_state()?;
             storage_range(&reader, number, &state, address, start, max, &stop)
@@ -104,7 +106,7 @@ fn storage_range(
 ) -> Result<StorageRange, RpcError> {
     let read = |error| RpcError::from(storage_error(error));
     if state.basic_ref(address).map_err(read)?.is_none() {
-        return Err(RpcError::AccountNotFound(address));
+        return Err(RpcError::Lookup(LookupError::AccountNotFound(address)));
     }
     // One more than wanted, to know where to go on.
     let mut storage: BTreeMap<B256, StorageEntry> = BTreeMap::new();

@@ -12,12 +12,17 @@ use wattline_storage::Reader;
 use super::options::{self, Tracing};
 use crate::{
     RpcError,
-    answer::{Json, Room},
-    block_id,
-    node::Node,
-    replay::{Replay, Replayed, storage_error},
-    tracer::Bounded,
-    workers::Stop,
+    execution::{
+        replay::{BlockReplay, ReplayedTransaction, storage_error},
+        tracer::Bounded,
+        workers::Stop,
+    },
+    shared::{
+        backend::Backend,
+        block_id,
+        bounded_json::{Json, JsonBudget},
+        error::{LookupError, ReplayError},
+    },
 };
 
 type TraceResult = alloy_rpc_types_trace::common::TraceResult<Json, String>;
@@ -54,11 +59,11 @@ trait Transactions {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    TransactionsServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    TransactionsServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl TransactionsServer for Handler {
@@ -68,10 +73,10 @@ impl TransactionsServer for Handler {
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Json> {
         let tracing = Tracing::new(options)?;
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let trace = self.0.workers().trace(tracing.timeout(), move |stop| {
-            let reader = node.chain().storage().reader()?;
-            trace_transaction(&node, &reader, hash, &tracing, &stop)
+            let reader = backend.chain().storage().reader()?;
+            trace_transaction(&backend, &reader, hash, &tracing, &stop)
         });
         Ok(trace.await?)
     }
@@ -81,9 +86,11 @@ impl TransactionsServer for Handler {
         number: BlockNumberOrTag,
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Vec<TraceResult>> {
-        let traces = self.trace_block_of(options, move |node, reader| {
-            let header = block_id::header(node, reader, BlockId::Number(number))?;
-            reader.block(header.number)?.ok_or(RpcError::HeaderNotFound)
+        let traces = self.trace_block_of(options, move |backend, reader| {
+            let header = block_id::header(backend, reader, BlockId::Number(number))?;
+            reader
+                .block(header.number)?
+                .ok_or(RpcError::Lookup(LookupError::HeaderNotFound))
         });
         Ok(traces.await?)
     }
@@ -98,7 +105,7 @@ impl TransactionsServer for Handler {
                 Some(number) => reader.block(number)?,
                 None => reader.side_block(hash)?.map(recover).transpose()?,
             };
-            block.ok_or(RpcError::HeaderForHashNotFound)
+            block.ok_or(RpcError::Lookup(LookupError::HeaderForHashNotFound))
         });
         Ok(traces.await?)
     }
@@ -121,14 +128,14 @@ impl Handler {
     async fn trace_block_of(
         &self,
         options: Option<GethDebugTracingOptions>,
-        block: impl FnOnce(&Node, &Reader) -> Result<RecoveredBlock, RpcError> + Send + 'static,
+        block: impl FnOnce(&Backend, &Reader) -> Result<RecoveredBlock, RpcError> + Send + 'static,
     ) -> Result<Vec<TraceResult>, RpcError> {
         let tracing = Tracing::new(options)?;
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let traces = self.0.workers().trace(tracing.timeout(), move |stop| {
-            let reader = node.chain().storage().reader()?;
-            let block = block(&node, &reader)?;
-            trace_block(&node, &reader, block, &tracing, &stop)
+            let reader = backend.chain().storage().reader()?;
+            let block = block(&backend, &reader)?;
+            trace_block(&backend, &reader, block, &tracing, &stop)
         });
         traces.await
     }
@@ -137,12 +144,12 @@ impl Handler {
 fn recover(block: SealedBlock) -> Result<RecoveredBlock, RpcError> {
     let senders = block
         .senders()
-        .map_err(|error| RpcError::InvalidBlock(error.to_string()))?;
+        .map_err(|error| RpcError::Replay(ReplayError::InvalidBlock(error.to_string())))?;
     Ok(RecoveredBlock::new_sealed(block, senders))
 }
 
 fn trace_transaction(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     hash: B256,
     tracing: &Tracing,
@@ -150,35 +157,35 @@ fn trace_transaction(
 ) -> Result<Json, RpcError> {
     let place = reader
         .transaction(hash)?
-        .ok_or(RpcError::TransactionNotFound)?;
+        .ok_or(LookupError::TransactionNotFound)?;
     let block = reader
         .block(place.block_number)?
-        .ok_or(RpcError::HeaderNotFound)?;
-    let mut replay = Replay::new(node, reader, block, stop.clone())?;
+        .ok_or(LookupError::HeaderNotFound)?;
+    let mut replay = BlockReplay::new(backend, reader, block, stop.clone())?;
     let index = usize::try_from(place.index).unwrap_or(usize::MAX);
     replay.skip_to(index)?;
-    let tracer = tracing.tracer(node.limits(), stop)?;
+    let tracer = tracing.tracer(backend.limits(), stop)?;
     let trace = replay
         .inspect(tracer, trace)?
-        .ok_or(RpcError::TransactionNotFound)?;
-    Room::new(node.limits().trace_bytes).put(&trace)
+        .ok_or(LookupError::TransactionNotFound)?;
+    JsonBudget::new(backend.limits().trace_bytes).serialize(&trace)
 }
 
 fn trace_block(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     block: RecoveredBlock,
     tracing: &Tracing,
     stop: &Stop,
 ) -> Result<Vec<TraceResult>, RpcError> {
-    let mut replay = Replay::new(node, reader, block, stop.clone())?;
-    let mut room = Room::new(node.limits().trace_bytes);
+    let mut replay = BlockReplay::new(backend, reader, block, stop.clone())?;
+    let mut budget = JsonBudget::new(backend.limits().trace_bytes);
     let mut traces = Vec::new();
     loop {
-        let tracer = tracing.tracer(node.limits(), stop)?;
+        let tracer = tracing.tracer(backend.limits(), stop)?;
         let traced = replay.inspect(tracer, |replayed| {
             let hash = *replayed.tx.tx_hash();
-            Ok((hash, room.put(&trace(replayed)?)?))
+            Ok((hash, budget.serialize(&trace(replayed)?)?))
         })?;
         let Some((hash, trace)) = traced else {
             return Ok(traces);
@@ -187,7 +194,9 @@ fn trace_block(
     }
 }
 
-fn trace(replayed: Replayed<'_, Bounded<DebugInspector>>) -> Result<GethTrace, RpcError> {
+fn trace(
+    replayed: ReplayedTransaction<'_, Bounded<DebugInspector>>,
+) -> Result<GethTrace, RpcError> {
     let place = TransactionContext {
         block_hash: Some(replayed.block_hash),
         tx_index: Some(replayed.index),

@@ -10,8 +10,8 @@ use revm_inspectors::access_list::AccessListInspector;
 
 use crate::{
     RpcError,
-    node::Node,
-    simulation::{Overrides, Simulation},
+    execution::call::{CallExecutor, Overrides},
+    shared::{backend::Backend, error::CallError},
 };
 
 /// Runs after which the list is answered as it is. Each run can only add to it, and hardly any
@@ -30,11 +30,11 @@ trait AccessLists {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    AccessListsServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    AccessListsServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl AccessListsServer for Handler {
@@ -44,15 +44,15 @@ impl AccessListsServer for Handler {
         block: Option<BlockId>,
         state_overrides: Option<StateOverride>,
     ) -> RpcResult<AccessListResult> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let list = self.0.workers().call(move |stop| {
-            let reader = node.chain().storage().reader()?;
+            let reader = backend.chain().storage().reader()?;
             let overrides = Overrides {
                 state: state_overrides,
                 block: None,
             };
-            let simulation = Simulation::new(&node, &reader, block, overrides, stop)?;
-            find(simulation, request, node.limits().call_gas)
+            let executor = CallExecutor::new(&backend, &reader, block, overrides, stop)?;
+            find(executor, request, backend.limits().call_gas)
         });
         Ok(list.await?)
     }
@@ -60,13 +60,13 @@ impl AccessListsServer for Handler {
 
 /// Runs the transaction with the list that it has come to, until it touches nothing else.
 fn find(
-    mut simulation: Simulation,
+    mut executor: CallExecutor,
     request: TransactionRequest,
     cap: u64,
 ) -> Result<AccessListResult, RpcError> {
     let gas = request.gas.unwrap_or(cap).min(cap);
     let mut list = request.access_list.clone().unwrap_or_default();
-    let tx = simulation.transaction(request, gas)?;
+    let tx = executor.transaction(request, gas)?;
     // A legacy transaction has no list.
     let tx_type = tx.tx_type.max(TxType::Eip2930 as u8);
     let mut runs = 0;
@@ -77,7 +77,7 @@ fn find(
             access_list: list.clone(),
             ..tx.clone()
         };
-        let outcome = simulation.watch(tx, &mut inspector)?;
+        let outcome = executor.watch(tx, &mut inspector)?;
         runs += 1;
         let touched = sorted(inspector.into_access_list());
         if touched == sorted(list) || runs == MAX_RUNS {
@@ -103,7 +103,7 @@ fn sorted(mut list: AccessList) -> AccessList {
 fn failure(result: ExecutionResult) -> Option<RpcError> {
     match result {
         ExecutionResult::Success { .. } => None,
-        ExecutionResult::Revert { output, .. } => Some(RpcError::Reverted(output)),
-        ExecutionResult::Halt { reason, .. } => Some(RpcError::Halted(reason)),
+        ExecutionResult::Revert { output, .. } => Some(RpcError::Call(CallError::Reverted(output))),
+        ExecutionResult::Halt { reason, .. } => Some(RpcError::Call(CallError::Halted(reason))),
     }
 }

@@ -10,13 +10,17 @@ use alloy_signer_local::PrivateKeySigner;
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use parking_lot::Mutex;
 use serde_json::Value;
+use wattline_pool::PoolError;
 use wattline_primitives::TransactionSigned;
 
 use super::{call::estimate, fees::suggest_tip, state::next_nonce};
 use crate::{
     RpcError,
-    node::Node,
-    simulation::{Overrides, Simulation},
+    execution::call::{CallExecutor, Overrides},
+    shared::{
+        backend::Backend,
+        error::{SignerError, SubmitError},
+    },
 };
 
 /// Types of one EIP-712 document, and dimensions of one of its arrays. Both are resolved
@@ -58,23 +62,23 @@ trait Personal {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
     AccountsServer::into_rpc(Handler {
-        node,
+        backend,
         nonces: std::sync::Arc::default(),
     })
 }
 
 /// The method of this file whose name does not begin with `eth`.
-pub(super) fn personal_methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+pub(super) fn personal_methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
     PersonalServer::into_rpc(Handler {
-        node,
+        backend,
         nonces: std::sync::Arc::default(),
     })
 }
 
 struct Handler {
-    node: Node,
+    backend: Backend,
     /// Held from choosing a nonce until the pool has the transaction.
     nonces: std::sync::Arc<Mutex<()>>,
 }
@@ -82,7 +86,7 @@ struct Handler {
 #[async_trait]
 impl AccountsServer for Handler {
     async fn accounts(&self) -> RpcResult<Vec<Address>> {
-        let accounts = self.node.dev_accounts().iter();
+        let accounts = self.backend.dev_accounts().iter();
         Ok(accounts.map(PrivateKeySigner::address).collect())
     }
 
@@ -90,11 +94,11 @@ impl AccountsServer for Handler {
         let signer = self.signer(request.from)?;
         let request = self.with_gas(request).await?;
         let nonces = self.nonces.clone();
-        let hash = self.node.read(move |node, reader| {
+        let hash = self.backend.read(move |backend, reader| {
             let _guard = nonces.lock();
-            let nonce = next_nonce(node, reader, signer.address())?;
+            let nonce = next_nonce(backend, reader, signer.address())?;
             let transaction = sign(&signer, request, nonce)?;
-            Ok(node.pool().add(transaction)?)
+            Ok(backend.pool().add(transaction).map_err(SubmitError::from)?)
         });
         Ok(hash.await?)
     }
@@ -102,8 +106,8 @@ impl AccountsServer for Handler {
     async fn sign_transaction(&self, request: TransactionRequest) -> RpcResult<Bytes> {
         let signer = self.signer(request.from)?;
         let request = self.with_gas(request).await?;
-        let bytes = self.node.read(move |node, reader| {
-            let nonce = next_nonce(node, reader, signer.address())?;
+        let bytes = self.backend.read(move |backend, reader| {
+            let nonce = next_nonce(backend, reader, signer.address())?;
             Ok(sign(&signer, request, nonce)?.encoded_2718().into())
         });
         Ok(bytes.await?)
@@ -142,12 +146,14 @@ impl Handler {
         let address = address.ok_or_else(|| {
             RpcError::InvalidParams("from is missing: it names the account that signs".to_owned())
         })?;
-        let accounts = self.node.dev_accounts();
+        let accounts = self.backend.dev_accounts();
         let found = accounts.iter().find(|known| known.address() == address);
-        found.cloned().ok_or(RpcError::UnknownAccount {
-            address,
-            development: !accounts.is_empty(),
-        })
+        found
+            .cloned()
+            .ok_or(RpcError::Signer(SignerError::UnknownAccount {
+                address,
+                development: !accounts.is_empty(),
+            }))
     }
 
     /// The transaction with everything but a nonce.
@@ -155,7 +161,7 @@ impl Handler {
         &self,
         mut request: TransactionRequest,
     ) -> Result<TransactionRequest, RpcError> {
-        let chain_id = self.node.chain().spec().chain_id();
+        let chain_id = self.backend.chain().spec().chain_id();
         let found = *request.chain_id.get_or_insert(chain_id);
         if found != chain_id {
             return Err(RpcError::InvalidParams(format!(
@@ -174,16 +180,17 @@ impl Handler {
         }
         request.input = input.into();
         if request.has_eip4844_fields() {
-            return Err(wattline_pool::PoolError::BlobRefused.into());
+            return Err(SubmitError::from(PoolError::BlobRefused).into());
         }
         self.set_fees(&mut request).await?;
         if request.gas.is_none() {
-            let node = self.node.clone();
+            let backend = self.backend.clone();
             let unfilled = request.clone();
-            let gas = self.node.workers().call(move |stop| {
-                let reader = node.chain().storage().reader()?;
-                let simulation = Simulation::new(&node, &reader, None, Overrides::default(), stop)?;
-                estimate(simulation, unfilled, node.limits().call_gas)
+            let gas = self.backend.workers().call(move |stop| {
+                let reader = backend.chain().storage().reader()?;
+                let executor =
+                    CallExecutor::new(&backend, &reader, None, Overrides::default(), stop)?;
+                estimate(executor, unfilled, backend.limits().call_gas)
             });
             request.gas = Some(gas.await?);
         }
@@ -200,11 +207,11 @@ impl Handler {
             }
             return Ok(());
         }
-        let base_fee = u128::from(self.node.chain().spec().base_fee_per_gas());
+        let base_fee = u128::from(self.backend.chain().spec().base_fee_per_gas());
         let tip = match request.max_priority_fee_per_gas {
             Some(tip) => tip,
             None => {
-                let suggested = self.node.read(|_, reader| suggest_tip(reader)).await?;
+                let suggested = self.backend.read(|_, reader| suggest_tip(reader)).await?;
                 request
                     .max_fee_per_gas
                     .map_or(suggested, |most| suggested.min(most))
@@ -238,7 +245,7 @@ fn sign(
         TypedTransaction::Eip2930(tx) => Ok(tx.into_signed(signature).into()),
         TypedTransaction::Eip1559(tx) => Ok(tx.into_signed(signature).into()),
         TypedTransaction::Eip7702(tx) => Ok(tx.into_signed(signature).into()),
-        TypedTransaction::Eip4844(_) => Err(wattline_pool::PoolError::BlobRefused.into()),
+        TypedTransaction::Eip4844(_) => Err(SubmitError::from(PoolError::BlobRefused).into()),
     }
 }
 

@@ -8,9 +8,12 @@ use wattline_primitives::RecoveredBlock;
 use wattline_storage::Reader;
 
 use crate::{
-    RpcError, block_id,
-    convert::{self, RpcBlock},
-    node::Node,
+    RpcError,
+    shared::{
+        backend::Backend,
+        block_id,
+        convert::{self, RpcBlock},
+    },
 };
 
 #[rpc(server, namespace = "eth")]
@@ -68,11 +71,11 @@ trait Blocks {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    BlocksServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    BlocksServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl BlocksServer for Handler {
@@ -93,9 +96,9 @@ impl BlocksServer for Handler {
         number: BlockNumberOrTag,
         full: bool,
     ) -> RpcResult<Option<RpcBlock>> {
-        let block = self.0.read(move |node, reader| {
-            let number = block_id::number(node, reader, number)?;
-            let block = node.caches().block(reader, number)?;
+        let block = self.0.read(move |backend, reader| {
+            let number = block_id::number(backend, reader, number)?;
+            let block = backend.caches().block(reader, number)?;
             block
                 .map(|block| rpc_block(reader, &block.block, full))
                 .transpose()
@@ -104,13 +107,13 @@ impl BlocksServer for Handler {
     }
 
     async fn block_by_hash(&self, hash: B256, full: bool) -> RpcResult<Option<RpcBlock>> {
-        let block = self.0.read(move |node, reader| {
+        let block = self.0.read(move |backend, reader| {
             let Some(number) = reader.block_number(hash)? else {
                 return side_block(reader, hash)?
                     .map(|block| rpc_block(reader, &block, full))
                     .transpose();
             };
-            let block = node.caches().block(reader, number)?;
+            let block = backend.caches().block(reader, number)?;
             block
                 .map(|block| rpc_block(reader, &block.block, full))
                 .transpose()
@@ -119,9 +122,9 @@ impl BlocksServer for Handler {
     }
 
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>> {
-        let receipts = self.0.read(move |node, reader| {
-            let block = match block_id::find(node, reader, block)? {
-                Some(number) => node.caches().block(reader, number)?,
+        let receipts = self.0.read(move |backend, reader| {
+            let block = match block_id::find(backend, reader, block)? {
+                Some(number) => backend.caches().block(reader, number)?,
                 None => None,
             };
             Ok(block.map(|block| convert::receipts(&block)))
@@ -130,8 +133,8 @@ impl BlocksServer for Handler {
     }
 
     async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<Header>> {
-        let header = self.0.read(move |node, reader| {
-            let number = block_id::number(node, reader, number)?;
+        let header = self.0.read(move |backend, reader| {
+            let number = block_id::number(backend, reader, number)?;
             Ok(reader.header(number)?.map(convert::header))
         });
         Ok(header.await?)
@@ -148,8 +151,8 @@ impl BlocksServer for Handler {
         &self,
         number: BlockNumberOrTag,
     ) -> RpcResult<Option<U64>> {
-        let count = self.0.read(move |node, reader| {
-            let number = block_id::number(node, reader, number)?;
+        let count = self.0.read(move |backend, reader| {
+            let number = block_id::number(backend, reader, number)?;
             Ok(reader.transaction_count(number)?.map(U64::from))
         });
         Ok(count.await?)
@@ -169,8 +172,8 @@ impl BlocksServer for Handler {
     }
 
     async fn uncle_count_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<U64>> {
-        let count = self.0.read(move |node, reader| {
-            let number = block_id::number(node, reader, number)?;
+        let count = self.0.read(move |backend, reader| {
+            let number = block_id::number(backend, reader, number)?;
             Ok(reader.header(number)?.map(|_| U64::ZERO))
         });
         Ok(count.await?)

@@ -8,9 +8,11 @@ use revm::context::{TxEnv, result::ExecutionResult};
 
 use crate::{
     RpcError,
-    node::Node,
-    simulation::{Overrides, Simulation},
-    workers::Stop,
+    execution::{
+        call::{CallExecutor, Overrides},
+        workers::Stop,
+    },
+    shared::{backend::Backend, error::CallError},
 };
 
 /// Gas of a transaction that only moves value.
@@ -42,11 +44,11 @@ trait Call {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    CallServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    CallServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 impl Handler {
     async fn simulate<T: Send + 'static>(
@@ -54,12 +56,12 @@ impl Handler {
         request: TransactionRequest,
         block: Option<BlockId>,
         overrides: Overrides,
-        work: fn(Simulation, TransactionRequest, u64) -> Result<T, RpcError>,
+        work: fn(CallExecutor, TransactionRequest, u64) -> Result<T, RpcError>,
     ) -> Result<T, RpcError> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let workers = self.0.workers();
         workers
-            .call(move |stop| simulate(&node, request, block, overrides, stop, work))
+            .call(move |stop| simulate(&backend, request, block, overrides, stop, work))
             .await
     }
 
@@ -70,13 +72,13 @@ impl Handler {
         block: Option<BlockId>,
     ) -> Option<Result<Bytes, RpcError>> {
         let workers = self.0.workers();
-        let stop = workers.moment()?;
+        let stop = workers.try_inline()?;
         // A batch of calls lets others have the thread from time to time.
         tokio::task::consume_budget().await;
         let overrides = Overrides::default();
         match simulate(&self.0, request.clone(), block, overrides, stop, call) {
-            Err(RpcError::Timeout(_)) => {
-                workers.overran();
+            Err(RpcError::Call(CallError::Timeout(_))) => {
+                workers.inline_overran();
                 None
             }
             done => Some(done),
@@ -85,16 +87,16 @@ impl Handler {
 }
 
 fn simulate<T>(
-    node: &Node,
+    backend: &Backend,
     request: TransactionRequest,
     block: Option<BlockId>,
     overrides: Overrides,
     stop: Stop,
-    work: fn(Simulation, TransactionRequest, u64) -> Result<T, RpcError>,
+    work: fn(CallExecutor, TransactionRequest, u64) -> Result<T, RpcError>,
 ) -> Result<T, RpcError> {
-    let reader = node.chain().storage().reader()?;
-    let simulation = Simulation::new(node, &reader, block, overrides, stop)?;
-    work(simulation, request, node.limits().call_gas)
+    let reader = backend.chain().storage().reader()?;
+    let executor = CallExecutor::new(backend, &reader, block, overrides, stop)?;
+    work(executor, request, backend.limits().call_gas)
 }
 
 #[async_trait]
@@ -135,25 +137,25 @@ impl CallServer for Handler {
 }
 
 fn call(
-    mut simulation: Simulation,
+    mut executor: CallExecutor,
     request: TransactionRequest,
     cap: u64,
 ) -> Result<Bytes, RpcError> {
     let gas = request.gas.unwrap_or(cap).min(cap);
-    let tx = simulation.transaction(request, gas)?;
-    succeeded(simulation.run(tx)?)
+    let tx = executor.transaction(request, gas)?;
+    succeeded(executor.run(tx)?)
 }
 
 /// What a call that succeeded returned.
 ///
 /// # Errors
 ///
-/// [`RpcError::Reverted`] and [`RpcError::Halted`].
+/// [`RpcError::Call`] and [`RpcError::Call`].
 pub(super) fn succeeded(result: ExecutionResult) -> Result<Bytes, RpcError> {
     match result {
         ExecutionResult::Success { output, .. } => Ok(output.into_data()),
-        ExecutionResult::Revert { output, .. } => Err(RpcError::Reverted(output)),
-        ExecutionResult::Halt { reason, .. } => Err(RpcError::Halted(reason)),
+        ExecutionResult::Revert { output, .. } => Err(RpcError::Call(CallError::Reverted(output))),
+        ExecutionResult::Halt { reason, .. } => Err(RpcError::Call(CallError::Halted(reason))),
     }
 }
 
@@ -163,38 +165,42 @@ pub(super) fn succeeded(result: ExecutionResult) -> Result<Bytes, RpcError> {
 ///
 /// # Errors
 ///
-/// [`RpcError::GasRequiredExceedsAllowance`], and why it fails with any gas.
+/// [`RpcError::Call`], and why it fails with any gas.
 pub(super) fn estimate(
-    mut simulation: Simulation,
+    mut executor: CallExecutor,
     request: TransactionRequest,
     cap: u64,
 ) -> Result<u64, RpcError> {
     let highest = request
         .gas
         .filter(|gas| *gas >= TRANSFER_GAS)
-        .unwrap_or_else(|| simulation.block_gas_limit())
-        .min(simulation.transaction_gas_limit())
+        .unwrap_or_else(|| executor.block_gas_limit())
+        .min(executor.transaction_gas_limit())
         .min(cap);
-    let tx = simulation.transaction(request, highest)?;
+    let tx = executor.transaction(request, highest)?;
     let highest = tx.gas_limit;
-    if is_transfer(&mut simulation, &tx)?
+    if is_transfer(&mut executor, &tx)?
         && highest >= TRANSFER_GAS
-        && run_with(&mut simulation, &tx, TRANSFER_GAS)?.is_some_and(|result| result.is_success())
+        && run_with(&mut executor, &tx, TRANSFER_GAS)?.is_some_and(|result| result.is_success())
     {
         return Ok(TRANSFER_GAS);
     }
 
-    let used = match simulation.run(tx.clone()) {
+    let used = match executor.run(tx.clone()) {
         Ok(result) => {
             if matches!(&result, ExecutionResult::Halt { .. }) && out_of_gas(&result) {
-                return Err(RpcError::GasRequiredExceedsAllowance(highest));
+                return Err(RpcError::Call(CallError::GasRequiredExceedsAllowance(
+                    highest,
+                )));
             }
             let gas = *result.gas();
             succeeded(result)?;
             gas
         }
-        Err(RpcError::TooLittleGas { .. }) => {
-            return Err(RpcError::GasRequiredExceedsAllowance(highest));
+        Err(RpcError::Call(CallError::TooLittleGas { .. })) => {
+            return Err(RpcError::Call(CallError::GasRequiredExceedsAllowance(
+                highest,
+            )));
         }
         Err(error) => return Err(error),
     };
@@ -203,7 +209,7 @@ pub(super) fn estimate(
     let spent = used.total_gas_spent().max(used.floor_gas());
     let likely = spent.saturating_add(CALL_STIPEND).saturating_mul(64) / 63;
     if likely < high {
-        narrow(&mut simulation, &tx, likely, &mut low, &mut high)?;
+        narrow(&mut executor, &tx, likely, &mut low, &mut high)?;
     }
     while low + 1 < high {
         if (high - low).saturating_mul(1000) < high.saturating_mul(ESTIMATE_TOLERANCE) {
@@ -211,19 +217,19 @@ pub(super) fn estimate(
         }
         // Most transactions need little more than they use, so do not go far above that at once.
         let middle = (low + (high - low) / 2).min(low.saturating_mul(2).max(low + 1));
-        narrow(&mut simulation, &tx, middle, &mut low, &mut high)?;
+        narrow(&mut executor, &tx, middle, &mut low, &mut high)?;
     }
     Ok(high)
 }
 
 fn narrow(
-    simulation: &mut Simulation,
+    executor: &mut CallExecutor,
     tx: &TxEnv,
     gas: u64,
     low: &mut u64,
     high: &mut u64,
 ) -> Result<(), RpcError> {
-    match run_with(simulation, tx, gas)? {
+    match run_with(executor, tx, gas)? {
         Some(result) if result.is_success() => *high = gas,
         _ => *low = gas,
     }
@@ -232,24 +238,24 @@ fn narrow(
 
 /// Runs with another gas limit; `None` if that is too little to start.
 fn run_with(
-    simulation: &mut Simulation,
+    executor: &mut CallExecutor,
     tx: &TxEnv,
     gas: u64,
 ) -> Result<Option<ExecutionResult>, RpcError> {
-    match simulation.run(TxEnv {
+    match executor.run(TxEnv {
         gas_limit: gas,
         ..tx.clone()
     }) {
         Ok(result) => Ok(Some(result)),
-        Err(RpcError::TooLittleGas { .. }) => Ok(None),
+        Err(RpcError::Call(CallError::TooLittleGas { .. })) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn is_transfer(simulation: &mut Simulation, tx: &TxEnv) -> Result<bool, RpcError> {
+fn is_transfer(executor: &mut CallExecutor, tx: &TxEnv) -> Result<bool, RpcError> {
     match tx.kind {
         TxKind::Call(to) if tx.data.is_empty() && tx.authorization_list.is_empty() => {
-            Ok(!simulation.has_code(to)?)
+            Ok(!executor.has_code(to)?)
         }
         _ => Ok(false),
     }

@@ -7,11 +7,13 @@ use revm::inspector::NoOpInspector;
 
 use super::call::succeeded;
 use crate::{
-    RpcError, block_id,
-    node::Node,
-    replay::Replay,
-    simulation::{Base, Overrides, Simulation},
-    workers::Stop,
+    RpcError,
+    execution::{
+        call::{BaseState, CallExecutor, Overrides},
+        replay::BlockReplay,
+        workers::Stop,
+    },
+    shared::{backend::Backend, block_id, error::LookupError},
 };
 
 #[rpc(server, namespace = "eth")]
@@ -26,11 +28,11 @@ trait CallMany {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    CallManyServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    CallManyServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl CallManyServer for Handler {
@@ -48,15 +50,15 @@ impl CallManyServer for Handler {
             .into());
         }
         check_calls(&self.0, calls)?;
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let results = self.0.workers().call(move |stop| {
-            let simulation = begin(
-                &node,
+            let executor = begin(
+                &backend,
                 state_context.unwrap_or_default(),
                 state_overrides,
                 stop,
             )?;
-            run(simulation, bundles, node.limits().call_gas)
+            run(executor, bundles, backend.limits().call_gas)
         });
         Ok(results.await?)
     }
@@ -67,8 +69,8 @@ impl CallManyServer for Handler {
 /// # Errors
 ///
 /// [`RpcError::LimitExceeded`].
-pub(super) fn check_calls(node: &Node, calls: usize) -> Result<(), RpcError> {
-    let limit = node.limits().simulated_calls;
+pub(super) fn check_calls(backend: &Backend, calls: usize) -> Result<(), RpcError> {
+    let limit = backend.limits().simulated_calls;
     if calls > limit {
         return Err(RpcError::LimitExceeded(format!(
             "too many calls in one request: {calls} given, limit {limit}: send several requests"
@@ -78,45 +80,46 @@ pub(super) fn check_calls(node: &Node, calls: usize) -> Result<(), RpcError> {
 }
 
 fn begin(
-    node: &Node,
+    backend: &Backend,
     context: StateContext,
     state: Option<StateOverride>,
     stop: Stop,
-) -> Result<Simulation, RpcError> {
-    let reader = node.chain().storage().reader()?;
+) -> Result<CallExecutor, RpcError> {
+    let reader = backend.chain().storage().reader()?;
     let overrides = Overrides { state, block: None };
     let block: Option<BlockId> = context.block_number;
     let Some(count) = context.transaction_index.and_then(|index| index.index()) else {
-        return Simulation::new(node, &reader, block, overrides, stop);
+        return CallExecutor::new(backend, &reader, block, overrides, stop);
     };
-    let header = block_id::header(node, &reader, block.unwrap_or_default())?;
+    let header = block_id::header(backend, &reader, block.unwrap_or_default())?;
     let block = reader
         .block(header.number)?
-        .ok_or(RpcError::HeaderNotFound)?;
+        .ok_or(LookupError::HeaderNotFound)?;
     if count >= block.body().transactions.len() {
-        let base = Base::After(reader.state_at(header.number)?);
-        return Simulation::on(node, &header, base, overrides, stop);
+        let base = BaseState::After(reader.state_at(header.number)?);
+        return CallExecutor::on(backend, &header, base, overrides, stop);
     }
-    let mut replay: Replay<NoOpInspector> = Replay::new(node, &reader, block, stop.clone())?;
+    let mut replay: BlockReplay<NoOpInspector> =
+        BlockReplay::new(backend, &reader, block, stop.clone())?;
     replay.skip_to(count)?;
-    let base = Base::Within(Box::new(replay.into_state()?));
-    Simulation::on(node, &header, base, overrides, stop)
+    let base = BaseState::Within(Box::new(replay.into_state()?));
+    CallExecutor::on(backend, &header, base, overrides, stop)
 }
 
 fn run(
-    mut simulation: Simulation,
+    mut executor: CallExecutor,
     bundles: Vec<Bundle>,
     cap: u64,
 ) -> Result<Vec<Vec<EthCallResponse>>, RpcError> {
     let mut results = Vec::with_capacity(bundles.len());
     for bundle in bundles {
-        let before = simulation.override_block(bundle.block_override.unwrap_or_default());
+        let before = executor.override_block(bundle.block_override.unwrap_or_default());
         let mut answers = Vec::with_capacity(bundle.transactions.len());
         for request in bundle.transactions {
             let gas = request.gas.unwrap_or(cap).min(cap);
-            let tx = simulation.transaction(request, gas)?;
-            let outcome = simulation.watch(tx, NoOpInspector)?;
-            simulation.commit(outcome.state);
+            let tx = executor.transaction(request, gas)?;
+            let outcome = executor.watch(tx, NoOpInspector)?;
+            executor.commit(outcome.state);
             answers.push(match succeeded(outcome.result) {
                 Ok(output) => EthCallResponse {
                     value: Some(output),
@@ -128,7 +131,7 @@ fn run(
                 },
             });
         }
-        simulation.restore_block(before);
+        executor.restore_block(before);
         results.push(answers);
     }
     Ok(results)

@@ -9,7 +9,7 @@ use alloy_evm::{Evm as _, precompiles::Precompile as _};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use revm::database::EmptyDB;
 
-use crate::node::Node;
+use crate::shared::backend::Backend;
 
 #[rpc(server, namespace = "eth")]
 trait Config {
@@ -18,11 +18,11 @@ trait Config {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    ConfigServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    ConfigServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl ConfigServer for Handler {
@@ -36,9 +36,9 @@ impl ConfigServer for Handler {
     }
 }
 
-fn current(node: &Node) -> EthForkConfig {
-    let spec = node.chain().spec();
-    let evm = node.chain().evm();
+fn current(backend: &Backend) -> EthForkConfig {
+    let spec = backend.chain().spec();
+    let evm = backend.chain().evm();
     let header = spec.genesis_header();
     let env = evm.evm_env(header, header.beneficiary);
     let evm = evm.evm(EmptyDB::new(), env);

@@ -9,7 +9,10 @@ use parking_lot::Mutex;
 use wattline_primitives::{BlockWithReceipts, SealedHeader};
 use wattline_storage::Reader;
 
-use crate::{RpcError, block_id, node::Node};
+use crate::{
+    RpcError,
+    shared::{backend::Backend, block_id, error::LookupError},
+};
 
 /// Recent blocks that a suggestion looks at.
 const SAMPLE_BLOCKS: u64 = 20;
@@ -41,26 +44,26 @@ trait Fees {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
     FeesServer::into_rpc(Handler {
-        node,
+        backend,
         suggested: Mutex::new(None),
     })
 }
 
 struct Handler {
-    node: Node,
+    backend: Backend,
     /// The last suggestion and the head it was made for.
     suggested: Mutex<Option<(B256, u128)>>,
 }
 
 impl Handler {
     async fn suggested_tip(&self) -> Result<u128, RpcError> {
-        let head = self.node.chain().head().hash();
+        let head = self.backend.chain().head().hash();
         if let Some((_, tip)) = (*self.suggested.lock()).filter(|(at, _)| *at == head) {
             return Ok(tip);
         }
-        let tip = self.node.read(|_, reader| suggest_tip(reader)).await?;
+        let tip = self.backend.read(|_, reader| suggest_tip(reader)).await?;
         *self.suggested.lock() = Some((head, tip));
         Ok(tip)
     }
@@ -69,7 +72,7 @@ impl Handler {
 #[async_trait]
 impl FeesServer for Handler {
     async fn gas_price(&self) -> RpcResult<U256> {
-        let base_fee = self.node.chain().spec().base_fee_per_gas();
+        let base_fee = self.backend.chain().spec().base_fee_per_gas();
         Ok(U256::from(base_fee) + U256::from(self.suggested_tip().await?))
     }
 
@@ -78,7 +81,7 @@ impl FeesServer for Handler {
     }
 
     async fn blob_base_fee(&self) -> RpcResult<U256> {
-        Ok(U256::from(blob_fee(&self.node.chain().head())))
+        Ok(U256::from(blob_fee(&self.backend.chain().head())))
     }
 
     async fn fee_history(
@@ -89,11 +92,11 @@ impl FeesServer for Handler {
     ) -> RpcResult<FeeHistory> {
         let percentiles = reward_percentiles.unwrap_or_default();
         check_percentiles(&percentiles)?;
-        let history = self.node.read(move |node, reader| {
+        let history = self.backend.read(move |backend, reader| {
             let count = block_count
                 .to::<u64>()
-                .min(node.limits().fee_history_blocks);
-            fee_history(node, reader, count, newest_block, &percentiles)
+                .min(backend.limits().fee_history_blocks);
+            fee_history(backend, reader, count, newest_block, &percentiles)
         });
         Ok(history.await?)
     }
@@ -156,14 +159,14 @@ fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
 }
 
 fn fee_history(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     count: u64,
     newest: BlockNumberOrTag,
     percentiles: &[f64],
 ) -> Result<FeeHistory, RpcError> {
     let head = reader.head()?.number;
-    let newest = block_id::number(node, reader, newest)?;
+    let newest = block_id::number(backend, reader, newest)?;
     if newest > head {
         return Err(RpcError::InvalidParams(format!(
             "request beyond head block: requested {newest}, head {head}"
@@ -179,7 +182,7 @@ fn fee_history(
         ..Default::default()
     };
     for number in oldest..=newest {
-        let header = reader.header(number)?.ok_or(RpcError::HeaderNotFound)?;
+        let header = reader.header(number)?.ok_or(LookupError::HeaderNotFound)?;
         history
             .base_fee_per_gas
             .push(header.base_fee_per_gas().unwrap_or_default().into());
@@ -191,11 +194,11 @@ fn fee_history(
         if let Some(rewards) = &mut history.reward {
             let block = reader
                 .block_with_receipts(number)?
-                .ok_or(RpcError::HeaderNotFound)?;
+                .ok_or(LookupError::HeaderNotFound)?;
             rewards.push(block_rewards(&block, percentiles));
         }
         if number == newest {
-            let next = node.chain().spec().base_fee_per_gas();
+            let next = backend.chain().spec().base_fee_per_gas();
             history.base_fee_per_gas.push(next.into());
             history.base_fee_per_blob_gas.push(blob_fee(&header));
         }

@@ -11,11 +11,15 @@ use wattline_storage::Reader;
 
 use super::logs::{check_alternatives, search};
 use crate::{
-    RpcError, block_id,
-    convert::{self, RpcTransaction},
-    filters::{Wanted, WantedLogs},
-    node::Node,
-    workers::Stop,
+    RpcError,
+    execution::workers::Stop,
+    shared::{
+        backend::Backend,
+        block_id,
+        convert::{self, RpcTransaction},
+        error::{FilterError, LookupError},
+        filters::{Wanted, WantedLogs},
+    },
 };
 
 /// How long a poll waits for the news of a reorganisation that it sees in the database.
@@ -47,11 +51,11 @@ trait Filters {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    FiltersServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    FiltersServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl FiltersServer for Handler {
@@ -59,7 +63,7 @@ impl FiltersServer for Handler {
         check_alternatives(&filter, self.0.limits())?;
         let wanted = self
             .0
-            .read(move |node, reader| bounded(node, reader, filter))
+            .read(move |backend, reader| bounded(backend, reader, filter))
             .await?;
         Ok(self.0.filters().install_logs(self.0.chain(), wanted)?)
     }
@@ -83,7 +87,7 @@ impl FiltersServer for Handler {
             Wanted::Transactions { full: false, from } => Ok(self.new_hashes(from)),
             Wanted::Transactions { full: true, from } => self.new_transactions(from).await,
         };
-        if matches!(changes, Err(RpcError::FilterNotFound)) {
+        if matches!(changes, Err(RpcError::Filter(FilterError::NotFound))) {
             self.0.filters().uninstall(&id);
         }
         Ok(changes?)
@@ -93,12 +97,12 @@ impl FiltersServer for Handler {
         let filter = self.0.filters().get(&id)?;
         let wanted = match &*filter.lock().await {
             Wanted::Logs(wanted, _) => Arc::clone(wanted),
-            _ => return Err(RpcError::FilterNotFound.into()),
+            _ => return Err(RpcError::Filter(FilterError::NotFound).into()),
         };
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let logs = self.0.workers().call(move |stop| {
-            let reader = node.chain().storage().reader()?;
-            search(&node, &reader, &wanted.filter, &stop)
+            let reader = backend.chain().storage().reader()?;
+            search(&backend, &reader, &wanted.filter, &stop)
         });
         Ok(logs.await?)
     }
@@ -112,12 +116,16 @@ impl Handler {
     async fn new_blocks(&self, stand: &mut BlockNumHash) -> Result<Changes, RpcError> {
         let from = *stand;
         let found = self.with_news(|| {
-            self.0.read(move |node, reader| {
-                let path = Path::find(node, reader, from)?;
+            self.0.read(move |backend, reader| {
+                let path = Path::find(backend, reader, from)?;
                 let last = path.head.number.min(path.ancestor.number + MAX_BLOCKS);
                 let mut hashes = Vec::new();
                 for number in path.ancestor.number + 1..=last {
-                    hashes.push(reader.block_hash(number)?.ok_or(RpcError::UnknownBlock)?);
+                    hashes.push(
+                        reader
+                            .block_hash(number)?
+                            .ok_or(LookupError::UnknownBlock)?,
+                    );
                 }
                 Ok((path.stand(reader, last)?, hashes))
             })
@@ -134,10 +142,10 @@ impl Handler {
     ) -> Result<Changes, RpcError> {
         let from = *stand;
         let found = self.with_news(|| {
-            let (node, wanted) = (self.0.clone(), Arc::clone(wanted));
+            let (backend, wanted) = (self.0.clone(), Arc::clone(wanted));
             self.0.workers().call(move |stop| {
-                let reader = node.chain().storage().reader()?;
-                let path = Path::find(&node, &reader, from)?;
+                let reader = backend.chain().storage().reader()?;
+                let path = Path::find(&backend, &reader, from)?;
                 let removed = path.removed.iter().filter(|block| wanted.block(block));
                 let mut logs = Vec::new();
                 for block in removed {
@@ -147,7 +155,7 @@ impl Handler {
                     }));
                 }
                 let new = (path.ancestor.number + 1, path.head.number);
-                let (found, reached) = wanted.search(&node, &reader, new, &stop)?;
+                let (found, reached) = wanted.search(&backend, &reader, new, &stop)?;
                 logs.extend(found);
                 Ok((path.stand(&reader, reached)?, logs))
             })
@@ -165,7 +173,7 @@ impl Handler {
     {
         let mut news = self.0.chain().subscribe();
         match attempt().await {
-            Err(RpcError::FilterNotFound) => {
+            Err(RpcError::Filter(FilterError::NotFound)) => {
                 // Without news, the second attempt says so.
                 let _ = tokio::time::timeout(NEWS, news.recv()).await;
                 attempt().await
@@ -190,11 +198,11 @@ impl Handler {
         let room = limits.max_response_bytes as usize / 4;
         let (after, found) = self
             .0
-            .read(move |node, reader| {
+            .read(move |backend, reader| {
                 let mut found = Vec::new();
                 let (mut after, mut bytes) = (None, 0);
                 for (hash, next) in arrivals {
-                    let transaction = match node.pool().get(&hash) {
+                    let transaction = match backend.pool().get(&hash) {
                         Some(pooled) => Some(pooled.transaction().clone()),
                         None => reader.transaction(hash)?.map(|found| found.tx),
                     };
@@ -227,16 +235,16 @@ struct Path {
 impl Path {
     /// # Errors
     ///
-    /// [`RpcError::FilterNotFound`] if a block is not known any more.
-    fn find(node: &Node, reader: &Reader, stand: BlockNumHash) -> Result<Self, RpcError> {
+    /// [`RpcError::Filter`] if a block is not known any more.
+    fn find(backend: &Backend, reader: &Reader, stand: BlockNumHash) -> Result<Self, RpcError> {
         let mut ancestor = stand;
         let mut removed = Vec::new();
         while reader.block_hash(ancestor.number)? != Some(ancestor.hash) {
-            let block = node.filters().reverted(&ancestor.hash);
-            let block = block.ok_or(RpcError::FilterNotFound)?;
+            let block = backend.filters().reverted(&ancestor.hash);
+            let block = block.ok_or(FilterError::NotFound)?;
             let parent = block.block.number.checked_sub(1);
             ancestor = BlockNumHash {
-                number: parent.ok_or(RpcError::FilterNotFound)?,
+                number: parent.ok_or(FilterError::NotFound)?,
                 hash: block.block.parent_hash,
             };
             removed.push(block);
@@ -255,7 +263,9 @@ impl Path {
         if reached <= self.ancestor.number {
             return Ok(self.ancestor);
         }
-        let hash = reader.block_hash(reached)?.ok_or(RpcError::UnknownBlock)?;
+        let hash = reader
+            .block_hash(reached)?
+            .ok_or(LookupError::UnknownBlock)?;
         Ok(BlockNumHash {
             number: reached,
             hash,
@@ -264,10 +274,10 @@ impl Path {
 }
 
 /// Looks up which blocks a filter asks for.
-fn bounded(node: &Node, reader: &Reader, filter: Filter) -> Result<WantedLogs, RpcError> {
+fn bounded(backend: &Backend, reader: &Reader, filter: Filter) -> Result<WantedLogs, RpcError> {
     let bound = |tag: Option<BlockNumberOrTag>| match tag {
         None | Some(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => Ok(None),
-        Some(tag) => block_id::number(node, reader, tag).map(Some),
+        Some(tag) => block_id::number(backend, reader, tag).map(Some),
     };
     let (from, to) = match filter.block_option {
         FilterBlockOption::AtBlockHash(_) => (None, None),
@@ -302,7 +312,7 @@ impl WantedLogs {
     /// as much as one answer may hold, at least one block.
     fn search(
         &self,
-        node: &Node,
+        backend: &Backend,
         reader: &Reader,
         new: (BlockNumber, BlockNumber),
         stop: &Stop,
@@ -317,7 +327,7 @@ impl WantedLogs {
         first = self.from.map_or(first, |from| first.max(from));
         last = self.to.map_or(last, |to| last.min(to));
         let wanted_last = last;
-        last = last.min(first.saturating_add(node.limits().log_blocks.saturating_sub(1)));
+        last = last.min(first.saturating_add(backend.limits().log_blocks.saturating_sub(1)));
         while first <= last {
             let mut part = self.filter.clone();
             part.block_option = FilterBlockOption::Range {
@@ -325,14 +335,14 @@ impl WantedLogs {
                 to_block: Some(last.into()),
             };
             let reached = if last == wanted_last { new.1 } else { last };
-            match search(node, reader, &part, stop) {
+            match search(backend, reader, &part, stop) {
                 Ok(logs) => return Ok((logs, reached)),
                 Err(RpcError::LimitExceeded(_)) if first < last => {
                     last = first + (last - first) / 2;
                 }
                 Err(RpcError::LimitExceeded(_)) => {
                     let block = reader.block_with_receipts(first)?;
-                    let block = block.ok_or(RpcError::UnknownBlock)?;
+                    let block = block.ok_or(LookupError::UnknownBlock)?;
                     let wanted = |log: &_| self.filter.matches(log);
                     let logs = convert::logs(&block.block, &block.receipts, false, wanted);
                     return Ok((logs.collect(), reached));

@@ -7,10 +7,14 @@ use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_storage::{LogPattern, Reader};
 
 use crate::{
-    RpcError, RpcLimits, block_id,
-    convert::{self, LogPlace},
-    node::Node,
-    workers::Stop,
+    RpcError, RpcLimits,
+    execution::workers::Stop,
+    shared::{
+        backend::Backend,
+        block_id,
+        convert::{self, LogPlace},
+        error::LookupError,
+    },
 };
 
 #[rpc(server, namespace = "eth")]
@@ -20,20 +24,20 @@ trait Logs {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    LogsServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    LogsServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl LogsServer for Handler {
     async fn logs(&self, filter: Filter) -> RpcResult<Vec<Log>> {
         check_alternatives(&filter, self.0.limits())?;
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let logs = self.0.workers().call(move |stop| {
-            let reader = node.chain().storage().reader()?;
-            search(&node, &reader, &filter, &stop)
+            let reader = backend.chain().storage().reader()?;
+            search(&backend, &reader, &filter, &stop)
         });
         Ok(logs.await?)
     }
@@ -69,15 +73,15 @@ pub(super) fn check_alternatives(filter: &Filter, limits: &RpcLimits) -> Result<
 /// [`RpcError::LimitExceeded`] if it spans or finds more than one answer may, and where the
 /// filter's blocks are not known.
 pub(super) fn search(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     filter: &Filter,
     stop: &Stop,
 ) -> Result<Vec<Log>, RpcError> {
-    let Some((from, to)) = range(node, reader, filter)? else {
+    let Some((from, to)) = range(backend, reader, filter)? else {
         return Ok(Vec::new());
     };
-    let limits = node.limits();
+    let limits = backend.limits();
     let blocks = to - from + 1;
     if blocks > limits.log_blocks {
         return Err(RpcError::LimitExceeded(format!(
@@ -93,7 +97,7 @@ pub(super) fn search(
     for numbers in reader.log_blocks(&pattern, from..=to)? {
         for number in numbers? {
             stop.check()?;
-            search_block(node, reader, filter, number, &mut found)?;
+            search_block(backend, reader, filter, number, &mut found)?;
             if found.len() > limits.log_results {
                 return Err(RpcError::LimitExceeded(format!(
                     "query returned more than {} results: narrow the range of blocks (up to \
@@ -110,25 +114,25 @@ pub(super) fn search(
 /// Adds what the filter matches in a block, but no more than makes one above the limit: that tells
 /// that there are more, without collecting them all.
 fn search_block(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     filter: &Filter,
     number: BlockNumber,
     found: &mut Vec<Log>,
 ) -> Result<(), RpcError> {
-    let limit = node.limits().log_results;
-    if let Some(block) = node.caches().known_block(reader, number)? {
+    let limit = backend.limits().log_results;
+    if let Some(block) = backend.caches().known_block(reader, number)? {
         let logs = convert::logs(&block.block, &block.receipts, false, |log| {
             filter.matches(log)
         });
         found.extend(logs.take((limit + 1).saturating_sub(found.len())));
         return Ok(());
     }
-    let header = reader.header(number)?.ok_or(RpcError::UnknownBlock)?;
+    let header = reader.header(number)?.ok_or(LookupError::UnknownBlock)?;
     if !filter.matches_bloom(header.logs_bloom()) {
         return Ok(());
     }
-    let receipts = reader.receipts(number)?.ok_or(RpcError::UnknownBlock)?;
+    let receipts = reader.receipts(number)?.ok_or(LookupError::UnknownBlock)?;
     let place = LogPlace::of(&header);
     let mut log_index = 0;
     for (tx_index, receipt) in (0..).zip(receipts) {
@@ -143,7 +147,7 @@ fn search_block(
                     Some(hash) => hash,
                     None => reader
                         .transaction_hash(number, tx_index)?
-                        .ok_or(RpcError::UnknownBlock)?,
+                        .ok_or(LookupError::UnknownBlock)?,
                 };
                 tx_hash = Some(hash);
                 found.push(place.log(log, hash, tx_index, log_index));
@@ -157,14 +161,14 @@ fn search_block(
 /// The canonical blocks that a filter asks for, from and to inclusive; `None` if all of them are
 /// yet to come.
 fn range(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     filter: &Filter,
 ) -> Result<Option<(BlockNumber, BlockNumber)>, RpcError> {
     match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {
             let number =
-                block_id::find(node, reader, hash.into())?.ok_or(RpcError::UnknownBlock)?;
+                block_id::find(backend, reader, hash.into())?.ok_or(LookupError::UnknownBlock)?;
             Ok(Some((number, number)))
         }
         FilterBlockOption::Range {
@@ -172,7 +176,7 @@ fn range(
             to_block,
         } => {
             let number = |tag: Option<BlockNumberOrTag>| {
-                block_id::number(node, reader, tag.unwrap_or(BlockNumberOrTag::Latest))
+                block_id::number(backend, reader, tag.unwrap_or(BlockNumberOrTag::Latest))
             };
             let (from, to) = (number(from_block)?, number(to_block)?);
             let head = reader.head()?.number;

@@ -18,26 +18,26 @@ mod transactions;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
-use crate::node::Node;
+use crate::shared::backend::Backend;
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
+pub(crate) fn methods(backend: &Backend) -> Result<RpcModule<()>, RegisterMethodError> {
     let mut module = RpcModule::new(());
-    module.merge(blocks::methods(node.clone()))?;
-    module.merge(transactions::methods(node.clone()))?;
-    module.merge(state::methods(node.clone()))?;
-    module.merge(call::methods(node.clone()))?;
-    module.merge(call_many::methods(node.clone()))?;
-    module.merge(access_list::methods(node.clone()))?;
-    module.merge(simulate::methods(node.clone()))?;
-    module.merge(logs::methods(node.clone()))?;
-    module.merge(filters::methods(node.clone()))?;
-    module.merge(proof::methods(node.clone()))?;
-    module.merge(fees::methods(node.clone()))?;
-    module.merge(config::methods(node.clone()))?;
-    module.merge(accounts::methods(node.clone()))?;
-    module.merge(accounts::personal_methods(node.clone()))?;
-    module.merge(submit::methods(node.clone()))?;
-    module.merge(pubsub::methods(node.clone()))?;
+    module.merge(blocks::methods(backend.clone()))?;
+    module.merge(transactions::methods(backend.clone()))?;
+    module.merge(state::methods(backend.clone()))?;
+    module.merge(call::methods(backend.clone()))?;
+    module.merge(call_many::methods(backend.clone()))?;
+    module.merge(access_list::methods(backend.clone()))?;
+    module.merge(simulate::methods(backend.clone()))?;
+    module.merge(logs::methods(backend.clone()))?;
+    module.merge(filters::methods(backend.clone()))?;
+    module.merge(proof::methods(backend.clone()))?;
+    module.merge(fees::methods(backend.clone()))?;
+    module.merge(config::methods(backend.clone()))?;
+    module.merge(accounts::methods(backend.clone()))?;
+    module.merge(accounts::personal_methods(backend.clone()))?;
+    module.merge(submit::methods(backend.clone()))?;
+    module.merge(pubsub::methods(backend.clone()))?;
     Ok(module)
 }

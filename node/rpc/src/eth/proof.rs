@@ -7,7 +7,11 @@ use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_storage::{AccountProof, ProofBudget, Reader, StorageError};
 
-use crate::{RpcError, block_id, node::Node, workers::Stop};
+use crate::{
+    RpcError,
+    execution::workers::Stop,
+    shared::{backend::Backend, block_id},
+};
 
 #[rpc(server, namespace = "eth")]
 trait Proofs {
@@ -21,11 +25,11 @@ trait Proofs {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    ProofsServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    ProofsServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl ProofsServer for Handler {
@@ -43,10 +47,10 @@ impl ProofsServer for Handler {
             ))
             .into());
         }
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let proof = self.0.workers().call(move |stop| {
-            let reader = node.chain().storage().reader()?;
-            let proof = prove(&node, &reader, address, &slots, block, &stop)?;
+            let reader = backend.chain().storage().reader()?;
+            let proof = prove(&backend, &reader, address, &slots, block, &stop)?;
             Ok(answer(address, slots, proof))
         });
         Ok(proof.await?)
@@ -54,17 +58,17 @@ impl ProofsServer for Handler {
 }
 
 fn prove(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     address: Address,
     slots: &[JsonStorageKey],
     block: Option<BlockId>,
     stop: &Stop,
 ) -> Result<AccountProof, RpcError> {
-    let number = block_id::header(node, reader, block.unwrap_or_default())?.number;
+    let number = block_id::header(backend, reader, block.unwrap_or_default())?.number;
     let slots: Vec<B256> = slots.iter().map(JsonStorageKey::as_b256).collect();
     let budget = ProofBudget {
-        changes: node.limits().proof_changes,
+        changes: backend.limits().proof_changes,
         stop: &|| stop.requested(),
     };
     match reader.proof(number, address, &slots, budget) {

@@ -20,7 +20,7 @@ use wattline_chain::CanonicalUpdate;
 use wattline_pool::PooledTransaction;
 
 use super::logs::check_alternatives;
-use crate::{convert, node::Node};
+use crate::shared::{backend::Backend, convert};
 
 #[rpc(server, namespace = "eth")]
 trait PubSub {
@@ -33,11 +33,11 @@ trait PubSub {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    PubSubServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    PubSubServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 /// What a client wants to hear of, and where it comes from.
 enum Topic {

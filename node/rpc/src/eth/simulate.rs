@@ -6,10 +6,9 @@ use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 
 use super::call_many::check_calls;
 use crate::{
-    RpcError, block_id,
-    convert::RpcBlock,
-    node::Node,
-    simulated::{Options, SimulatedChain},
+    RpcError,
+    execution::blocks::{BlockSimulator, SimulateOptions},
+    shared::{backend::Backend, block_id, convert::RpcBlock},
 };
 
 #[rpc(server, namespace = "eth")]
@@ -23,11 +22,11 @@ trait Simulate {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    SimulateServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    SimulateServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl SimulateServer for Handler {
@@ -41,16 +40,16 @@ impl SimulateServer for Handler {
             return Err(RpcError::InvalidParams("empty input".to_owned()).into());
         }
         check_calls(&self.0, blocks.iter().map(|block| block.calls.len()).sum())?;
-        let options = Options {
+        let options = SimulateOptions {
             trace_transfers: payload.trace_transfers,
             validation: payload.validation,
             full: payload.return_full_transactions,
         };
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let simulated = self.0.workers().call(move |stop| {
-            let reader = node.chain().storage().reader()?;
-            let base = block_id::header(&node, &reader, block.unwrap_or_default())?;
-            SimulatedChain::new(&node, &reader, base, options, stop)?.run(blocks)
+            let reader = backend.chain().storage().reader()?;
+            let base = block_id::header(&backend, &reader, block.unwrap_or_default())?;
+            BlockSimulator::new(&backend, &reader, base, options, stop)?.run(blocks)
         });
         Ok(simulated.await?)
     }

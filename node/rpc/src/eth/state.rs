@@ -6,7 +6,10 @@ use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_storage::Reader;
 
-use crate::{RpcError, block_id, node::Node};
+use crate::{
+    RpcError,
+    shared::{backend::Backend, block_id},
+};
 
 #[rpc(server, namespace = "eth")]
 trait State {
@@ -29,11 +32,11 @@ trait State {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    StateServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    StateServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl StateServer for Handler {
@@ -91,12 +94,12 @@ impl StateServer for Handler {
 
 /// The nonce of an account in the state of a block.
 fn mined_nonce(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     block: Option<BlockId>,
     address: Address,
 ) -> Result<u64, RpcError> {
-    let account = block_id::state(node, reader, block)?.account(&address)?;
+    let account = block_id::state(backend, reader, block)?.account(&address)?;
     Ok(account.map(|account| account.nonce).unwrap_or_default())
 }
 
@@ -105,8 +108,12 @@ fn mined_nonce(
 /// # Errors
 ///
 /// [`RpcError::Storage`].
-pub(super) fn next_nonce(node: &Node, reader: &Reader, address: Address) -> Result<u64, RpcError> {
-    let mined = mined_nonce(node, reader, None, address)?;
-    let waiting = node.pool().pending_nonce(&address);
+pub(super) fn next_nonce(
+    backend: &Backend,
+    reader: &Reader,
+    address: Address,
+) -> Result<u64, RpcError> {
+    let mined = mined_nonce(backend, reader, None, address)?;
+    let waiting = backend.pool().pending_nonce(&address);
     Ok(waiting.map_or(mined, |nonce| nonce.max(mined)))
 }

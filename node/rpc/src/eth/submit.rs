@@ -13,7 +13,10 @@ use wattline_pool::PoolError;
 use wattline_primitives::{BlockWithReceipts, TransactionSigned};
 
 use super::transactions::receipt;
-use crate::{RpcError, convert, node::Node};
+use crate::{
+    RpcError,
+    shared::{backend::Backend, convert, error::SubmitError},
+};
 
 #[rpc(server, namespace = "eth")]
 trait Submit {
@@ -29,17 +32,17 @@ trait Submit {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    SubmitServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    SubmitServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl SubmitServer for Handler {
     async fn send_raw_transaction(&self, transaction: Bytes) -> RpcResult<B256> {
         let transaction = decode(&transaction)?;
-        Ok(self.0.intake().add(transaction).await?)
+        Ok(self.0.submissions().add(transaction).await?)
     }
 
     async fn send_raw_transaction_sync(
@@ -52,7 +55,7 @@ impl SubmitServer for Handler {
         // Before the pool has it, so that no block is missed.
         let updates = self.0.chain().subscribe();
         let nonce = transaction.nonce();
-        let hash = self.0.intake().add(transaction).await?;
+        let hash = self.0.submissions().add(transaction).await?;
         let pool = self.0.pool();
         // It may be in a block already, and then no longer in the pool.
         let ready = pool.get(&hash).is_none_or(|waiting| {
@@ -60,14 +63,14 @@ impl SubmitServer for Handler {
             pool.pending_nonce(&sender).is_some_and(|next| next > nonce)
         });
         if !ready {
-            return Err(RpcError::NotReady(hash).into());
+            return Err(RpcError::Submit(SubmitError::NotReady(hash)).into());
         }
         match tokio::time::timeout(patience, self.included(hash, updates)).await {
             Ok(receipt) => Ok(receipt?),
-            Err(_) => Err(RpcError::NotIncluded {
+            Err(_) => Err(RpcError::Submit(SubmitError::NotIncluded {
                 hash,
                 after: patience,
-            }
+            })
             .into()),
         }
     }
@@ -99,7 +102,9 @@ impl Handler {
                 }
                 // Those that were missed may have had it.
                 Err(RecvError::Lagged(_)) => {
-                    let found = self.0.read(move |node, reader| receipt(node, reader, hash));
+                    let found = self
+                        .0
+                        .read(move |backend, reader| receipt(backend, reader, hash));
                     if let Some(receipt) = found.await? {
                         return Ok(receipt);
                     }
@@ -120,10 +125,12 @@ fn find(block: &BlockWithReceipts, hash: B256) -> Option<TransactionReceipt> {
 
 fn decode(bytes: &[u8]) -> Result<TransactionSigned, RpcError> {
     match bytes.first() {
-        None => Err(RpcError::DecodeTransaction("no bytes given".to_owned())),
+        None => Err(RpcError::Submit(SubmitError::Decode(
+            "no bytes given".to_owned(),
+        ))),
         // With its sidecar it would not even decode.
-        Some(&EIP4844_TX_TYPE_ID) => Err(PoolError::BlobRefused.into()),
+        Some(&EIP4844_TX_TYPE_ID) => Err(SubmitError::from(PoolError::BlobRefused).into()),
         Some(_) => TransactionSigned::decode_2718_exact(bytes)
-            .map_err(|error| RpcError::DecodeTransaction(error.to_string())),
+            .map_err(|error| RpcError::Submit(SubmitError::Decode(error.to_string()))),
     }
 }

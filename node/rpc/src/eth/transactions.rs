@@ -9,9 +9,12 @@ use wattline_storage::Reader;
 
 use super::blocks::side_block;
 use crate::{
-    RpcError, block_id,
-    convert::{self, RpcTransaction},
-    node::Node,
+    RpcError,
+    shared::{
+        backend::Backend,
+        block_id,
+        convert::{self, RpcTransaction},
+    },
 };
 
 #[rpc(server, namespace = "eth")]
@@ -58,11 +61,11 @@ trait Transactions {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    TransactionsServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    TransactionsServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 impl Handler {
     /// What `pick` makes of a canonical block; `None` if there is no such block.
@@ -71,9 +74,9 @@ impl Handler {
         number: BlockNumberOrTag,
         pick: impl FnOnce(&RecoveredBlock) -> Option<T> + Send + 'static,
     ) -> RpcResult<Option<T>> {
-        let found = self.0.read(move |node, reader| {
-            let number = block_id::number(node, reader, number)?;
-            let block = node.caches().block(reader, number)?;
+        let found = self.0.read(move |backend, reader| {
+            let number = block_id::number(backend, reader, number)?;
+            let block = backend.caches().block(reader, number)?;
             Ok(block.and_then(|block| pick(&block.block)))
         });
         Ok(found.await?)
@@ -99,11 +102,11 @@ impl Handler {
 #[async_trait]
 impl TransactionsServer for Handler {
     async fn by_hash(&self, hash: B256) -> RpcResult<Option<RpcTransaction>> {
-        let transaction = self.0.read(move |node, reader| {
+        let transaction = self.0.read(move |backend, reader| {
             if let Some(found) = reader.transaction(hash)? {
                 return Ok(Some(convert::mined_transaction(found)));
             }
-            Ok(node
+            Ok(backend
                 .pool()
                 .get(&hash)
                 .map(|found| convert::pooled_transaction(&found)))
@@ -139,9 +142,9 @@ impl TransactionsServer for Handler {
         nonce: U64,
     ) -> RpcResult<Option<RpcTransaction>> {
         let nonce = nonce.to();
-        let transaction = self.0.read(move |node, reader| {
+        let transaction = self.0.read(move |backend, reader| {
             let Some(number) = block_of_nonce(reader, sender, nonce)? else {
-                let waiting = node.pool().get_by_nonce(&sender, nonce);
+                let waiting = backend.pool().get_by_nonce(&sender, nonce);
                 return Ok(waiting.map(|found| convert::pooled_transaction(&found)));
             };
             let Some(block) = reader.block(number)? else {
@@ -156,11 +159,11 @@ impl TransactionsServer for Handler {
     }
 
     async fn raw_by_hash(&self, hash: B256) -> RpcResult<Option<Bytes>> {
-        let transaction = self.0.read(move |node, reader| {
+        let transaction = self.0.read(move |backend, reader| {
             if let Some(found) = reader.transaction(hash)? {
                 return Ok(Some(raw(found.tx.inner())));
             }
-            Ok(node
+            Ok(backend
                 .pool()
                 .get(&hash)
                 .map(|found| raw(found.transaction().inner())))
@@ -183,7 +186,9 @@ impl TransactionsServer for Handler {
     }
 
     async fn receipt(&self, hash: B256) -> RpcResult<Option<TransactionReceipt>> {
-        let receipt = self.0.read(move |node, reader| receipt(node, reader, hash));
+        let receipt = self
+            .0
+            .read(move |backend, reader| receipt(backend, reader, hash));
         Ok(receipt.await?)
     }
 }
@@ -194,14 +199,14 @@ impl TransactionsServer for Handler {
 ///
 /// [`RpcError::Storage`].
 pub(super) fn receipt(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     hash: B256,
 ) -> Result<Option<TransactionReceipt>, RpcError> {
     let Some(found) = reader.transaction(hash)? else {
         return Ok(None);
     };
-    let block = node.caches().block(reader, found.block_number)?;
+    let block = backend.caches().block(reader, found.block_number)?;
     let index = usize::try_from(found.index).unwrap_or(usize::MAX);
     Ok(block.and_then(|block| convert::receipt(&block, index)))
 }

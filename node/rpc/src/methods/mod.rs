@@ -11,6 +11,7 @@
 //! | `x-subscription` | it needs a connection on which the node can push |
 
 mod document;
+pub(crate) mod namespace;
 #[cfg(test)]
 mod tests;
 

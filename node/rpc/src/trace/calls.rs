@@ -12,10 +12,15 @@ use wattline_primitives::TransactionSigned;
 use super::results::{results, tracer};
 use crate::{
     RpcError,
-    answer::{Json, Room},
-    node::Node,
-    simulation::{Overrides, Simulation},
-    workers::Stop,
+    execution::{
+        call::{CallExecutor, Overrides},
+        workers::Stop,
+    },
+    shared::{
+        backend::Backend,
+        bounded_json::{Json, JsonBudget},
+        error::SubmitError,
+    },
 };
 
 #[rpc(server, namespace = "trace")]
@@ -47,11 +52,11 @@ trait Calls {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    CallsServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    CallsServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl CallsServer for Handler {
@@ -67,9 +72,9 @@ impl CallsServer for Handler {
             state: state_overrides,
             block: block_overrides.map(|block| *block),
         };
-        let traced = self.simulate(block, overrides, move |node, mut simulation, stop| {
-            let results = trace_call(node, &mut simulation, request, &types, stop)?;
-            Room::new(node.limits().trace_bytes).put(&results)
+        let traced = self.simulate(block, overrides, move |backend, mut executor, stop| {
+            let results = trace_call(backend, &mut executor, request, &types, stop)?;
+            JsonBudget::new(backend.limits().trace_bytes).serialize(&results)
         });
         Ok(traced.await?)
     }
@@ -87,15 +92,19 @@ impl CallsServer for Handler {
             ))
             .into());
         }
-        let traced = self.simulate(block, Overrides::default(), move |node, mut state, stop| {
-            let mut room = Room::new(node.limits().trace_bytes);
-            calls
-                .into_iter()
-                .map(|(request, types)| {
-                    room.put(&trace_call(node, &mut state, request, &types, stop)?)
-                })
-                .collect()
-        });
+        let traced = self.simulate(
+            block,
+            Overrides::default(),
+            move |backend, mut state, stop| {
+                let mut budget = JsonBudget::new(backend.limits().trace_bytes);
+                calls
+                    .into_iter()
+                    .map(|(request, types)| {
+                        budget.serialize(&trace_call(backend, &mut state, request, &types, stop)?)
+                    })
+                    .collect()
+            },
+        );
         Ok(traced.await?)
     }
 
@@ -106,18 +115,18 @@ impl CallsServer for Handler {
         block: Option<BlockId>,
     ) -> RpcResult<Json> {
         let transaction = TransactionSigned::decode_2718_exact(&transaction)
-            .map_err(|error| RpcError::DecodeTransaction(error.to_string()))?;
+            .map_err(|error| RpcError::Submit(SubmitError::Decode(error.to_string())))?;
         let traced = self.simulate(
             block,
             Overrides::default(),
-            move |node, mut simulation, stop| {
+            move |backend, mut executor, stop| {
                 let sender = transaction
                     .recover_signer()
-                    .map_err(|error| RpcError::DecodeTransaction(error.to_string()))?;
-                simulation.apply_rules(&transaction, sender)?;
+                    .map_err(|error| RpcError::Submit(SubmitError::Decode(error.to_string())))?;
+                executor.apply_rules(&transaction, sender)?;
                 let tx = alloy_evm::FromRecoveredTx::from_recovered_tx(&transaction, sender);
-                let results = trace(node, &mut simulation, tx, &types, stop)?;
-                Room::new(node.limits().trace_bytes).put(&results)
+                let results = trace(backend, &mut executor, tx, &types, stop)?;
+                JsonBudget::new(backend.limits().trace_bytes).serialize(&results)
             },
         );
         Ok(traced.await?)
@@ -129,42 +138,42 @@ impl Handler {
         &self,
         block: Option<BlockId>,
         overrides: Overrides,
-        work: impl FnOnce(&Node, Simulation, &Stop) -> Result<T, RpcError> + Send + 'static,
+        work: impl FnOnce(&Backend, CallExecutor, &Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let traced = self.0.workers().trace(None, move |stop| {
-            let reader = node.chain().storage().reader()?;
-            let simulation = Simulation::new(&node, &reader, block, overrides, stop.clone())?;
-            work(&node, simulation, &stop)
+            let reader = backend.chain().storage().reader()?;
+            let executor = CallExecutor::new(&backend, &reader, block, overrides, stop.clone())?;
+            work(&backend, executor, &stop)
         });
         traced.await
     }
 }
 
 fn trace_call(
-    node: &Node,
-    simulation: &mut Simulation,
+    backend: &Backend,
+    executor: &mut CallExecutor,
     request: TransactionRequest,
     types: &HashSet<TraceType>,
     stop: &Stop,
 ) -> Result<TraceResults, RpcError> {
-    let cap = node.limits().call_gas;
+    let cap = backend.limits().call_gas;
     let gas = request.gas.unwrap_or(cap).min(cap);
-    let tx = simulation.transaction(request, gas)?;
-    trace(node, simulation, tx, types, stop)
+    let tx = executor.transaction(request, gas)?;
+    trace(backend, executor, tx, types, stop)
 }
 
 /// Executes under a tracer; what comes after sees what it changed.
 fn trace(
-    node: &Node,
-    simulation: &mut Simulation,
+    backend: &Backend,
+    executor: &mut CallExecutor,
     tx: TxEnv,
     types: &HashSet<TraceType>,
     stop: &Stop,
 ) -> Result<TraceResults, RpcError> {
-    let mut tracer = tracer(types, node.limits(), stop);
-    let outcome = simulation.inspect(tx, &mut tracer)?;
-    let results = results(tracer, types, &outcome, simulation.state(), RpcError::from)?;
-    simulation.commit(outcome.state);
+    let mut tracer = tracer(types, backend.limits(), stop);
+    let outcome = executor.inspect(tx, &mut tracer)?;
+    let results = results(tracer, types, &outcome, executor.state(), RpcError::from)?;
+    executor.commit(outcome.state);
     Ok(results)
 }

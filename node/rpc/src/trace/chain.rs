@@ -18,12 +18,17 @@ use wattline_storage::Reader;
 use super::results::call_tracer;
 use crate::{
     RpcError,
-    answer::{Json, Room},
-    block_id,
-    node::Node,
-    replay::{Replay, Replayed},
-    tracer::Bounded,
-    workers::Stop,
+    execution::{
+        replay::{BlockReplay, ReplayedTransaction},
+        tracer::Bounded,
+        workers::Stop,
+    },
+    shared::{
+        backend::Backend,
+        block_id,
+        bounded_json::{Json, JsonBudget},
+        error::LookupError,
+    },
 };
 
 #[rpc(server, namespace = "trace")]
@@ -55,34 +60,34 @@ pub(super) struct Filter {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    ChainServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    ChainServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl ChainServer for Handler {
     async fn block(&self, block: BlockId) -> RpcResult<Option<Vec<Json>>> {
-        let traces = self.trace(move |node, reader, stop| {
-            let Some(number) = block_id::find(node, reader, block)? else {
+        let traces = self.trace(move |backend, reader, stop| {
+            let Some(number) = block_id::find(backend, reader, block)? else {
                 return Ok(None);
             };
-            let mut found = Found::new(node);
-            each_of_block(node, reader, number, stop, |trace| found.put(&trace))?;
+            let mut found = Found::new(backend);
+            each_of_block(backend, reader, number, stop, |trace| found.push(&trace))?;
             Ok(Some(found.traces))
         });
         Ok(traces.await?)
     }
 
     async fn transaction(&self, hash: B256) -> RpcResult<Option<Vec<Json>>> {
-        let traces = self.trace(move |node, reader, stop| {
-            let Some(traces) = transaction(node, reader, hash, stop)? else {
+        let traces = self.trace(move |backend, reader, stop| {
+            let Some(traces) = transaction(backend, reader, hash, stop)? else {
                 return Ok(None);
             };
-            let mut found = Found::new(node);
+            let mut found = Found::new(backend);
             for trace in traces {
-                let _ = found.put(&trace)?;
+                let _ = found.push(&trace)?;
             }
             Ok(Some(found.traces))
         });
@@ -90,8 +95,8 @@ impl ChainServer for Handler {
     }
 
     async fn get(&self, hash: B256, place: Vec<U64>) -> RpcResult<Option<Json>> {
-        let trace = self.trace(move |node, reader, stop| {
-            let Some(traces) = transaction(node, reader, hash, stop)? else {
+        let trace = self.trace(move |backend, reader, stop| {
+            let Some(traces) = transaction(backend, reader, hash, stop)? else {
                 return Ok(None);
             };
             let wanted = traces.into_iter().find(|trace| {
@@ -102,14 +107,15 @@ impl ChainServer for Handler {
                         .zip(&place)
                         .all(|(index, wanted)| U64::from(*index) == *wanted)
             });
-            let mut room = Room::new(node.limits().trace_bytes);
-            wanted.map(|trace| room.put(&trace)).transpose()
+            let mut budget = JsonBudget::new(backend.limits().trace_bytes);
+            wanted.map(|trace| budget.serialize(&trace)).transpose()
         });
         Ok(trace.await?)
     }
 
     async fn filter(&self, filter: Filter) -> RpcResult<Vec<Json>> {
-        let traces = self.trace(move |node, reader, stop| filtered(node, reader, filter, stop));
+        let traces =
+            self.trace(move |backend, reader, stop| filtered(backend, reader, filter, stop));
         Ok(traces.await?)
     }
 }
@@ -117,12 +123,12 @@ impl ChainServer for Handler {
 impl Handler {
     async fn trace<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Node, &Reader, &Stop) -> Result<T, RpcError> + Send + 'static,
+        work: impl FnOnce(&Backend, &Reader, &Stop) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let traced = self.0.workers().trace(None, move |stop| {
-            let reader = node.chain().storage().reader()?;
-            work(&node, &reader, &stop)
+            let reader = backend.chain().storage().reader()?;
+            work(&backend, &reader, &stop)
         });
         traced.await
     }
@@ -130,43 +136,43 @@ impl Handler {
 
 /// An answer that grows.
 struct Found {
-    room: Room,
+    budget: JsonBudget,
     traces: Vec<Json>,
 }
 
 impl Found {
-    fn new(node: &Node) -> Self {
+    fn new(backend: &Backend) -> Self {
         Self {
-            room: Room::new(node.limits().trace_bytes),
+            budget: JsonBudget::new(backend.limits().trace_bytes),
             traces: Vec::new(),
         }
     }
 
-    fn put(&mut self, trace: &LocalizedTransactionTrace) -> Result<ControlFlow<()>, RpcError> {
-        self.traces.push(self.room.put(trace)?);
+    fn push(&mut self, trace: &LocalizedTransactionTrace) -> Result<ControlFlow<()>, RpcError> {
+        self.traces.push(self.budget.serialize(trace)?);
         Ok(ControlFlow::Continue(()))
     }
 }
 
 fn filtered(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     filter: Filter,
     stop: &Stop,
 ) -> Result<Vec<Json>, RpcError> {
     let head = reader.head()?.number;
     let first = block_id::number(
-        node,
+        backend,
         reader,
         filter.from_block.unwrap_or(BlockNumberOrTag::Earliest),
     )?;
-    let last = block_id::number(node, reader, filter.to_block.unwrap_or_default())?;
+    let last = block_id::number(backend, reader, filter.to_block.unwrap_or_default())?;
     if first > last {
         return Err(RpcError::InvalidParams(format!(
             "fromBlock {first} is after toBlock {last}"
         )));
     }
-    let limit = node.limits().trace_blocks;
+    let limit = backend.limits().trace_blocks;
     let blocks = (last - first).saturating_add(1);
     if blocks > limit {
         return Err(RpcError::LimitExceeded(format!(
@@ -182,12 +188,12 @@ fn filtered(
     .matcher();
     let mut skip = filter.after.unwrap_or_default();
     let mut left = filter.count.unwrap_or(u64::MAX);
-    let mut found = Found::new(node);
+    let mut found = Found::new(backend);
     for number in first..=last.min(head) {
         if left == 0 {
             break;
         }
-        each_of_block(node, reader, number, stop, |trace| {
+        each_of_block(backend, reader, number, stop, |trace| {
             if !matcher.matches(&trace.trace) {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -196,7 +202,7 @@ fn filtered(
                 return Ok(ControlFlow::Continue(()));
             }
             left -= 1;
-            let _ = found.put(&trace)?;
+            let _ = found.push(&trace)?;
             Ok(if left == 0 {
                 ControlFlow::Break(())
             } else {
@@ -209,7 +215,7 @@ fn filtered(
 
 /// Shows `visit` the calls of a block, in the order of execution, until it has seen enough.
 fn each_of_block(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     number: u64,
     stop: &Stop,
@@ -220,9 +226,9 @@ fn each_of_block(
     if block.senders().is_empty() {
         return Ok(());
     }
-    let mut replay = Replay::new(node, reader, block, stop.clone())?;
+    let mut replay = BlockReplay::new(backend, reader, block, stop.clone())?;
     loop {
-        let tracer = call_tracer(node.limits(), stop);
+        let tracer = call_tracer(backend.limits(), stop);
         let Some(traces) = replay.inspect(tracer, |replayed| localized(replayed, number))? else {
             return Ok(());
         };
@@ -236,7 +242,7 @@ fn each_of_block(
 
 /// The calls of a transaction of the chain.
 fn transaction(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     hash: B256,
     stop: &Stop,
@@ -245,14 +251,14 @@ fn transaction(
         return Ok(None);
     };
     let number = place.block_number;
-    let mut replay = Replay::new(node, reader, block(reader, number)?, stop.clone())?;
+    let mut replay = BlockReplay::new(backend, reader, block(reader, number)?, stop.clone())?;
     replay.skip_to(usize::try_from(place.index).unwrap_or(usize::MAX))?;
-    let tracer = call_tracer(node.limits(), stop);
+    let tracer = call_tracer(backend.limits(), stop);
     replay.inspect(tracer, |replayed| localized(replayed, number))
 }
 
 fn localized(
-    replayed: Replayed<'_, Bounded<TracingInspector>>,
+    replayed: ReplayedTransaction<'_, Bounded<TracingInspector>>,
     number: u64,
 ) -> Result<Vec<LocalizedTransactionTrace>, RpcError> {
     let place = TransactionInfo {
@@ -269,5 +275,7 @@ fn localized(
 }
 
 fn block(reader: &Reader, number: u64) -> Result<RecoveredBlock, RpcError> {
-    reader.block(number)?.ok_or(RpcError::HeaderNotFound)
+    reader
+        .block(number)?
+        .ok_or(RpcError::Lookup(LookupError::HeaderNotFound))
 }

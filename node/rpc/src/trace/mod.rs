@@ -8,13 +8,13 @@ mod vm;
 
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
-use crate::node::Node;
+use crate::shared::backend::Backend;
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: &Node) -> Result<RpcModule<()>, RegisterMethodError> {
+pub(crate) fn methods(backend: &Backend) -> Result<RpcModule<()>, RegisterMethodError> {
     let mut module = RpcModule::new(());
-    module.merge(chain::methods(node.clone()))?;
-    module.merge(replays::methods(node.clone()))?;
-    module.merge(calls::methods(node.clone()))?;
+    module.merge(chain::methods(backend.clone()))?;
+    module.merge(replays::methods(backend.clone()))?;
+    module.merge(calls::methods(backend.clone()))?;
     Ok(module)
 }

@@ -9,11 +9,16 @@ use revm_inspectors::tracing::TracingInspector;
 use super::results::{results, tracer};
 use crate::{
     RpcError,
-    answer::{Json, Room},
-    block_id,
-    node::Node,
-    replay::{Replay, Replayed, storage_error},
-    tracer::Bounded,
+    execution::{
+        replay::{BlockReplay, ReplayedTransaction, storage_error},
+        tracer::Bounded,
+    },
+    shared::{
+        backend::Backend,
+        block_id,
+        bounded_json::{Json, JsonBudget},
+        error::LookupError,
+    },
 };
 
 #[rpc(server, namespace = "trace")]
@@ -30,31 +35,31 @@ trait Replays {
 }
 
 /// The methods of this file.
-pub(super) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    ReplaysServer::into_rpc(Handler(node))
+pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    ReplaysServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl ReplaysServer for Handler {
     async fn replay_transaction(&self, hash: B256, types: HashSet<TraceType>) -> RpcResult<Json> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let traced = self.0.workers().trace(None, move |stop| {
-            let reader = node.chain().storage().reader()?;
+            let reader = backend.chain().storage().reader()?;
             let place = reader
                 .transaction(hash)?
-                .ok_or(RpcError::TransactionNotFound)?;
+                .ok_or(LookupError::TransactionNotFound)?;
             let block = reader
                 .block(place.block_number)?
-                .ok_or(RpcError::HeaderNotFound)?;
-            let mut replay = Replay::new(&node, &reader, block, stop.clone())?;
+                .ok_or(LookupError::HeaderNotFound)?;
+            let mut replay = BlockReplay::new(&backend, &reader, block, stop.clone())?;
             replay.skip_to(usize::try_from(place.index).unwrap_or(usize::MAX))?;
-            let tracer = tracer(&types, node.limits(), &stop);
+            let tracer = tracer(&types, backend.limits(), &stop);
             let results = replay
                 .inspect(tracer, |replayed| of_replayed(replayed, &types))?
-                .ok_or(RpcError::TransactionNotFound)?;
-            Room::new(node.limits().trace_bytes).put(&results)
+                .ok_or(LookupError::TransactionNotFound)?;
+            JsonBudget::new(backend.limits().trace_bytes).serialize(&results)
         });
         Ok(traced.await?)
     }
@@ -64,21 +69,21 @@ impl ReplaysServer for Handler {
         block: BlockId,
         types: HashSet<TraceType>,
     ) -> RpcResult<Option<Vec<Json>>> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let traced = self.0.workers().trace(None, move |stop| {
-            let reader = node.chain().storage().reader()?;
-            let Some(number) = block_id::find(&node, &reader, block)? else {
+            let reader = backend.chain().storage().reader()?;
+            let Some(number) = block_id::find(&backend, &reader, block)? else {
                 return Ok(None);
             };
-            let block = reader.block(number)?.ok_or(RpcError::HeaderNotFound)?;
+            let block = reader.block(number)?.ok_or(LookupError::HeaderNotFound)?;
             let mut answer = Vec::new();
             if block.senders().is_empty() {
                 return Ok(Some(answer));
             }
-            let mut replay = Replay::new(&node, &reader, block, stop.clone())?;
-            let mut room = Room::new(node.limits().trace_bytes);
+            let mut replay = BlockReplay::new(&backend, &reader, block, stop.clone())?;
+            let mut budget = JsonBudget::new(backend.limits().trace_bytes);
             loop {
-                let tracer = tracer(&types, node.limits(), &stop);
+                let tracer = tracer(&types, backend.limits(), &stop);
                 let results = replay.inspect(tracer, |replayed| {
                     let transaction_hash = *replayed.tx.tx_hash();
                     Ok(TraceResultsWithTransactionHash {
@@ -87,7 +92,7 @@ impl ReplaysServer for Handler {
                     })
                 })?;
                 match results {
-                    Some(results) => answer.push(room.put(&results)?),
+                    Some(results) => answer.push(budget.serialize(&results)?),
                     None => return Ok(Some(answer)),
                 }
             }
@@ -97,7 +102,7 @@ impl ReplaysServer for Handler {
 }
 
 fn of_replayed(
-    replayed: Replayed<'_, Bounded<TracingInspector>>,
+    replayed: ReplayedTransaction<'_, Bounded<TracingInspector>>,
     types: &HashSet<TraceType>,
 ) -> Result<TraceResults, RpcError> {
     results(

@@ -15,8 +15,10 @@ use revm_inspectors::tracing::{
 use super::vm::vm_trace;
 use crate::{
     RpcError, RpcLimits,
-    tracer::{Bounded, Memory, Records, Steps},
-    workers::Stop,
+    execution::{
+        tracer::{Bounded, Memory, Records, Steps},
+        workers::Stop,
+    },
 };
 
 /// A tracer of calls.

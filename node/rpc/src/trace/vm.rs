@@ -19,18 +19,18 @@ pub(super) fn vm_trace<E>(
 ) -> Result<VmTrace, E> {
     let mut traces: Vec<Option<VmTrace>> = nodes.iter().map(|_| None).collect();
     // Calls come after the calls that they are in.
-    for (index, node) in nodes.iter().enumerate().rev() {
-        let mut ops: Vec<VmInstruction> = Vec::with_capacity(node.trace.steps.len());
-        for member in &node.ordering {
+    for (index, backend) in nodes.iter().enumerate().rev() {
+        let mut ops: Vec<VmInstruction> = Vec::with_capacity(backend.trace.steps.len());
+        for member in &backend.ordering {
             match *member {
                 TraceMemberOrder::Step(step) => {
-                    let steps = node.trace.steps.get(step..).unwrap_or_default();
+                    let steps = backend.trace.steps.get(step..).unwrap_or_default();
                     if let Some((step, later)) = steps.split_first() {
                         ops.push(instruction(step, later.first()));
                     }
                 }
                 TraceMemberOrder::Call(child) => {
-                    let child = node.children.get(child).copied();
+                    let child = backend.children.get(child).copied();
                     let sub = child.and_then(|child| traces.get_mut(child)?.take());
                     if let Some(caller) = ops.last_mut() {
                         caller.sub = sub;
@@ -39,10 +39,10 @@ pub(super) fn vm_trace<E>(
                 TraceMemberOrder::Log(_) => {}
             }
         }
-        let code = if node.trace.kind.is_any_create() {
-            node.trace.data.clone()
+        let code = if backend.trace.kind.is_any_create() {
+            backend.trace.data.clone()
         } else {
-            code(node.trace.address)?
+            code(backend.trace.address)?
         };
         if let Some(trace) = traces.get_mut(index) {
             *trace = Some(VmTrace { code, ops });

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::shared::error::FilterError;
 
 fn filters(max: usize, lifetime: Duration) -> Filters {
     Filters::new(&RpcLimits {
@@ -42,14 +43,20 @@ fn filters_live_from_poll_to_poll() {
     expire(Duration::from_secs(59));
     filters.get(&id).expect("it lives");
     expire(Duration::from_secs(70));
-    assert!(matches!(filters.get(&id), Err(RpcError::FilterNotFound)));
+    assert!(matches!(
+        filters.get(&id),
+        Err(RpcError::Filter(FilterError::NotFound))
+    ));
 }
 
 #[test]
 fn an_expired_filter_is_gone_before_it_is_removed() {
     let filters = filters(1, Duration::ZERO);
     let id = install(&filters, 1).expect("there is room");
-    assert!(matches!(filters.get(&id), Err(RpcError::FilterNotFound)));
+    assert!(matches!(
+        filters.get(&id),
+        Err(RpcError::Filter(FilterError::NotFound))
+    ));
     assert!(!filters.uninstall(&id));
     install(&filters, 1).expect("there is room");
     install(&filters, 1).expect("an expired filter makes room");
@@ -59,7 +66,7 @@ fn an_expired_filter_is_gone_before_it_is_removed() {
 async fn the_task_removes_expired_filters_and_ends_with_the_last() {
     let (sender, _) = tokio::sync::broadcast::channel(4);
     let filters = filters(1, Duration::from_millis(20));
-    let follow = |state: &mut State| {
+    let follow = |state: &mut FilterState| {
         state.chain = Some(filters.follow(|| sender.subscribe()));
         Wanted::Blocks(BlockNumHash::default())
     };
@@ -80,7 +87,7 @@ async fn the_task_removes_expired_filters_and_ends_with_the_last() {
 async fn the_task_ends_with_the_node() {
     let (sender, _) = tokio::sync::broadcast::channel(4);
     let filters = filters(1, Duration::from_secs(600));
-    let follow = |state: &mut State| {
+    let follow = |state: &mut FilterState| {
         state.chain = Some(filters.follow(|| sender.subscribe()));
         Wanted::Blocks(BlockNumHash::default())
     };

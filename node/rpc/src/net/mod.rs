@@ -3,7 +3,7 @@
 use alloy_primitives::U64;
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
 
-use crate::node::Node;
+use crate::shared::backend::Backend;
 
 #[rpc(server, namespace = "net")]
 trait Net {
@@ -18,11 +18,11 @@ trait Net {
 }
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    NetServer::into_rpc(Handler(node))
+pub(crate) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    NetServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 impl NetServer for Handler {
     fn version(&self) -> RpcResult<String> {

@@ -13,7 +13,14 @@ use wattline_evm::{WattlineBlockExecutor, WattlineEvm};
 use wattline_primitives::{RecoveredBlock, TransactionSigned};
 use wattline_storage::{Reader, StateReader, StorageError};
 
-use crate::{RpcError, node::Node, workers::Stop};
+use crate::{
+    RpcError,
+    execution::workers::Stop,
+    shared::{
+        backend::Backend,
+        error::{ReplayError, SignerError},
+    },
+};
 
 /// The state of a block's parent with what the block did so far on top.
 pub(crate) type BlockState = State<WrapDatabaseRef<StateReader>>;
@@ -23,7 +30,7 @@ pub(crate) type BlockContext = EthEvmContext<BlockState>;
 type Executor<I> = WattlineBlockExecutor<'static, WattlineEvm<BlockState, I>>;
 
 /// A block that is executed again, transaction by transaction.
-pub(crate) struct Replay<I> {
+pub(crate) struct BlockReplay<I> {
     block: RecoveredBlock,
     executor: Executor<I>,
     next: usize,
@@ -31,7 +38,7 @@ pub(crate) struct Replay<I> {
 }
 
 /// A transaction that has been executed again, but not yet added to the block's state.
-pub(crate) struct Replayed<'a, I> {
+pub(crate) struct ReplayedTransaction<'a, I> {
     pub(crate) block_hash: B256,
     pub(crate) index: usize,
     pub(crate) tx: &'a TransactionSigned,
@@ -43,36 +50,36 @@ pub(crate) struct Replayed<'a, I> {
     pub(crate) inspector: I,
 }
 
-impl<I: Inspector<BlockContext> + Default> Replay<I> {
+impl<I: Inspector<BlockContext> + Default> BlockReplay<I> {
     /// Begins with `block`, whose parent must be on the chain: carries out what comes before the
     /// first transaction.
     ///
     /// # Errors
     ///
-    /// [`RpcError::GenesisNotTraceable`]; [`RpcError::ParentNotFound`] if the parent's state is not
-    /// kept; [`RpcError::Seal`] if the block has no valid seal.
+    /// [`RpcError::Replay`]; [`RpcError::Replay`] if the parent's state is not
+    /// kept; [`RpcError::Signer`] if the block has no valid seal.
     pub(crate) fn new(
-        node: &Node,
+        backend: &Backend,
         reader: &Reader,
         block: RecoveredBlock,
         stop: Stop,
     ) -> Result<Self, RpcError> {
-        let parent = block
-            .number()
-            .checked_sub(1)
-            .ok_or(RpcError::GenesisNotTraceable)?;
+        let parent = block.number().checked_sub(1).ok_or(ReplayError::Genesis)?;
         if reader.block_hash(parent)? != Some(block.parent_hash()) {
-            return Err(RpcError::ParentNotFound(block.parent_hash()));
+            return Err(RpcError::Replay(ReplayError::ParentNotFound(
+                block.parent_hash(),
+            )));
         }
-        let signer =
-            recover_signer(block.header()).map_err(|error| RpcError::Seal(error.to_string()))?;
+        let signer = recover_signer(block.header())
+            .map_err(|error| RpcError::Signer(SignerError::Seal(error.to_string())))?;
         let state = State::builder()
             .with_database_ref(reader.state_at(parent)?)
             .build();
-        let mut executor = node
-            .chain()
-            .evm()
-            .replay(state, block.header(), signer, I::default());
+        let mut executor =
+            backend
+                .chain()
+                .evm()
+                .replay(state, block.header(), signer, I::default());
         executor.apply_pre_execution_changes().map_err(failed)?;
         Ok(Self {
             block,
@@ -86,15 +93,15 @@ impl<I: Inspector<BlockContext> + Default> Replay<I> {
     ///
     /// # Errors
     ///
-    /// [`RpcError::TransactionOutOfRange`] if there are fewer transactions; [`RpcError::Timeout`]
+    /// [`RpcError::Replay`] if there are fewer transactions; [`RpcError::Call`]
     /// if it was stopped.
     pub(crate) fn skip_to(&mut self, index: usize) -> Result<(), RpcError> {
         let count = self.block.senders().len();
         if index > count {
-            return Err(RpcError::TransactionOutOfRange {
+            return Err(RpcError::Replay(ReplayError::TransactionOutOfRange {
                 index,
                 block: self.block.hash(),
-            });
+            }));
         }
         // Nobody looks, so the chain's own speed is worth having.
         self.executor.evm_mut().set_inspector_enabled(false);
@@ -113,12 +120,12 @@ impl<I: Inspector<BlockContext> + Default> Replay<I> {
     ///
     /// # Errors
     ///
-    /// Those of `look`, [`RpcError::Timeout`] if it was stopped, [`RpcError::Internal`] if the
+    /// Those of `look`, [`RpcError::Call`] if it was stopped, [`RpcError::Internal`] if the
     /// transaction does not execute.
     pub(crate) fn inspect<T>(
         &mut self,
         inspector: I,
-        look: impl FnOnce(Replayed<'_, I>) -> Result<T, RpcError>,
+        look: impl FnOnce(ReplayedTransaction<'_, I>) -> Result<T, RpcError>,
     ) -> Result<Option<T>, RpcError> {
         self.stop.check()?;
         let index = self.next;
@@ -131,7 +138,7 @@ impl<I: Inspector<BlockContext> + Default> Replay<I> {
         let evm = self.executor.evm_mut();
         let block_env = evm.block().clone();
         let (state, inspector, _) = evm.components_mut();
-        let looked = look(Replayed {
+        let looked = look(ReplayedTransaction {
             block_hash: self.block.hash(),
             index,
             tx: tx.inner(),
@@ -163,7 +170,9 @@ fn tx_env(tx: &TransactionSigned, sender: Address) -> TxEnv {
 fn failed(error: alloy_evm::block::BlockExecutionError) -> RpcError {
     use alloy_evm::block::BlockExecutionError;
     match error {
-        BlockExecutionError::Validation(invalid) => RpcError::InvalidBlock(invalid.to_string()),
+        BlockExecutionError::Validation(invalid) => {
+            RpcError::Replay(ReplayError::InvalidBlock(invalid.to_string()))
+        }
         other => RpcError::Internal(other.to_string()),
     }
 }

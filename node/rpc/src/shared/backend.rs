@@ -13,8 +13,9 @@ use wattline_producer::ProducerHandle;
 use wattline_storage::Reader;
 
 use crate::{
-    RpcConfig, RpcError, RpcLimits, cache::Caches, filters::Filters, intake::Intake,
-    workers::Workers,
+    RpcConfig, RpcError, RpcLimits,
+    execution::workers::Workers,
+    shared::{cache::Caches, error::SignerError, filters::Filters, submission::SubmissionQueue},
 };
 
 /// The parts of a node that JSON-RPC speaks for.
@@ -31,9 +32,9 @@ pub struct RpcContext {
     pub dev_accounts: Vec<PrivateKeySigner>,
 }
 
-/// The context as the methods hold it.
+/// What the methods stand on: the node, and what they share of their own.
 #[derive(Clone, Debug)]
-pub(crate) struct Node(Arc<Inner>);
+pub(crate) struct Backend(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -44,10 +45,10 @@ struct Inner {
     workers: Workers,
     filters: Filters,
     caches: Caches,
-    intake: Arc<Intake>,
+    submissions: Arc<SubmissionQueue>,
 }
 
-impl Node {
+impl Backend {
     /// # Errors
     ///
     /// If the system gives no threads.
@@ -57,7 +58,7 @@ impl Node {
     ) -> Result<Self, ThreadPoolBuildError> {
         Ok(Self(Arc::new(Inner {
             caches: Caches::new(&config.limits),
-            intake: Intake::new(context.pool.clone()),
+            submissions: SubmissionQueue::new(context.pool.clone()),
             context,
             client_version: config.client_version.clone(),
             rpc_addr: OnceLock::new(),
@@ -77,9 +78,13 @@ impl Node {
 
     /// # Errors
     ///
-    /// [`RpcError::NoSigner`] on a node that seals no blocks.
+    /// [`RpcError::Signer`] on a node that seals no blocks.
     pub(crate) fn producer(&self) -> Result<&ProducerHandle, RpcError> {
-        self.0.context.producer.as_ref().ok_or(RpcError::NoSigner)
+        self.0
+            .context
+            .producer
+            .as_ref()
+            .ok_or(RpcError::Signer(SignerError::NoSigner))
     }
 
     pub(crate) fn dev_accounts(&self) -> &[PrivateKeySigner] {
@@ -117,8 +122,8 @@ impl Node {
         &self.0.caches
     }
 
-    pub(crate) fn intake(&self) -> &Arc<Intake> {
-        &self.0.intake
+    pub(crate) fn submissions(&self) -> &Arc<SubmissionQueue> {
+        &self.0.submissions
     }
 
     /// Looks a few entries up in one consistent snapshot of the database, on the thread of the
@@ -144,11 +149,11 @@ impl Node {
         &self,
         work: impl FnOnce(&Self, &Reader) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let node = self.clone();
+        let backend = self.clone();
         self.workers()
             .read(move || {
-                let reader = node.chain().storage().reader()?;
-                work(&node, &reader)
+                let reader = backend.chain().storage().reader()?;
+                work(&backend, &reader)
             })
             .await
     }

@@ -10,9 +10,9 @@ use alloy_rpc_types_txpool::{
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_pool::PooledTransaction;
 
-use crate::{
+use crate::shared::{
+    backend::Backend,
     convert::{self, RpcTransaction},
-    node::Node,
 };
 
 #[rpc(server, namespace = "txpool")]
@@ -31,11 +31,11 @@ trait Txpool {
 }
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    TxpoolServer::into_rpc(Handler(node))
+pub(crate) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    TxpoolServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 /// Transactions by nonce, in decimal as geth has it.
 fn by_nonce<T>(
@@ -79,9 +79,9 @@ impl TxpoolServer for Handler {
     }
 
     async fn content(&self) -> RpcResult<TxpoolContent<RpcTransaction>> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let content = self.0.workers().read(move || {
-            let content = node.pool().content();
+            let content = backend.pool().content();
             Ok(TxpoolContent {
                 pending: by_sender(content.pending, convert::pooled_transaction),
                 queued: by_sender(content.queued, convert::pooled_transaction),
@@ -91,9 +91,9 @@ impl TxpoolServer for Handler {
     }
 
     async fn content_from(&self, sender: Address) -> RpcResult<TxpoolContentFrom<RpcTransaction>> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let content = self.0.workers().read(move || {
-            let (pending, queued) = node.pool().content_from(&sender);
+            let (pending, queued) = backend.pool().content_from(&sender);
             Ok(TxpoolContentFrom {
                 pending: by_nonce(pending, convert::pooled_transaction),
                 queued: by_nonce(queued, convert::pooled_transaction),
@@ -103,9 +103,9 @@ impl TxpoolServer for Handler {
     }
 
     async fn inspect(&self) -> RpcResult<TxpoolInspect> {
-        let node = self.0.clone();
+        let backend = self.0.clone();
         let content = self.0.workers().read(move || {
-            let content = node.pool().content();
+            let content = backend.pool().content();
             Ok(TxpoolInspect {
                 pending: by_sender(content.pending, summary),
                 queued: by_sender(content.queued, summary),

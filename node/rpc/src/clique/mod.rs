@@ -12,7 +12,14 @@ use wattline_clique::{DIFFICULTY_IN_TURN, Snapshot, recover_signer};
 use wattline_primitives::SealedHeader;
 use wattline_storage::Reader;
 
-use crate::{RpcError, block_id, node::Node};
+use crate::{
+    RpcError,
+    shared::{
+        backend::Backend,
+        block_id,
+        error::{LookupError, SignerError},
+    },
+};
 
 /// Latest blocks that `clique_status` looks at.
 const STATUS_BLOCKS: u64 = 64;
@@ -48,8 +55,8 @@ trait Clique {
 }
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    CliqueServer::into_rpc(Handler(node))
+pub(crate) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    CliqueServer::into_rpc(Handler(backend))
 }
 
 /// How the signers took turns in the latest blocks.
@@ -84,23 +91,23 @@ impl<'de> Deserialize<'de> for BlockOrHeader {
     }
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 impl Handler {
     async fn snapshot_of(
         &self,
-        find: impl FnOnce(&Node, &Reader) -> Result<Option<SealedHeader>, RpcError> + Send + 'static,
+        find: impl FnOnce(&Backend, &Reader) -> Result<Option<SealedHeader>, RpcError> + Send + 'static,
     ) -> Result<Snapshot, RpcError> {
-        let snapshot = self.0.read(move |node, reader| {
-            let header = find(node, reader)?.ok_or(RpcError::UnknownBlock)?;
-            Ok(node.chain().snapshot(header.hash())?.as_ref().clone())
+        let snapshot = self.0.read(move |backend, reader| {
+            let header = find(backend, reader)?.ok_or(LookupError::UnknownBlock)?;
+            Ok(backend.chain().snapshot(header.hash())?.as_ref().clone())
         });
         snapshot.await
     }
 
     async fn snapshot_at(&self, block: Option<BlockNumberOrTag>) -> Result<Snapshot, RpcError> {
-        self.snapshot_of(move |node, reader| {
-            let number = block_id::number(node, reader, block.unwrap_or_default())?;
+        self.snapshot_of(move |backend, reader| {
+            let number = block_id::number(backend, reader, block.unwrap_or_default())?;
             Ok(reader.header(number)?)
         })
         .await
@@ -137,19 +144,20 @@ impl CliqueServer for Handler {
 
     async fn signer(&self, block: Option<BlockOrHeader>) -> RpcResult<Address> {
         let block = block.unwrap_or(BlockOrHeader::Block(BlockId::latest()));
-        let signer = self.0.read(move |node, reader| {
+        let signer = self.0.read(move |backend, reader| {
             let header = match block {
                 BlockOrHeader::Block(BlockId::Number(number)) => reader
-                    .header(block_id::number(node, reader, number)?)?
-                    .ok_or(RpcError::UnknownBlock)?
+                    .header(block_id::number(backend, reader, number)?)?
+                    .ok_or(LookupError::UnknownBlock)?
                     .into_header(),
                 BlockOrHeader::Block(BlockId::Hash(hash)) => reader
                     .header_by_hash(hash.block_hash)?
-                    .ok_or(RpcError::UnknownBlock)?
+                    .ok_or(LookupError::UnknownBlock)?
                     .into_header(),
                 BlockOrHeader::Header(bytes) => decode_header(&bytes)?,
             };
-            recover_signer(&header).map_err(|error| RpcError::Seal(error.to_string()))
+            recover_signer(&header)
+                .map_err(|error| RpcError::Signer(SignerError::Seal(error.to_string())))
         });
         Ok(signer.await?)
     }
@@ -159,8 +167,9 @@ impl CliqueServer for Handler {
     }
 
     async fn propose(&self, address: Address, authorize: bool) -> RpcResult<()> {
-        let proposed = self.0.read(move |node, _| {
-            node.producer()?.propose(address, authorize)?;
+        let proposed = self.0.read(move |backend, _| {
+            let proposed = backend.producer()?.propose(address, authorize);
+            proposed.map_err(SignerError::from)?;
             Ok(())
         });
         Ok(proposed.await?)
@@ -190,16 +199,17 @@ fn decode_header(mut bytes: &[u8]) -> Result<Header, RpcError> {
     }
 }
 
-fn status(node: &Node, reader: &Reader) -> Result<Status, RpcError> {
+fn status(backend: &Backend, reader: &Reader) -> Result<Status, RpcError> {
     let head = reader.head()?;
-    let snapshot = node.chain().snapshot(head.hash)?;
+    let snapshot = backend.chain().snapshot(head.hash)?;
     let mut activity: BTreeMap<_, _> = snapshot.signers.iter().map(|signer| (*signer, 0)).collect();
     // The genesis block has no signer.
     let first = head.number.saturating_sub(STATUS_BLOCKS - 1).max(1);
     let (mut blocks, mut in_turn) = (0_u64, 0_u64);
     for number in first..=head.number {
-        let header = reader.header(number)?.ok_or(RpcError::UnknownBlock)?;
-        let signer = recover_signer(&header).map_err(|error| RpcError::Seal(error.to_string()))?;
+        let header = reader.header(number)?.ok_or(LookupError::UnknownBlock)?;
+        let signer = recover_signer(&header)
+            .map_err(|error| RpcError::Signer(SignerError::Seal(error.to_string())))?;
         *activity.entry(signer).or_default() += 1;
         blocks += 1;
         in_turn += u64::from(header.difficulty() == U256::from(DIFFICULTY_IN_TURN));

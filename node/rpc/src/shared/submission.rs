@@ -9,21 +9,21 @@ use tokio::sync::oneshot;
 use wattline_pool::{Pool, PoolError};
 use wattline_primitives::TransactionSigned;
 
-use crate::RpcError;
+use crate::{RpcError, shared::error::SubmitError};
 
 /// Transactions that are taken in at once. More wait, so that none waits long for its answer.
 const GATHERED: usize = 512;
 
-/// The way into the pool.
+/// Transactions on their way into the pool.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct SubmissionQueue {
     pool: Pool,
-    queue: Mutex<Queue>,
+    queue: Mutex<Waiting>,
 }
 
 /// As many as there are requests at work, which are bounded.
 #[derive(Debug, Default)]
-struct Queue {
+struct Waiting {
     waiting: Vec<Arrival>,
     /// Whether a thread is taking them in.
     working: bool,
@@ -35,7 +35,7 @@ struct Arrival {
     answer: oneshot::Sender<Result<B256, PoolError>>,
 }
 
-impl Intake {
+impl SubmissionQueue {
     pub(crate) fn new(pool: Pool) -> Arc<Self> {
         Arc::new(Self {
             pool,
@@ -63,13 +63,13 @@ impl Intake {
             !mem::replace(&mut queue.working, true)
         };
         if idle {
-            let intake = Arc::clone(self);
-            tokio::task::spawn_blocking(move || intake.work());
+            let queue = Arc::clone(self);
+            tokio::task::spawn_blocking(move || queue.work());
         }
         let outcome = answered
             .await
             .map_err(|_| RpcError::Internal("the pool's thread failed".to_owned()))?;
-        Ok(outcome?)
+        Ok(outcome.map_err(SubmitError::from)?)
     }
 
     /// Takes in whatever waits until nothing does.
@@ -101,7 +101,7 @@ impl Intake {
 }
 
 /// After a fault while taking in, the next transaction must find a thread again.
-struct IdleOnPanic<'a>(&'a Intake);
+struct IdleOnPanic<'a>(&'a SubmissionQueue);
 
 impl Drop for IdleOnPanic<'_> {
     fn drop(&mut self) {

@@ -8,7 +8,7 @@ use alloy_rpc_types_eth::{
 };
 use wattline_primitives::SealedHeader;
 
-use super::error::SimulationError;
+use crate::shared::error::SimulationError;
 
 /// Blocks of one simulation, those included that fill gaps.
 pub(crate) const MAX_BLOCKS: u64 = MAX_SIMULATE_BLOCKS;

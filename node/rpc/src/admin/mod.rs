@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use alloy_rpc_types_admin::{EthProtocolInfo, NodeInfo, PeerInfo, Ports, ProtocolInfo};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 
-use crate::node::Node;
+use crate::shared::backend::Backend;
 
 #[rpc(server, namespace = "admin")]
 trait Admin {
@@ -17,21 +17,21 @@ trait Admin {
 }
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    AdminServer::into_rpc(Handler(node))
+pub(crate) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    AdminServer::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 #[async_trait]
 impl AdminServer for Handler {
     // The node has no network of peers yet: what a peer would have to know is empty, and the
     // address is that of JSON-RPC.
     async fn node_info(&self) -> RpcResult<NodeInfo> {
-        let info = self.0.read(|node, reader| {
+        let info = self.0.read(|backend, reader| {
             let head = reader.head()?;
-            let spec = node.chain().spec();
-            let listen_addr = node
+            let spec = backend.chain().spec();
+            let listen_addr = backend
                 .rpc_addr()
                 .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
             #[expect(deprecated, reason = "tools of proof-of-authority chains read it")]
@@ -44,7 +44,7 @@ impl AdminServer for Handler {
             };
             Ok(NodeInfo {
                 id: String::new(),
-                name: node.client_version().to_owned(),
+                name: backend.client_version().to_owned(),
                 enode: String::new(),
                 enr: String::new(),
                 ip: listen_addr.ip(),

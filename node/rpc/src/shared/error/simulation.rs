@@ -5,32 +5,61 @@ use alloy_primitives::{Address, U256};
 use jsonrpsee::types::error::INVALID_PARAMS_CODE;
 use revm::context::result::InvalidTransaction;
 
-use super::MAX_BLOCKS;
-use crate::{RpcError, error::insufficient_funds};
+use super::call::insufficient_funds;
+use crate::execution::blocks::MAX_BLOCKS;
 
 /// Why a simulation cannot be carried out. What goes wrong within a call is part of its result.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SimulationError {
+pub enum SimulationError {
+    /// A block does not come after the one before it.
     #[error("block numbers must be in order: {found} <= {parent}")]
-    BlockNumber { found: U256, parent: u64 },
+    BlockNumber {
+        /// Its number.
+        found: U256,
+        /// The number before.
+        parent: u64,
+    },
+    /// A block is not later than the one before it.
     #[error("block timestamps must be in order: {found} <= {parent}")]
-    BlockTime { found: u64, parent: u64 },
+    BlockTime {
+        /// Its timestamp.
+        found: u64,
+        /// The timestamp before.
+        parent: u64,
+    },
+    /// More blocks than are simulated at once.
     #[error("too many blocks: at most {MAX_BLOCKS}, those included that fill gaps")]
     TooManyBlocks,
+    /// A call does not fit into its block.
     #[error("block gas limit reached: gas {gas}, remaining {remaining}")]
-    BlockGasLimit { gas: u64, remaining: u64 },
+    BlockGasLimit {
+        /// Gas limit of the call.
+        gas: u64,
+        /// Gas that the block has left.
+        remaining: u64,
+    },
+    /// All calls together use more gas than one request may.
     #[error("the calls have used all the gas that one request may use: simulate less")]
     GasExhausted,
+    /// A precompile is moved to where it is.
     #[error("MovePrecompileToAddress of {0} refers to itself")]
     MovesToItself(Address),
+    /// Two precompiles are moved to one place.
     #[error("several MovePrecompileToAddress refer to {0}")]
     MovesToOne(Address),
+    /// A call cannot be a transaction of its block.
     #[error("{message}")]
-    Transaction { code: i32, message: String },
+    Transaction {
+        /// The code of the reason.
+        code: i32,
+        /// The reason.
+        message: String,
+    },
 }
 
 impl SimulationError {
-    const fn code(&self) -> i32 {
+    /// One of the codes that `eth_simulateV1` has for itself.
+    pub const fn code(&self) -> i32 {
         match self {
             Self::BlockNumber { .. } => -38020,
             Self::BlockTime { .. } => -38021,
@@ -43,7 +72,7 @@ impl SimulationError {
     }
 
     /// What is wrong with the fields of a call.
-    pub(super) fn of_request(error: &EthTxEnvError, from: Address) -> Self {
+    pub(crate) fn of_request(error: &EthTxEnvError, from: Address) -> Self {
         match error {
             EthTxEnvError::CallFees(CallFeesError::FeeCapTooLow) => Self::below_base_fee(from),
             other => Self::Transaction {
@@ -61,7 +90,7 @@ impl SimulationError {
     }
 
     /// Why a call cannot be a transaction of its block.
-    pub(super) fn of(error: &InvalidTransaction, from: Address, gas: u64) -> Self {
+    pub(crate) fn of(error: &InvalidTransaction, from: Address, gas: u64) -> Self {
         let (code, message) = match error {
             InvalidTransaction::NonceTooLow { tx, state } => (
                 -38010,
@@ -103,14 +132,5 @@ impl SimulationError {
             other => (INVALID_PARAMS_CODE, other.to_string()),
         };
         Self::Transaction { code, message }
-    }
-}
-
-impl From<SimulationError> for RpcError {
-    fn from(error: SimulationError) -> Self {
-        Self::Simulation {
-            code: error.code(),
-            message: error.to_string(),
-        }
     }
 }

@@ -5,20 +5,20 @@ use std::io;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{RpcError, tracer::too_large};
+use crate::{RpcError, execution::tracer::too_large};
 
 /// A finished part of an answer.
 pub(crate) type Json = Box<RawValue>;
 
-/// The room that an answer has left.
+/// The bytes that an answer may still take.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct JsonBudget {
     left: usize,
     limit: usize,
 }
 
-impl Room {
-    /// Room for an answer of `limit` bytes.
+impl JsonBudget {
+    /// The budget of an answer of `limit` bytes.
     pub(crate) const fn new(limit: usize) -> Self {
         Self { left: limit, limit }
     }
@@ -27,8 +27,8 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`RpcError::LimitExceeded`] if the room does not suffice.
-    pub(crate) fn put<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<Json, RpcError> {
+    /// [`RpcError::LimitExceeded`] if the budget does not suffice.
+    pub(crate) fn serialize<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<Json, RpcError> {
         let mut writer = Writer {
             bytes: Vec::new(),
             left: self.left,
@@ -70,14 +70,14 @@ impl io::Write for Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::Room;
+    use super::JsonBudget;
 
     #[test]
-    fn parts_share_the_room() {
-        let mut room = Room::new(8);
-        assert_eq!(room.put(&[1, 2]).expect("fits").get(), "[1,2]");
-        assert_eq!(room.put(&"a").expect("fits exactly").get(), "\"a\"");
-        let error = room.put(&1).expect_err("there is no room left");
+    fn parts_share_the_budget() {
+        let mut budget = JsonBudget::new(8);
+        assert_eq!(budget.serialize(&[1, 2]).expect("fits").get(), "[1,2]");
+        assert_eq!(budget.serialize(&"a").expect("fits exactly").get(), "\"a\"");
+        let error = budget.serialize(&1).expect_err("nothing is left");
         assert!(
             error
                 .to_string()

@@ -15,7 +15,7 @@ use revm::{
     },
 };
 
-use crate::{RpcError, RpcLimits, workers::Stop};
+use crate::{RpcError, RpcLimits, execution::workers::Stop};
 
 /// Bytes that a step takes at least, as recorded and as answered.
 const STEP_BYTES: usize = 200;

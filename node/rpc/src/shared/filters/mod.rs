@@ -8,7 +8,7 @@
 //! What is kept is brought up to date by each poll, and between polls by a task that also removes
 //! the filters that nobody polls any more. The task ends with the last filter, or with the node.
 
-mod kept;
+mod history;
 
 use std::{
     collections::HashMap,
@@ -32,8 +32,8 @@ use wattline_chain::{CanonicalUpdate, Chain};
 use wattline_pool::{Pool, PooledTransaction};
 use wattline_primitives::BlockWithReceipts;
 
-use crate::{RpcError, RpcLimits};
-use kept::{Arrivals, Reverted};
+use crate::{RpcError, RpcLimits, shared::error::FilterError};
+use history::{Arrivals, Reverted};
 
 /// So many addresses and topics of a log filter take the place of one more filter.
 const ALTERNATIVES_PER_PLACE: usize = 64;
@@ -78,11 +78,11 @@ pub(crate) struct Filters(Arc<Shared>);
 struct Shared {
     max: usize,
     lifetime: Duration,
-    state: Mutex<State>,
+    state: Mutex<FilterState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct FilterState {
     filters: HashMap<String, Installed>,
     /// Present while there are filters.
     chain: Option<Followed<Arc<CanonicalUpdate>>>,
@@ -130,7 +130,7 @@ impl Filters {
         Self(Arc::new(Shared {
             max: limits.max_filters,
             lifetime: limits.filter_lifetime,
-            state: Mutex::new(State {
+            state: Mutex::new(FilterState {
                 filters: HashMap::new(),
                 chain: None,
                 reverted: Reverted::default(),
@@ -181,7 +181,7 @@ impl Filters {
     fn install(
         &self,
         places: usize,
-        wanted: impl FnOnce(&mut State) -> Wanted,
+        wanted: impl FnOnce(&mut FilterState) -> Wanted,
     ) -> Result<String, RpcError> {
         let mut state = self.0.state.lock();
         state.expire(Instant::now(), self.0.lifetime);
@@ -208,7 +208,7 @@ impl Filters {
     }
 
     /// Follows the chain, then looks at the head, so that no change after it is missed.
-    fn follow_chain(&self, state: &mut State, chain: &Chain) -> BlockNumHash {
+    fn follow_chain(&self, state: &mut FilterState, chain: &Chain) -> BlockNumHash {
         if state.chain.is_none() {
             state.chain = Some(self.follow(|| chain.subscribe()));
         }
@@ -231,13 +231,13 @@ impl Filters {
     ///
     /// # Errors
     ///
-    /// [`RpcError::FilterNotFound`].
+    /// [`RpcError::Filter`].
     pub(crate) fn get(&self, id: &str) -> Result<SharedFilter, RpcError> {
         let mut state = self.0.state.lock();
         let (now, lifetime) = (Instant::now(), self.0.lifetime);
         let filter = state.filters.get_mut(id);
         let filter = filter.filter(|filter| !filter.expired(now, lifetime));
-        let filter = filter.ok_or(RpcError::FilterNotFound)?;
+        let filter = filter.ok_or(FilterError::NotFound)?;
         filter.polled = now;
         Ok(Arc::clone(&filter.wanted))
     }
@@ -272,7 +272,7 @@ impl Installed {
     }
 }
 
-impl State {
+impl FilterState {
     /// Takes over what the channels hold.
     fn catch_up(&mut self) {
         while let Some(update) = self.chain.as_mut().and_then(Followed::next) {

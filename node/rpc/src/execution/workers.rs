@@ -6,7 +6,8 @@
 //! for them. What comes beyond waits its turn, and what nobody waits for any more is stopped.
 //!
 //! Most calls, though, take less time than handing them to another thread and back. They are tried
-//! where they come in, for a moment; those that take longer begin anew on a thread for calls.
+//! inline, on the thread of their connection; those that take longer than a millisecond begin anew
+//! on a thread for calls.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -20,10 +21,10 @@ use std::{
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::{RpcError, RpcLimits};
+use crate::{RpcError, RpcLimits, shared::error::CallError};
 
 /// How long a call may keep the thread of its connection.
-const MOMENT: Duration = Duration::from_millis(1);
+const INLINE_TIME: Duration = Duration::from_millis(1);
 /// How many calls are not tried there after one that took longer: others may be like it.
 const CAUTION: u32 = 64;
 
@@ -31,10 +32,10 @@ const CAUTION: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct Workers {
     /// Calls to come that are not tried on the thread of their connection.
-    cautious: AtomicU32,
+    inline_pause: AtomicU32,
     reads: Arc<Semaphore>,
-    calls: Lane,
-    traces: Lane,
+    calls: WorkerPool,
+    traces: WorkerPool,
     call_timeout: Duration,
     trace_timeout: Duration,
 }
@@ -45,10 +46,10 @@ impl Workers {
     /// If the system gives no threads.
     pub(crate) fn new(limits: &RpcLimits) -> Result<Self, ThreadPoolBuildError> {
         Ok(Self {
-            cautious: AtomicU32::new(0),
+            inline_pause: AtomicU32::new(0),
             reads: Arc::new(Semaphore::new(limits.concurrent_reads.max(1))),
-            calls: Lane::new("calls", limits.concurrent_calls)?,
-            traces: Lane::new("traces", limits.concurrent_traces)?,
+            calls: WorkerPool::new("calls", limits.concurrent_calls)?,
+            traces: WorkerPool::new("traces", limits.concurrent_traces)?,
             call_timeout: limits.call_timeout,
             trace_timeout: limits.trace_timeout,
         })
@@ -80,25 +81,25 @@ impl Workers {
         self.call_within(self.call_timeout, work).await
     }
 
-    /// Leave to do the work of a call right here, for a moment; `None` after a call that took
-    /// longer. If the work is stopped, [`Self::overran`] has to be told, and [`Self::call`] does
+    /// Leave to do the work of a call inline, for a millisecond; `None` after a call that took
+    /// longer. If the work is stopped, [`Self::inline_overran`] has to be told, and [`Self::call`] does
     /// it from the beginning.
-    pub(crate) fn moment(&self) -> Option<Stop> {
+    pub(crate) fn try_inline(&self) -> Option<Stop> {
         let fewer = |calls: u32| calls.checked_sub(1);
-        self.cautious
+        self.inline_pause
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
             .err()
             .map(|_| Stop {
                 abandoned: Arc::default(),
-                deadline: Instant::now() + MOMENT,
-                timeout: MOMENT,
-                momentary: true,
+                deadline: Instant::now() + INLINE_TIME,
+                timeout: INLINE_TIME,
+                inline: true,
             })
     }
 
-    /// A call was stopped after its moment.
-    pub(crate) fn overran(&self) {
-        self.cautious.store(CAUTION, Ordering::Relaxed);
+    /// A call took too long for doing it inline.
+    pub(crate) fn inline_overran(&self) {
+        self.inline_pause.store(CAUTION, Ordering::Relaxed);
     }
 
     /// The same with a time limit of its own.
@@ -133,12 +134,12 @@ impl Workers {
 
 /// Threads for one kind of work.
 #[derive(Debug)]
-struct Lane {
+struct WorkerPool {
     kind: &'static str,
     threads: ThreadPool,
 }
 
-impl Lane {
+impl WorkerPool {
     fn new(kind: &'static str, threads: usize) -> Result<Self, ThreadPoolBuildError> {
         let threads = ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
@@ -167,7 +168,7 @@ impl Lane {
                 abandoned,
                 deadline: Instant::now() + timeout,
                 timeout,
-                momentary: false,
+                inline: false,
             };
             // A fault in one request must not take its thread from the others.
             let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(stop)));
@@ -213,7 +214,7 @@ pub(crate) struct Stop {
     abandoned: Arc<AtomicBool>,
     deadline: Instant,
     timeout: Duration,
-    momentary: bool,
+    inline: bool,
 }
 
 impl Stop {
@@ -224,7 +225,7 @@ impl Stop {
 
     /// # Errors
     ///
-    /// [`RpcError::Timeout`] if the work has to end.
+    /// [`RpcError::Call`] if the work has to end.
     pub(crate) fn check(&self) -> Result<(), RpcError> {
         if self.requested() {
             Err(self.error())
@@ -234,13 +235,13 @@ impl Stop {
     }
 
     /// Whether the work keeps the thread of a connection.
-    pub(crate) const fn momentary(&self) -> bool {
-        self.momentary
+    pub(crate) const fn inline(&self) -> bool {
+        self.inline
     }
 
     /// What to answer after having stopped.
     pub(crate) const fn error(&self) -> RpcError {
-        RpcError::Timeout(self.timeout)
+        RpcError::Call(CallError::Timeout(self.timeout))
     }
 }
 
@@ -268,7 +269,7 @@ mod tests {
     }
 
     /// Keeps the only thread of a lane until the answer is dropped.
-    fn hold(lane: &Lane) -> mpsc::Sender<()> {
+    fn hold(lane: &WorkerPool) -> mpsc::Sender<()> {
         let (held, released) = mpsc::channel();
         lane.threads.spawn_fifo(move || {
             let _ = released.recv();
@@ -306,7 +307,7 @@ mod tests {
             }
         });
         let result: Result<(), _> = result.await;
-        assert!(matches!(result, Err(RpcError::Timeout(_))));
+        assert!(matches!(result, Err(RpcError::Call(CallError::Timeout(_)))));
     }
 
     #[tokio::test]
@@ -322,12 +323,12 @@ mod tests {
     #[test]
     fn long_calls_are_not_tried_again_at_once() {
         let workers = workers(Duration::from_secs(1));
-        assert!(workers.moment().is_some_and(|stop| stop.momentary()));
-        workers.overran();
+        assert!(workers.try_inline().is_some_and(|stop| stop.inline()));
+        workers.inline_overran();
         for _ in 0..CAUTION {
-            assert!(workers.moment().is_none());
+            assert!(workers.try_inline().is_none());
         }
-        assert!(workers.moment().is_some());
+        assert!(workers.try_inline().is_some());
     }
 
     #[tokio::test]

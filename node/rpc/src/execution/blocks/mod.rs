@@ -1,6 +1,5 @@
 //! Blocks that are only imagined, on top of one that the chain has.
 
-mod error;
 mod plan;
 
 use alloy_consensus::{
@@ -41,21 +40,22 @@ use wattline_storage::{Reader, StateReader, StorageError};
 
 use crate::{
     RpcError,
-    convert::{self, RpcBlock},
-    node::Node,
-    simulation::Watchdog,
-    workers::Stop,
+    execution::{watchdog::Watchdog, workers::Stop},
+    shared::{
+        backend::Backend,
+        convert::{self, RpcBlock},
+        error::{CallError, SimulationError},
+    },
 };
-use error::SimulationError;
 pub(crate) use plan::MAX_BLOCKS;
 
-type BlockState = State<WrapDatabaseRef<StateReader>>;
-type Eyes<'a> = (&'a mut Watchdog, Either<TransferInspector, NoOpInspector>);
-type SimulatedEvm<'a, 'b> = WattlineEvm<&'a mut BlockState, Eyes<'b>>;
+type SimulatedState = State<WrapDatabaseRef<StateReader>>;
+type Inspectors<'a> = (&'a mut Watchdog, Either<TransferInspector, NoOpInspector>);
+type SimulatedEvm<'a, 'b> = WattlineEvm<&'a mut SimulatedState, Inspectors<'b>>;
 
 /// How a client wants blocks simulated.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
+pub(crate) struct SimulateOptions {
     /// Log what native value moves, as a token would.
     pub(crate) trace_transfers: bool,
     /// Check what a block would: nonces, fees, permissions.
@@ -65,15 +65,15 @@ pub(crate) struct Options {
 }
 
 /// A chain in the making that nobody else sees.
-pub(crate) struct SimulatedChain {
-    node: Node,
-    options: Options,
+pub(crate) struct BlockSimulator {
+    backend: Backend,
+    options: SimulateOptions,
     stop: Stop,
     base: SealedHeader,
     /// `COINBASE` unless a client says otherwise: who sealed the base.
     signer: Address,
     permissions: StateReader,
-    state: BlockState,
+    state: SimulatedState,
     /// Precompiles that earlier blocks moved, block by block.
     moved: Vec<Vec<(Address, Address)>>,
     /// Gas that all calls together may still use.
@@ -82,7 +82,7 @@ pub(crate) struct SimulatedChain {
 
 /// What the calls of one block came to.
 #[derive(Default)]
-struct Outcome {
+struct ExecutedCalls {
     gas_used: u64,
     transactions: Vec<TransactionSigned>,
     senders: Vec<Address>,
@@ -90,23 +90,23 @@ struct Outcome {
     calls: Vec<SimCallResult>,
 }
 
-impl SimulatedChain {
+impl BlockSimulator {
     /// # Errors
     ///
     /// [`RpcError::Storage`].
     pub(crate) fn new(
-        node: &Node,
+        backend: &Backend,
         reader: &Reader,
         base: SealedHeader,
-        options: Options,
+        options: SimulateOptions,
         stop: Stop,
     ) -> Result<Self, RpcError> {
         let state = reader.state_at(base.number)?;
         Ok(Self {
-            node: node.clone(),
+            backend: backend.clone(),
             options,
             stop,
-            signer: node.caches().signer(&base),
+            signer: backend.caches().signer(&base),
             permissions: state.clone(),
             state: State::builder()
                 .with_database_ref(state)
@@ -114,7 +114,7 @@ impl SimulatedChain {
                 .build(),
             base,
             moved: Vec::new(),
-            gas: node.limits().call_gas,
+            gas: backend.limits().call_gas,
         })
     }
 
@@ -122,12 +122,12 @@ impl SimulatedChain {
     ///
     /// # Errors
     ///
-    /// [`RpcError::Simulation`] and the like for the first thing that is wrong with any block.
+    /// [`RpcError::CallExecutor`] and the like for the first thing that is wrong with any block.
     pub(crate) fn run(
         mut self,
         blocks: Vec<SimBlock>,
     ) -> Result<Vec<SimulatedBlock<RpcBlock>>, RpcError> {
-        let period = self.node.chain().spec().clique().period.max(1);
+        let period = self.backend.chain().spec().clique().period.max(1);
         let blocks = plan::plan(&self.base, period, blocks)?;
         let mut parent = self.base.clone();
         let mut simulated = Vec::with_capacity(blocks.len());
@@ -146,7 +146,7 @@ impl SimulatedChain {
         parent: &SealedHeader,
         block: SimBlock,
     ) -> Result<(SealedHeader, SimulatedBlock<RpcBlock>), RpcError> {
-        let (env, mut header) = self.surroundings(parent, &block);
+        let (env, mut header) = self.environment(parent, &block);
         self.override_state(block.state_overrides.unwrap_or_default())?;
         let outcome = self.execute(&env, &header, block.calls)?;
 
@@ -175,9 +175,9 @@ impl SimulatedChain {
     }
 
     /// The environment of a block, and its header as far as it is known before execution.
-    fn surroundings(&mut self, parent: &SealedHeader, block: &SimBlock) -> (EvmEnv, Header) {
+    fn environment(&mut self, parent: &SealedHeader, block: &SimBlock) -> (EvmEnv, Header) {
         let overrides = block.block_overrides.clone().unwrap_or_default();
-        let evm = self.node.chain().evm();
+        let evm = self.backend.chain().evm();
         let next = NextBlock {
             timestamp: overrides.time.unwrap_or(parent.timestamp),
             gas_limit: parent.gas_limit,
@@ -242,9 +242,9 @@ impl SimulatedChain {
         env: &EvmEnv,
         header: &Header,
         calls: Vec<TransactionRequest>,
-    ) -> Result<Outcome, RpcError> {
-        let config = self.node.chain().evm().clone();
-        let spec = self.node.chain().spec().clone();
+    ) -> Result<ExecutedCalls, RpcError> {
+        let config = self.backend.chain().evm().clone();
+        let spec = self.backend.chain().spec().clone();
         let mut watchdog = Watchdog::new(self.stop.clone());
         let transfers = if self.options.trace_transfers {
             Either::Left(TransferInspector::new(false).with_logs(true))
@@ -258,7 +258,7 @@ impl SimulatedChain {
             .map_err(|error| RpcError::Internal(error.to_string()))?;
         move_precompiles(evm.precompiles_mut(), &self.moved)?;
 
-        let mut block = Outcome::default();
+        let mut block = ExecutedCalls::default();
         for request in calls {
             self.stop.check()?;
             let nonce = account_nonce(&mut evm, request.from.unwrap_or_default())?;
@@ -267,9 +267,11 @@ impl SimulatedChain {
             if self.options.validation {
                 config
                     .check_permission(&self.permissions, sender, request.is_create())
-                    .map_err(|error| RpcError::InvalidCall {
-                        message: error.to_string(),
-                        gas: limit,
+                    .map_err(|error| {
+                        RpcError::Call(CallError::Invalid {
+                            message: error.to_string(),
+                            gas: limit,
+                        })
                     })?;
             }
             let result = evm.transact(tx);
@@ -288,7 +290,7 @@ impl SimulatedChain {
     /// The state root after the blocks so far. It can be computed on the head only; a block that
     /// stands on an older one has none.
     fn state_root(&self) -> Result<B256, RpcError> {
-        let storage = self.node.chain().storage();
+        let storage = self.backend.chain().storage();
         match storage.state_root(self.base.num_hash(), &self.state.bundle_state) {
             Ok((root, _)) => Ok(root),
             Err(StorageError::NotHead { .. }) => Ok(B256::ZERO),
@@ -297,7 +299,7 @@ impl SimulatedChain {
     }
 }
 
-impl Outcome {
+impl ExecutedCalls {
     fn add(
         &mut self,
         request: TransactionSigned,
@@ -338,7 +340,7 @@ impl Outcome {
             ExecutionResult::Revert { output, .. } => {
                 let error = SimulateError {
                     code: SimulateError::EXECUTION_REVERTED_CODE,
-                    message: RpcError::Reverted(output.clone()).to_string(),
+                    message: CallError::Reverted(output.clone()).to_string(),
                     data: Some(output.clone()),
                 };
                 (output, Some(error))
@@ -346,7 +348,7 @@ impl Outcome {
             ExecutionResult::Halt { reason, .. } => {
                 let error = SimulateError {
                     code: SimulateError::VM_EXECUTION_ERROR_CODE,
-                    message: RpcError::Halted(reason).to_string(),
+                    message: CallError::Halted(reason).to_string(),
                     data: None,
                 };
                 (Default::default(), Some(error))
@@ -370,7 +372,7 @@ fn complete(
     mut request: TransactionRequest,
     nonce: u64,
     env: &EvmEnv,
-    block: &Outcome,
+    block: &ExecutedCalls,
     budget: u64,
 ) -> Result<(TransactionSigned, TxEnv), RpcError> {
     let chain_id = env.cfg_env.chain_id;

@@ -13,12 +13,11 @@ use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverri
 use revm::{
     Database as _, DatabaseCommit as _, DatabaseRef, Inspector,
     context::{
-        BlockEnv, ContextTr, JournalTr as _, TxEnv,
+        BlockEnv, TxEnv,
         result::{EVMError, ExecutionResult, ResultAndState},
     },
     database::CacheDB,
     inspector::NoOpInspector,
-    interpreter::{CallInputs, CallOutcome, Interpreter, interpreter::EthInterpreter},
     primitives::KECCAK_EMPTY,
     state::{AccountInfo, Bytecode, EvmState},
 };
@@ -27,11 +26,17 @@ use wattline_primitives::{SealedHeader, TransactionSigned};
 use wattline_storage::{Reader, StateReader, StorageError};
 
 use crate::{
-    RpcError, block_id,
-    error::insufficient_funds,
-    node::Node,
-    replay::{BlockState, storage_error},
-    workers::Stop,
+    RpcError,
+    execution::{
+        replay::{BlockState, storage_error},
+        watchdog::Watchdog,
+        workers::Stop,
+    },
+    shared::{
+        backend::Backend,
+        block_id,
+        error::{CallError, insufficient_funds},
+    },
 };
 
 /// Why a blob transaction is not executed.
@@ -52,20 +57,20 @@ impl Overrides {
 }
 
 /// The state that a call sees and changes.
-pub(crate) type CallState = CacheDB<Base>;
+pub(crate) type CallState = CacheDB<BaseState>;
 /// What an inspector of a call gets to see.
 pub(crate) type CallContext<'a> = EthEvmContext<&'a mut CallState>;
 
 /// The state that calls stand on.
 #[derive(Debug)]
-pub(crate) enum Base {
+pub(crate) enum BaseState {
     /// That after a block.
     After(StateReader),
     /// That within a block.
     Within(Box<BlockState>),
 }
 
-impl DatabaseRef for Base {
+impl DatabaseRef for BaseState {
     type Error = StorageError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StorageError> {
@@ -98,7 +103,7 @@ impl DatabaseRef for Base {
 }
 
 /// The state after a block and the environment in which calls run on it.
-pub(crate) struct Simulation {
+pub(crate) struct CallExecutor {
     evm: EvmConfig,
     env: EvmEnv,
     db: CallState,
@@ -106,21 +111,21 @@ pub(crate) struct Simulation {
     stop: Stop,
 }
 
-impl Simulation {
+impl CallExecutor {
     /// # Errors
     ///
     /// Those of [`block_id::header`], and [`RpcError::InvalidParams`] for overrides that
     /// contradict themselves.
     pub(crate) fn new(
-        node: &Node,
+        backend: &Backend,
         reader: &Reader,
         block: Option<BlockId>,
         overrides: Overrides,
         stop: Stop,
     ) -> Result<Self, RpcError> {
-        let header = block_id::header(node, reader, block.unwrap_or_default())?;
-        let base = Base::After(reader.state_at(header.number())?);
-        Self::on(node, &header, base, overrides, stop)
+        let header = block_id::header(backend, reader, block.unwrap_or_default())?;
+        let base = BaseState::After(reader.state_at(header.number())?);
+        Self::on(backend, &header, base, overrides, stop)
     }
 
     /// The same within a block: on the state that some of its transactions left.
@@ -129,15 +134,15 @@ impl Simulation {
     ///
     /// [`RpcError::InvalidParams`] for overrides that contradict themselves.
     pub(crate) fn on(
-        node: &Node,
+        backend: &Backend,
         header: &SealedHeader,
-        base: Base,
+        base: BaseState,
         overrides: Overrides,
         stop: Stop,
     ) -> Result<Self, RpcError> {
         let mut db = CacheDB::new(base);
-        let signer = node.caches().signer(header);
-        let evm = node.chain().evm().clone();
+        let signer = backend.caches().signer(header);
+        let evm = backend.chain().evm().clone();
         let mut env = evm.call_env(header, signer);
         env.cfg_env.disable_balance_check = false;
         if let Some(overrides) = overrides.block {
@@ -176,7 +181,7 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// [`RpcError::InvalidParams`] for contradicting fields, [`RpcError::InvalidCall`] if the
+    /// [`RpcError::InvalidParams`] for contradicting fields, [`RpcError::Call`] if the
     /// sender has not even the value that it sends at a price.
     pub(crate) fn transaction(
         &mut self,
@@ -200,7 +205,7 @@ impl Simulation {
             let balance = self.balance(tx.caller)?;
             let Some(available) = balance.checked_sub(tx.value) else {
                 let message = insufficient_funds(tx.caller, balance, tx.value);
-                return Err(RpcError::InvalidCall { message, gas });
+                return Err(RpcError::Call(CallError::Invalid { message, gas }));
             };
             let affordable = available / U256::from(tx.gas_price);
             tx.gas_limit = tx.gas_limit.min(affordable.saturating_to());
@@ -232,7 +237,7 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// [`RpcError::InvalidCall`] if it cannot start, [`RpcError::Timeout`] if it was stopped.
+    /// [`RpcError::Call`] if it cannot start, [`RpcError::Call`] if it was stopped.
     pub(crate) fn run(&mut self, tx: TxEnv) -> Result<ExecutionResult, RpcError> {
         Ok(self.watch(tx, NoOpInspector)?.result)
     }
@@ -241,7 +246,7 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// [`RpcError::InvalidCall`] if it cannot start, [`RpcError::Timeout`] if it was stopped.
+    /// [`RpcError::Call`] if it cannot start, [`RpcError::Call`] if it was stopped.
     pub(crate) fn watch<I>(&mut self, tx: TxEnv, inspector: I) -> Result<ResultAndState, RpcError>
     where
         I: for<'a> Inspector<CallContext<'a>>,
@@ -258,12 +263,12 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// [`RpcError::InvalidCall`] if it cannot start.
+    /// [`RpcError::Call`] if it cannot start.
     pub(crate) fn inspect<I>(&mut self, tx: TxEnv, inspector: I) -> Result<ResultAndState, RpcError>
     where
         I: for<'a> Inspector<CallContext<'a>>,
     {
-        if !self.stop.momentary() {
+        if !self.stop.inline() {
             self.stop.check()?;
         }
         let (from, gas) = (tx.caller, tx.gas_limit);
@@ -274,7 +279,7 @@ impl Simulation {
             .move_precompiles(self.moved_precompiles.iter().copied())
             .map_err(|error| RpcError::InvalidParams(error.to_string()))?;
         evm.transact(tx).map_err(|error| match error {
-            EVMError::Transaction(invalid) => RpcError::invalid_call(&invalid, from, gas),
+            EVMError::Transaction(invalid) => RpcError::Call(CallError::new(&invalid, from, gas)),
             EVMError::Database(error) => RpcError::Storage(error),
             EVMError::Header(error) => RpcError::InvalidParams(error.to_string()),
             other => RpcError::Internal(other.to_string()),
@@ -299,7 +304,7 @@ impl Simulation {
     /// # Errors
     ///
     /// [`RpcError::InvalidParams`] for transactions that the chain does not take,
-    /// [`RpcError::InvalidCall`] for senders that it does not let send this one.
+    /// [`RpcError::Call`] for senders that it does not let send this one.
     pub(crate) fn apply_rules(
         &mut self,
         tx: &TransactionSigned,
@@ -309,9 +314,11 @@ impl Simulation {
             return Err(RpcError::InvalidParams(NO_BLOBS.to_owned()));
         }
         let allowed = self.evm.check_permission(&self.db, sender, tx.is_create());
-        allowed.map_err(|error| RpcError::InvalidCall {
-            message: error.to_string(),
-            gas: tx.gas_limit(),
+        allowed.map_err(|error| {
+            RpcError::Call(CallError::Invalid {
+                message: error.to_string(),
+                gas: tx.gas_limit(),
+            })
         })?;
         let cap = self.transaction_gas_limit();
         let cfg = &mut self.env.cfg_env;
@@ -337,81 +344,5 @@ impl Simulation {
     /// The environment of calls.
     pub(crate) const fn env(&self) -> &EvmEnv {
         &self.env
-    }
-}
-
-/// Ends an execution whose time is up.
-#[derive(Debug)]
-pub(crate) struct Watchdog {
-    stop: Stop,
-    /// Steps between two looks at the clock.
-    interval: u32,
-    steps: u32,
-    stopped: bool,
-}
-
-impl Watchdog {
-    /// Some tens of microseconds.
-    const INTERVAL: u32 = 4096;
-    /// Fewer where there is but a moment, as a step may read from the database. What takes fewer
-    /// steps than this is done in its moment, even if the system gave the thread to others in it.
-    const MOMENTARY_INTERVAL: u32 = 1024;
-    /// Bytes of memory beyond which a moment is over: one step may hash or copy all of it.
-    const MOMENTARY_MEMORY: usize = 64 * 1024;
-
-    pub(crate) const fn new(stop: Stop) -> Self {
-        let interval = if stop.momentary() {
-            Self::MOMENTARY_INTERVAL
-        } else {
-            Self::INTERVAL
-        };
-        Self {
-            stop,
-            interval,
-            steps: 0,
-            stopped: false,
-        }
-    }
-
-    /// Whether it has ended an execution.
-    pub(crate) const fn stopped(&self) -> bool {
-        self.stopped
-    }
-
-    fn look(&mut self) {
-        self.stopped = self.stopped || self.stop.requested();
-    }
-}
-
-impl<CTX: ContextTr> Inspector<CTX, EthInterpreter> for Watchdog {
-    fn step(&mut self, interpreter: &mut Interpreter<EthInterpreter>, _: &mut CTX) {
-        self.steps = self.steps.wrapping_add(1);
-        if self.steps.is_multiple_of(self.interval) {
-            self.look();
-        }
-        if self.stop.momentary() && interpreter.memory.len() > Self::MOMENTARY_MEMORY {
-            self.stopped = true;
-        }
-        if self.stopped {
-            interpreter.halt_oog();
-        }
-    }
-
-    // A precompile can take long in a single step, so none is begun where there is but a moment.
-    fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
-        if !self.stop.momentary() {
-            self.look();
-            return None;
-        }
-        let precompiles = context.journal_ref().precompile_addresses();
-        if !precompiles.contains(&inputs.bytecode_address) {
-            return None;
-        }
-        self.stopped = true;
-        Some(CallOutcome::new_oog(
-            inputs.gas_limit,
-            inputs.return_memory_offset.clone(),
-            inputs.reservoir,
-        ))
     }
 }

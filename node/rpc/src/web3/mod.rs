@@ -3,7 +3,7 @@
 use alloy_primitives::{B256, Bytes, keccak256};
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
 
-use crate::node::Node;
+use crate::shared::backend::Backend;
 
 #[rpc(server, namespace = "web3")]
 trait Web3 {
@@ -15,11 +15,11 @@ trait Web3 {
 }
 
 /// All methods of the namespace.
-pub(crate) fn methods(node: Node) -> impl Into<jsonrpsee::Methods> {
-    Web3Server::into_rpc(Handler(node))
+pub(crate) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
+    Web3Server::into_rpc(Handler(backend))
 }
 
-struct Handler(Node);
+struct Handler(Backend);
 
 impl Web3Server for Handler {
     fn client_version(&self) -> RpcResult<String> {

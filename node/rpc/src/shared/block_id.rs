@@ -7,7 +7,10 @@ use wattline_clique::{safe_number, settled_number};
 use wattline_primitives::SealedHeader;
 use wattline_storage::{Reader, StateReader};
 
-use crate::{RpcError, node::Node};
+use crate::{
+    RpcError,
+    shared::{backend::Backend, error::LookupError},
+};
 
 /// The number that a tag or number stands for; the block need not exist. `pending` is the head:
 /// this node shows no block before it is sealed. `safe` and `finalized` follow from how much of
@@ -17,7 +20,7 @@ use crate::{RpcError, node::Node};
 ///
 /// [`RpcError::Chain`] and [`RpcError::Storage`].
 pub(crate) fn number(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     id: BlockNumberOrTag,
 ) -> Result<BlockNumber, RpcError> {
@@ -27,14 +30,14 @@ pub(crate) fn number(
         BlockNumberOrTag::Earliest => Ok(0),
         BlockNumberOrTag::Safe => {
             let head = reader.head()?;
-            let signers = node.chain().snapshot(head.hash)?.signers.len();
+            let signers = backend.chain().snapshot(head.hash)?.signers.len();
             Ok(safe_number(head.number, signers))
         }
         BlockNumberOrTag::Finalized => {
             let head = reader.head()?;
-            let signers = node.chain().snapshot(head.hash)?.signers.len();
+            let signers = backend.chain().snapshot(head.hash)?.signers.len();
             settled_number(head.number, signers, |number| {
-                let header = reader.header(number)?.ok_or(RpcError::HeaderNotFound)?;
+                let header = reader.header(number)?.ok_or(LookupError::HeaderNotFound)?;
                 Ok(header.difficulty().saturating_to())
             })
         }
@@ -45,22 +48,24 @@ pub(crate) fn number(
 ///
 /// # Errors
 ///
-/// Those of [`number`], and [`RpcError::NotCanonical`] for a known block off the chain.
+/// Those of [`number`], and [`RpcError::Lookup`] for a known block off the chain.
 pub(crate) fn find(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     id: BlockId,
 ) -> Result<Option<BlockNumber>, RpcError> {
     match id {
         BlockId::Number(id) => {
-            let number = number(node, reader, id)?;
+            let number = number(backend, reader, id)?;
             Ok((number <= reader.head()?.number).then_some(number))
         }
         BlockId::Hash(id) => match reader.block_number(id.block_hash)? {
             Some(number) => Ok(Some(number)),
             // The state of a block off the chain is not kept, so it cannot be read whether or
             // not the client requires a canonical block.
-            None if reader.header_by_hash(id.block_hash)?.is_some() => Err(RpcError::NotCanonical),
+            None if reader.header_by_hash(id.block_hash)?.is_some() => {
+                Err(RpcError::Lookup(LookupError::NotCanonical))
+            }
             None => Ok(None),
         },
     }
@@ -70,22 +75,28 @@ pub(crate) fn find(
 ///
 /// # Errors
 ///
-/// Those of [`find`], and [`RpcError::HeaderNotFound`] or [`RpcError::HeaderForHashNotFound`].
-pub(crate) fn header(node: &Node, reader: &Reader, id: BlockId) -> Result<SealedHeader, RpcError> {
-    let number = number_of(node, reader, id)?;
+/// Those of [`find`], and [`RpcError::Lookup`] or [`RpcError::Lookup`].
+pub(crate) fn header(
+    backend: &Backend,
+    reader: &Reader,
+    id: BlockId,
+) -> Result<SealedHeader, RpcError> {
+    let number = number_of(backend, reader, id)?;
     // The head is at hand, unless it has changed since the snapshot was taken.
-    let head = node.chain().head();
+    let head = backend.chain().head();
     if head.num_hash() == reader.head()? && number == head.number() {
         return Ok(SealedHeader::clone(&head));
     }
-    reader.header(number)?.ok_or(RpcError::HeaderNotFound)
+    reader
+        .header(number)?
+        .ok_or(RpcError::Lookup(LookupError::HeaderNotFound))
 }
 
 /// As [`find`], for blocks that have to be there.
-fn number_of(node: &Node, reader: &Reader, id: BlockId) -> Result<BlockNumber, RpcError> {
-    find(node, reader, id)?.ok_or(match id {
-        BlockId::Number(_) => RpcError::HeaderNotFound,
-        BlockId::Hash(_) => RpcError::HeaderForHashNotFound,
+fn number_of(backend: &Backend, reader: &Reader, id: BlockId) -> Result<BlockNumber, RpcError> {
+    find(backend, reader, id)?.ok_or(match id {
+        BlockId::Number(_) => RpcError::Lookup(LookupError::HeaderNotFound),
+        BlockId::Hash(_) => RpcError::Lookup(LookupError::HeaderForHashNotFound),
     })
 }
 
@@ -95,10 +106,10 @@ fn number_of(node: &Node, reader: &Reader, id: BlockId) -> Result<BlockNumber, R
 ///
 /// Those of [`header`].
 pub(crate) fn state(
-    node: &Node,
+    backend: &Backend,
     reader: &Reader,
     id: Option<BlockId>,
 ) -> Result<StateReader, RpcError> {
-    let number = number_of(node, reader, id.unwrap_or_default())?;
+    let number = number_of(backend, reader, id.unwrap_or_default())?;
     Ok(reader.state_at(number)?)
 }
