@@ -3,7 +3,7 @@
 use std::{fs, io, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use eyre::{WrapErr, eyre};
-use wattline_rpc::JwtSecret;
+use wattline_rpc_server::JwtSecret;
 
 /// Reads the secret from a file; makes both if there is no such file, readable by its owner alone.
 ///

@@ -16,7 +16,8 @@ use wattline_chain::{Chain, SystemClock};
 use wattline_daemon::{MetricsRecorder, StatusServer};
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig};
-use wattline_rpc::{RpcConfig, RpcContext, RpcServerHandle};
+use wattline_rpc::{RpcConfig, RpcContext};
+use wattline_rpc_server::RpcServerHandle;
 use wattline_storage::{ChainIdentity, Storage};
 
 use crate::{health::health, spec::LoadedSpec};

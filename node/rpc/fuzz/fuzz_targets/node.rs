@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wattline_chain::test_utils::{Forge, Signers, Template, TestGenesis, call, transfer};
 use wattline_pool::{Pool, PoolConfig};
-use wattline_rpc::{Namespaces, RpcConfig, RpcContext, RpcLimits, RpcServerHandle, serve};
+use wattline_rpc::{Namespaces, RpcConfig, RpcContext, RpcLimits, serve};
+use wattline_rpc_server::{RpcServerHandle, ServerLimits};
 
 /// Logs its calldata's first word and stores it.
 pub const LOGGER: Address = Address::with_last_byte(0xa1);
@@ -80,11 +81,14 @@ impl Node {
             dev_accounts: vec![accounts.key(1).clone()],
         };
         let mut config = RpcConfig::new(([127, 0, 0, 1], 0).into());
-        config.http_api = Namespaces::ALL;
-        config.limits = RpcLimits {
+        config.server.http_api = Namespaces::ALL.into();
+        config.server.limits = ServerLimits {
             max_request_bytes: 64 << 10,
             max_response_bytes: 4 << 20,
             max_batch: 16,
+            ..ServerLimits::default()
+        };
+        config.limits = RpcLimits {
             call_timeout: CALL_TIMEOUT,
             call_gas: 30_000_000,
             trace_timeout: CALL_TIMEOUT,

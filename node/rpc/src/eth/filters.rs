@@ -195,7 +195,7 @@ impl Handler {
         let limits = self.0.limits();
         let arrivals = self.0.filters().arrivals(*from, limits.log_results);
         // In JSON, each byte takes two.
-        let room = limits.max_response_bytes as usize / 4;
+        let room = self.0.server_limits().max_response_bytes as usize / 4;
         let (after, found) = self
             .0
             .read(move |backend, reader| {

@@ -85,14 +85,13 @@ impl PubSubServer for Handler {
         };
         let sink = Sink {
             sink: pending.accept().await?,
-            patience: self.0.limits().write_timeout,
+            patience: self.0.server_limits().write_timeout,
         };
         let end = match sink.forward(topic).await {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        let reason = end.as_str();
-        ::metrics::counter!(crate::metrics::SUBSCRIPTIONS_ENDED, "reason" => reason).increment(1);
+        wattline_rpc_server::metrics::subscription_ended(end.as_str());
         match end {
             End::Slow => Err("the client does not keep up with the chain: subscribe again".into()),
             End::Closed | End::Shutdown => Ok(()),

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
+use wattline_rpc_server::Groups;
 
 /// A group of methods. `methods.json` says to which each belongs: that with which its name begins,
 /// but for a few.
@@ -92,7 +93,7 @@ pub struct Namespaces(u16);
 impl Namespaces {
     /// None of them.
     pub const NONE: Self = Self(0);
-    /// All of them: what IPC and the authenticated listener serve.
+    /// All of them.
     pub const ALL: Self = Self::of(&Namespace::ALL);
     /// What anybody may be let use: reads and transactions that carry their own signature. What
     /// costs much to answer, tells about others' waiting transactions or changes the node is not
@@ -145,6 +146,20 @@ impl fmt::Display for Namespaces {
 impl fmt::Debug for Namespaces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Namespaces> for Groups {
+    fn from(namespaces: Namespaces) -> Self {
+        namespaces.iter().map(Namespace::name).collect()
+    }
+}
+
+impl From<&Groups> for Namespaces {
+    fn from(groups: &Groups) -> Self {
+        let served = |namespace: &Namespace| groups.contains(namespace.name());
+        let namespaces: Vec<_> = Namespace::ALL.into_iter().filter(served).collect();
+        Self::of(&namespaces)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jsonrpsee::{Extensions, core::RpcResult, proc_macros::rpc};
 use serde_json::Value;
+use wattline_rpc_server::Groups;
 
 use crate::{Namespace, Namespaces, methods};
 
@@ -28,7 +29,9 @@ struct Handler;
 
 /// What the listener serves on which a request came.
 fn served(extensions: &Extensions) -> Namespaces {
-    extensions.get().copied().unwrap_or(Namespaces::NONE)
+    extensions
+        .get::<Groups>()
+        .map_or(Namespaces::NONE, Namespaces::from)
 }
 
 impl RpcServer for Handler {

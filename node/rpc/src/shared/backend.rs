@@ -10,6 +10,7 @@ use rayon::ThreadPoolBuildError;
 use wattline_chain::Chain;
 use wattline_pool::Pool;
 use wattline_producer::ProducerHandle;
+use wattline_rpc_server::ServerLimits;
 use wattline_storage::Reader;
 
 use crate::{
@@ -42,6 +43,7 @@ struct Inner {
     client_version: String,
     rpc_addr: OnceLock<SocketAddr>,
     limits: RpcLimits,
+    server_limits: ServerLimits,
     workers: Workers,
     filters: Filters,
     caches: Caches,
@@ -63,6 +65,7 @@ impl Backend {
             client_version: config.client_version.clone(),
             rpc_addr: OnceLock::new(),
             limits: config.limits,
+            server_limits: config.server.limits,
             workers: Workers::new(&config.limits)?,
             filters: Filters::new(&config.limits),
         })))
@@ -108,6 +111,11 @@ impl Backend {
 
     pub(crate) fn limits(&self) -> &RpcLimits {
         &self.0.limits
+    }
+
+    /// What a connection may take, whatever it asks for.
+    pub(crate) fn server_limits(&self) -> &ServerLimits {
+        &self.0.server_limits
     }
 
     pub(crate) fn workers(&self) -> &Workers {

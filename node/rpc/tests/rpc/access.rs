@@ -6,7 +6,8 @@ use jsonrpsee::{core::client::ClientT, rpc_params};
 use jsonrpsee_ws_client::WsClientBuilder;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
-use wattline_rpc::{RpcLimits, RpcServerError, serve};
+use wattline_rpc::{RpcLimits, StartError, serve};
+use wattline_rpc_server::RpcServerError;
 
 use crate::{
     chain::empty,
@@ -31,8 +32,8 @@ async fn only_posted_json_is_a_request() {
 async fn foreign_names_and_pages_are_kept_out() {
     let forge = empty();
     let mut config = config(RpcLimits::default());
-    config.allowed_hosts = vec!["node.example".to_owned()];
-    config.allowed_origins = vec!["https://market.example".to_owned()];
+    config.server.allowed_hosts = vec!["node.example".to_owned()];
+    config.server.allowed_origins = vec!["https://market.example".to_owned()];
     let node = Served::with(forge.chain(), config, None).await;
     let client = reqwest::Client::new();
     let named = async |host: &str| {
@@ -110,12 +111,12 @@ async fn a_taken_port_is_named() {
     let forge = empty();
     let node = Served::new(forge.chain()).await;
     let mut config = config(RpcLimits::default());
-    config.addr = node.handle.local_addr();
+    config.server.addr = node.handle.local_addr();
     let error = serve(config, context(forge.chain()))
         .await
         .expect_err("the port is taken");
     assert!(
-        matches!(&error, RpcServerError::AddressInUse { addr, .. } if *addr == node.handle.local_addr())
+        matches!(&error, StartError::Server(RpcServerError::AddressInUse { addr, .. }) if *addr == node.handle.local_addr())
     );
     assert_eq!(
         error.to_string(),

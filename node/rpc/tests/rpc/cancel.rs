@@ -76,7 +76,7 @@ async fn leaving_ipc_ends_its_calls() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("node.ipc");
     let mut config = config(limits());
-    config.ipc_path = Some(path.clone());
+    config.server.ipc_path = Some(path.clone());
     let node = Served::with(empty().chain(), config, None).await;
     let mut client = UnixStream::connect(&path).await.expect("the socket");
     let body = request("eth_call", &json!([endless()]).to_string());

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use wattline_chain::Chain;
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::ProducerHandle;
-use wattline_rpc::{Namespaces, RpcConfig, RpcContext, RpcLimits, RpcServerHandle, serve};
+use wattline_rpc::{Namespaces, RpcConfig, RpcContext, RpcLimits, serve};
+use wattline_rpc_server::{RpcServerHandle, ServerLimits};
 
 /// A running server with a client.
 pub(crate) struct Served {
@@ -26,13 +27,37 @@ pub(crate) struct Failure {
     pub(crate) data: Value,
 }
 
+/// Limits of the server, of its methods or of both.
+pub(crate) trait Limits {
+    fn put_in(self, config: &mut RpcConfig);
+}
+
+impl Limits for ServerLimits {
+    fn put_in(self, config: &mut RpcConfig) {
+        config.server.limits = self;
+    }
+}
+
+impl Limits for RpcLimits {
+    fn put_in(self, config: &mut RpcConfig) {
+        config.limits = self;
+    }
+}
+
+impl Limits for (ServerLimits, RpcLimits) {
+    fn put_in(self, config: &mut RpcConfig) {
+        self.0.put_in(config);
+        self.1.put_in(config);
+    }
+}
+
 /// The server's configuration in tests: a free port, and limits that a test may change.
-pub(crate) fn config(limits: RpcLimits) -> RpcConfig {
+pub(crate) fn config(limits: impl Limits) -> RpcConfig {
     let mut config = RpcConfig::new(([127, 0, 0, 1], 0).into());
     config.client_version = "wattline/test".to_owned();
-    config.http_api = Namespaces::ALL;
-    config.ws_api = Namespaces::ALL;
-    config.limits = limits;
+    config.server.http_api = Namespaces::ALL.into();
+    config.server.ws_api = Namespaces::ALL.into();
+    limits.put_in(&mut config);
     config
 }
 
@@ -52,7 +77,7 @@ impl Served {
         Self::with(chain, config(RpcLimits::default()), None).await
     }
 
-    pub(crate) async fn limited(chain: &Chain, limits: RpcLimits) -> Self {
+    pub(crate) async fn limited(chain: &Chain, limits: impl Limits) -> Self {
         Self::with(chain, config(limits), None).await
     }
 

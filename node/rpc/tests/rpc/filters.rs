@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use wattline_chain::test_utils::{Forge, Signers, Template};
 use wattline_primitives::RecoveredTransaction;
 use wattline_rpc::RpcLimits;
+use wattline_rpc_server::ServerLimits;
 
 use crate::{
     chain::{CHATTERER, GWEI, LOGGER, TOPIC, accounts, call, empty, genesis, sign, transfer},
@@ -309,19 +310,15 @@ async fn one_poll_tells_as_much_as_one_answer_may_hold() {
     let limits = RpcLimits {
         log_results: 5,
         log_blocks: 4,
-        // Two transactions of these.
-        max_response_bytes: 2_000,
         ..RpcLimits::default()
     };
-    let node = Served::limited(forge.chain(), limits).await;
-    let large = Served::limited(
-        forge.chain(),
-        RpcLimits {
-            max_response_bytes: 1 << 20,
-            ..limits
-        },
-    )
-    .await;
+    let answers = |max_response_bytes| ServerLimits {
+        max_response_bytes,
+        ..ServerLimits::default()
+    };
+    // Two transactions of these.
+    let node = Served::limited(forge.chain(), (answers(2_000), limits)).await;
+    let large = Served::limited(forge.chain(), (answers(1 << 20), limits)).await;
     let id = large.log_filter(json!({})).await;
     for (nonce, logs) in [2, 2, 7, 1, 1, 1].into_iter().enumerate() {
         let chat = call(0, nonce as u64, CHATTERER, word_bytes(logs));

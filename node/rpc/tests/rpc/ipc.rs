@@ -17,11 +17,12 @@ use tokio::{
     },
 };
 use wattline_chain::{Chain, test_utils::Template};
-use wattline_rpc::{RpcConfig, RpcLimits, RpcServerError, serve};
+use wattline_rpc::{RpcConfig, RpcLimits, StartError, serve};
+use wattline_rpc_server::{RpcServerError, ServerLimits};
 
 use crate::{
     chain::{CHATTERER, LOOPER, call_with_gas, empty},
-    client::{Served, config, context, failure, request, word_bytes},
+    client::{Limits, Served, config, context, failure, request, word_bytes},
 };
 
 /// A client of the socket.
@@ -60,15 +61,15 @@ impl Ipc {
     }
 }
 
-fn at(path: &Path, limits: RpcLimits) -> RpcConfig {
+fn at(path: &Path, limits: impl Limits) -> RpcConfig {
     let mut config = config(limits);
     // A listener of its own, whatever others serve.
-    config.http_api = "eth".parse().expect("a namespace");
-    config.ipc_path = Some(path.to_owned());
+    config.server.http_api = ["eth"].into_iter().collect();
+    config.server.ipc_path = Some(path.to_owned());
     config
 }
 
-async fn served(chain: &Chain, limits: RpcLimits) -> (Served, TempDir, PathBuf) {
+async fn served(chain: &Chain, limits: impl Limits) -> (Served, TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("node.ipc");
     let node = Served::with(chain, at(&path, limits), None).await;
@@ -78,7 +79,7 @@ async fn served(chain: &Chain, limits: RpcLimits) -> (Served, TempDir, PathBuf) 
 
 #[tokio::test]
 async fn all_namespaces_are_there_for_the_owner_alone() {
-    let (_node, _dir, path) = served(empty().chain(), RpcLimits::default()).await;
+    let (_node, _dir, path) = served(empty().chain(), ServerLimits::default()).await;
     let file = std::fs::metadata(&path).expect("the socket");
     assert!(file.file_type().is_socket());
     assert_eq!(file.permissions().mode() & 0o777, 0o600);
@@ -95,7 +96,7 @@ async fn all_namespaces_are_there_for_the_owner_alone() {
 
 #[tokio::test]
 async fn requests_may_come_in_any_layout() {
-    let (_node, _dir, path) = served(empty().chain(), RpcLimits::default()).await;
+    let (_node, _dir, path) = served(empty().chain(), ServerLimits::default()).await;
     let mut client = Ipc::connect(&path).await;
     let call = request("eth_chainId", "[]");
     let pretty = "{\n  \"jsonrpc\": \"2.0\",\n  \"id\": \"}\",\n  \"method\": \"eth_chainId\"\n}";
@@ -126,7 +127,7 @@ async fn requests_may_come_in_any_layout() {
 #[tokio::test]
 async fn heads_are_pushed() {
     let forge = empty();
-    let (_node, _dir, path) = served(forge.chain(), RpcLimits::default()).await;
+    let (_node, _dir, path) = served(forge.chain(), ServerLimits::default()).await;
     let mut client = Ipc::connect(&path).await;
     let answer = client
         .ask(&request("eth_subscribe", "[\"newHeads\"]"))
@@ -148,9 +149,9 @@ async fn heads_are_pushed() {
 
 #[tokio::test]
 async fn what_is_no_request_ends_the_connection() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_request_bytes: 100,
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let (_node, _dir, path) = served(empty().chain(), limits).await;
     let mut client = Ipc::connect(&path).await;
@@ -177,15 +178,20 @@ async fn what_is_no_request_ends_the_connection() {
 
 #[tokio::test]
 async fn limits_are_those_of_other_listeners() {
-    let limits = RpcLimits {
-        max_batch: 1,
-        max_connections: 1,
-        max_subscriptions_per_connection: 1,
-        max_requests_in_flight: 1,
-        call_gas: u64::MAX,
-        call_timeout: Duration::from_millis(200),
-        ..RpcLimits::default()
-    };
+    let limits = (
+        ServerLimits {
+            max_batch: 1,
+            max_connections: 1,
+            max_subscriptions_per_connection: 1,
+            max_requests_in_flight: 1,
+            ..ServerLimits::default()
+        },
+        RpcLimits {
+            call_gas: u64::MAX,
+            call_timeout: Duration::from_millis(200),
+            ..RpcLimits::default()
+        },
+    );
     let (node, _dir, path) = served(empty().chain(), limits).await;
     let mut client = Ipc::connect(&path).await;
     let call = request("eth_chainId", "[]");
@@ -229,11 +235,11 @@ async fn limits_are_those_of_other_listeners() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_disconnected() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_connections: 2,
         subscription_buffer: 4,
         write_timeout: Duration::from_millis(100),
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let forge = empty();
     let (_node, _dir, path) = served(forge.chain(), limits).await;
@@ -281,15 +287,17 @@ async fn the_socket_of_a_node_that_is_gone_is_replaced() {
     // Dropping a listener of the standard library leaves its file, as a crash does.
     drop(UnixListener::bind(&path).expect("a socket"));
     assert!(path.exists());
-    let node = Served::with(forge.chain(), at(&path, RpcLimits::default()), None).await;
+    let node = Served::with(forge.chain(), at(&path, ServerLimits::default()), None).await;
     let mut client = Ipc::connect(&path).await;
     let answer = client.ask(&request("eth_chainId", "[]")).await;
     assert_eq!(answer["result"], "0xe1ec");
 
     // Nobody takes it from a living one.
-    let second = serve(at(&path, RpcLimits::default()), context(forge.chain())).await;
+    let second = serve(at(&path, ServerLimits::default()), context(forge.chain())).await;
     let error = second.expect_err("it is taken");
-    assert!(matches!(&error, RpcServerError::IpcInUse(taken) if *taken == path));
+    assert!(
+        matches!(&error, StartError::Server(RpcServerError::IpcInUse(taken)) if *taken == path)
+    );
     assert_eq!(
         error.to_string(),
         format!(
@@ -315,7 +323,7 @@ async fn files_that_are_no_sockets_are_left_alone() {
     std::fs::write(&path, "data").expect("a file");
     let forge = empty();
     let attempt = async |path: &Path| {
-        serve(at(path, RpcLimits::default()), context(forge.chain()))
+        serve(at(path, ServerLimits::default()), context(forge.chain()))
             .await
             .expect_err("no socket can be there")
             .to_string()

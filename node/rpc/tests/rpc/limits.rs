@@ -1,8 +1,9 @@
 //! How much one client may ask for.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use alloy_primitives::B256;
+use clap::{Args, Command};
 use jsonrpsee::{core::client::ClientT, rpc_params};
 use serde_json::{Value, json};
 use tokio::{
@@ -10,17 +11,79 @@ use tokio::{
     net::TcpStream,
 };
 use wattline_rpc::RpcLimits;
+use wattline_rpc_server::ServerLimits;
 
 use crate::{
     chain::{LOOPER, empty},
     client::{Served, failure, request},
 };
 
+/// What the documentation says of an option.
+fn documented() -> BTreeMap<&'static str, &'static str> {
+    const PAGE: &str = include_str!("../../../../docs/rpc.md");
+    let rows = PAGE.lines().filter_map(|line| {
+        let cells: Vec<_> = line.split(" | ").collect();
+        let &[_, limit, option, _] = cells.as_slice() else {
+            return None;
+        };
+        let option = option.strip_prefix("`--")?.strip_suffix('`')?;
+        Some((option, limit))
+    });
+    rows.filter(|(option, _)| option.starts_with("rpc."))
+        .collect()
+}
+
+/// A number with its unit, in bytes or milliseconds where it has one; `None` where words begin.
+fn amount(text: &str) -> Option<u64> {
+    let text = text.replace([',', ' '], "");
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit {
+        "" => 1,
+        "MiB" => 1 << 20,
+        "s" => 1_000,
+        "m" | "minutes" => 60_000,
+        _ => return None,
+    };
+    Some(number.parse::<u64>().ok()? * unit)
+}
+
+#[test]
+fn the_documented_limits_are_the_options() {
+    let command = RpcLimits::augment_args(ServerLimits::augment_args(Command::new("node")));
+    let documented = documented();
+    let options: BTreeMap<_, _> = command
+        .get_arguments()
+        .filter_map(|option| Some((option.get_long()?, option.get_default_values().first()?)))
+        .collect();
+    assert_eq!(options.len(), 32);
+    assert!(documented.keys().eq(options.keys()));
+    for (option, default) in options {
+        let says = documented[option];
+        match option {
+            "rpc.concurrent-calls" => {
+                assert_eq!(says, "as many as the machine has cores, at least 2");
+            }
+            "rpc.concurrent-traces" => {
+                assert_eq!(says, "half as many as the machine has cores, at least 1");
+            }
+            _ => {
+                let (says, _) = says.split_once(", or").unwrap_or((says, ""));
+                let default = default.to_str().and_then(amount);
+                assert!(default.is_some(), "{option}");
+                assert_eq!(amount(says), default, "{option}: {says}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn oversized_requests_are_refused() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_request_bytes: 1000,
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let node = Served::limited(empty().chain(), limits).await;
     let (status, text) = node
@@ -55,9 +118,9 @@ async fn oversized_requests_are_refused() {
 
 #[tokio::test]
 async fn batches_have_a_limit() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_batch: 3,
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let node = Served::limited(empty().chain(), limits).await;
     let batch = |count: usize| {
@@ -97,9 +160,9 @@ async fn batches_have_a_limit() {
 
 #[tokio::test]
 async fn oversized_answers_are_refused() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_response_bytes: 200,
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let node = Served::limited(empty().chain(), limits).await;
     let failure = node
@@ -136,9 +199,9 @@ async fn calls_do_not_wait_for_ever_for_their_turn() {
 
 #[tokio::test]
 async fn connections_have_a_limit() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_connections: 1,
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let node = Served::limited(empty().chain(), limits).await;
     let _first = node.websocket().await;

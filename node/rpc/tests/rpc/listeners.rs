@@ -6,7 +6,8 @@ use jsonrpsee::{core::client::ClientT, rpc_params};
 use jsonrpsee_ws_client::{HeaderMap, WsClientBuilder};
 use serde_json::{Value, json};
 use wattline_chain::Chain;
-use wattline_rpc::{AuthConfig, JwtSecret, Namespaces, RpcConfig, RpcLimits};
+use wattline_rpc::{Namespaces, RpcConfig, RpcLimits};
+use wattline_rpc_server::{AuthConfig, JwtSecret};
 
 use crate::{
     chain::empty,
@@ -17,13 +18,13 @@ use crate::{
 async fn by_default_a_port_serves_what_anybody_may_use() {
     for addr in [[127, 0, 0, 1], [0, 0, 0, 0]] {
         let config = RpcConfig::new((addr, 0).into());
-        assert_eq!(config.http_api, Namespaces::PUBLIC);
-        assert_eq!(config.ws_api, Namespaces::PUBLIC);
-        assert_eq!(config.ipc_path, None);
+        assert_eq!(config.server.http_api, Namespaces::PUBLIC.into());
+        assert_eq!(config.server.ws_api, Namespaces::PUBLIC.into());
+        assert_eq!(config.server.ipc_path, None);
     }
     let mut config = config(RpcLimits::default());
-    config.http_api = Namespaces::PUBLIC;
-    config.ws_api = Namespaces::PUBLIC;
+    config.server.http_api = Namespaces::PUBLIC.into();
+    config.server.ws_api = Namespaces::PUBLIC.into();
     let node = Served::with(empty().chain(), config, None).await;
     let modules = node.result("rpc_modules", json!([])).await;
     let expected = json!({
@@ -67,8 +68,8 @@ async fn by_default_a_port_serves_what_anybody_may_use() {
 #[tokio::test]
 async fn websocket_may_serve_other_namespaces_than_http() {
     let mut config = config(RpcLimits::default());
-    config.http_api = "web3".parse().expect("a namespace");
-    config.ws_api = "eth,txpool".parse().expect("namespaces");
+    config.server.http_api = ["web3"].into_iter().collect();
+    config.server.ws_api = ["eth", "txpool"].into_iter().collect();
     let node = Served::with(empty().chain(), config, None).await;
     assert_eq!(node.error("eth_chainId", json!([])).await.0, -32601);
     assert_eq!(
@@ -91,9 +92,9 @@ fn secret() -> JwtSecret {
 
 async fn authenticated(chain: &Chain) -> (Served, String) {
     let mut config = config(RpcLimits::default());
-    config.http_api = Namespaces::NONE;
-    config.ws_api = Namespaces::NONE;
-    config.auth = Some(AuthConfig::new(([127, 0, 0, 1], 0).into(), secret()));
+    config.server.http_api = Namespaces::NONE.into();
+    config.server.ws_api = Namespaces::NONE.into();
+    config.server.auth = Some(AuthConfig::new(([127, 0, 0, 1], 0).into(), secret()));
     let node = Served::with(chain, config, None).await;
     let addr = node.handle.auth_addr().expect("a second port");
     assert_ne!(addr, node.handle.local_addr());
@@ -188,7 +189,7 @@ async fn a_websocket_is_authenticated_when_it_opens() {
 #[tokio::test]
 async fn browsers_are_told_what_pages_may_do() {
     let mut config = config(RpcLimits::default());
-    config.allowed_origins = vec!["https://market.example".to_owned()];
+    config.server.allowed_origins = vec!["https://market.example".to_owned()];
     let node = Served::with(empty().chain(), config, None).await;
     let client = reqwest::Client::new();
     let preflight = async |origin: &str| {

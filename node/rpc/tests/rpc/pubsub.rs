@@ -19,6 +19,7 @@ use tokio::{
 use wattline_chain::test_utils::{Forge, Signers, Template};
 use wattline_primitives::RecoveredTransaction;
 use wattline_rpc::RpcLimits;
+use wattline_rpc_server::ServerLimits;
 
 use crate::{
     chain::{CHATTERER, LOGGER, LOOPER, accounts, call, call_with_gas, empty, genesis, transfer},
@@ -159,9 +160,9 @@ fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (i32, String) {
 
 #[tokio::test]
 async fn what_cannot_be_subscribed_is_refused() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_subscriptions_per_connection: 2,
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let node = Served::limited(empty().chain(), limits).await;
     let client = node.websocket().await;
@@ -227,11 +228,11 @@ async fn what_cannot_be_subscribed_is_refused() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_disconnected_and_holds_up_nobody() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_connections: 2,
         subscription_buffer: 4,
         write_timeout: Duration::from_millis(100),
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let forge = empty();
     let node = Served::limited(forge.chain(), limits).await;
@@ -395,11 +396,11 @@ async fn syncing_is_answered_once() {
 
 #[tokio::test]
 async fn a_slow_subscriber_is_dropped_while_another_goes_on() {
-    let limits = RpcLimits {
+    let limits = ServerLimits {
         max_connections: 2,
         subscription_buffer: 4,
         write_timeout: Duration::from_secs(2),
-        ..RpcLimits::default()
+        ..ServerLimits::default()
     };
     let node = Served::limited(empty().chain(), limits).await;
     let mut slow = subscribe_and_read_no_more(&node, json!(["newPendingTransactions", true])).await;
@@ -452,12 +453,17 @@ fn text_frame(text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn one_connection_cannot_ask_everything_at_once() {
-    let limits = RpcLimits {
-        max_requests_in_flight: 1,
-        call_gas: u64::MAX,
-        call_timeout: Duration::from_millis(300),
-        ..RpcLimits::default()
-    };
+    let limits = (
+        ServerLimits {
+            max_requests_in_flight: 1,
+            ..ServerLimits::default()
+        },
+        RpcLimits {
+            call_gas: u64::MAX,
+            call_timeout: Duration::from_millis(300),
+            ..RpcLimits::default()
+        },
+    );
     let node = Served::limited(empty().chain(), limits).await;
     let client = node.websocket().await;
     let endless = || client.request::<String, _>("eth_call", rpc_params![json!({"to": LOOPER})]);

@@ -93,7 +93,7 @@ impl Dev {
             .collect::<Result<Vec<_>, _>>()?;
         let mut rpc = self.listen.rpc.config(&datadir, Namespaces::ALL)?;
         // Whatever page a developer serves may talk to a chain whose keys are public.
-        rpc.allowed_origins.push("*".to_owned());
+        rpc.server.allowed_origins.push("*".to_owned());
         let mut node = Node::start(NodeConfig {
             chain: LoadedSpec::load(Some("dev"), &datadir)?,
             datadir,

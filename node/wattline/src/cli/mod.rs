@@ -4,7 +4,6 @@ mod account;
 mod db;
 mod dev;
 mod init;
-mod limits;
 mod node;
 mod rpc;
 mod transfer;

@@ -6,9 +6,9 @@ use std::{
 };
 
 use clap::Args;
-use wattline_rpc::{AuthConfig, Namespaces, RpcConfig};
+use wattline_rpc::{Namespaces, RpcConfig, RpcLimits};
+use wattline_rpc_server::{AuthConfig, ServerLimits};
 
-use super::limits::LimitArgs;
 use crate::jwt;
 
 /// The socket in the data directory.
@@ -89,7 +89,10 @@ pub(crate) struct RpcArgs {
     ipc_disable: bool,
 
     #[command(flatten)]
-    limits: LimitArgs,
+    server_limits: ServerLimits,
+
+    #[command(flatten)]
+    limits: RpcLimits,
 }
 
 impl RpcArgs {
@@ -106,12 +109,15 @@ impl RpcArgs {
         } else {
             Namespaces::PUBLIC
         };
-        config.http_api = self.http_api.unwrap_or(default);
-        config.ws_api = self.ws_api.unwrap_or(config.http_api);
-        config
+        config.limits = self.limits;
+        let server = &mut config.server;
+        let http_api = self.http_api.unwrap_or(default);
+        server.http_api = http_api.into();
+        server.ws_api = self.ws_api.unwrap_or(http_api).into();
+        server
             .allowed_hosts
             .extend(self.http_vhosts.iter().cloned());
-        config
+        server
             .allowed_origins
             .extend(self.http_corsdomain.iter().cloned());
         if let Some(file) = &self.authrpc_jwtsecret {
@@ -119,13 +125,13 @@ impl RpcArgs {
             let mut auth = AuthConfig::new(addr, jwt::secret(file)?);
             auth.allowed_hosts
                 .extend(self.authrpc_vhosts.iter().cloned());
-            config.auth = Some(auth);
+            server.auth = Some(auth);
         }
         if !self.ipc_disable {
             let path = self.ipc_path.clone();
-            config.ipc_path = Some(path.unwrap_or_else(|| datadir.join(SOCKET)));
+            server.ipc_path = Some(path.unwrap_or_else(|| datadir.join(SOCKET)));
         }
-        config.limits = self.limits.limits();
+        server.limits = self.server_limits;
         Ok(config)
     }
 }

@@ -16,6 +16,7 @@ use jsonrpsee::types::{
     error::{CALL_EXECUTION_FAILED_CODE, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE},
 };
 use wattline_chain::ChainError;
+use wattline_rpc_server::LIMIT_EXCEEDED_CODE;
 use wattline_storage::StorageError;
 
 pub use call::CallError;
@@ -33,8 +34,6 @@ pub const EXECUTION_REVERTED_CODE: i32 = 3;
 pub const NOT_INCLUDED_CODE: i32 = 4;
 /// The code of a transaction that was taken in but cannot execute yet (EIP-7966).
 pub const NOT_READY_CODE: i32 = 5;
-/// The code of a request beyond one of the node's limits (EIP-1474).
-pub const LIMIT_EXCEEDED_CODE: i32 = -32005;
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]

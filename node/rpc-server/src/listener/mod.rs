@@ -1,5 +1,9 @@
 //! One listener: its socket, its connections and what it serves.
 
+mod backpressure;
+mod framing;
+pub(crate) mod ipc;
+
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use jsonrpsee::{
@@ -23,11 +27,12 @@ use tower::{
 };
 use tower_http::cors::CorsLayer;
 
+use self::backpressure::{Backpressure, Place};
 use crate::{
-    Namespaces, RpcLimits, RpcServerError,
-    backpressure::{Backpressure, Place},
-    gate::GateLayer,
-    middleware::Calls,
+    Groups, MethodTable, RpcServerError, ServerLimits,
+    access::AccessLayer,
+    calls::{Calls, Rules},
+    metrics,
 };
 
 /// How often an idle WebSocket client is asked whether it is still there.
@@ -35,7 +40,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A WebSocket client that answered nothing for this long is gone.
 const PING_LIMIT: Duration = Duration::from_secs(75);
 /// Pause after the system had no room for another connection.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that are being refused at the same time; more are closed without a word.
 const MAX_REFUSALS: usize = 64;
 /// How long refusing a connection may take.
@@ -45,19 +50,19 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/pla
 connection: close\r\ncontent-length: 48\r\n\r\ntoo many connections: please try again in a bit\n";
 
 /// The methods that a listener serves, by how a request comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Serves {
     /// Each request with a connection, or a turn on one, of its own.
-    pub(crate) http: Namespaces,
+    pub(crate) http: Groups,
     /// Over a connection on which the server may speak first.
-    pub(crate) push: Namespaces,
+    pub(crate) push: Groups,
 }
 
 impl Serves {
-    pub(crate) const fn both(namespaces: Namespaces) -> Self {
+    pub(crate) fn both(groups: Groups) -> Self {
         Self {
-            http: namespaces,
-            push: namespaces,
+            http: groups.clone(),
+            push: groups,
         }
     }
 }
@@ -65,16 +70,23 @@ impl Serves {
 /// What all listeners have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pub(crate) methods: Methods,
-    pub(crate) limits: RpcLimits,
-    pub(crate) stop: StopHandle,
+    methods: Methods,
+    table: Arc<MethodTable>,
+    limits: ServerLimits,
+    stop: StopHandle,
     refusals: Arc<Semaphore>,
 }
 
 impl Shared {
-    pub(crate) fn new(methods: Methods, limits: RpcLimits, stop: StopHandle) -> Self {
+    pub(crate) fn new(
+        methods: Methods,
+        table: MethodTable,
+        limits: ServerLimits,
+        stop: StopHandle,
+    ) -> Self {
         Self {
             methods,
+            table: Arc::new(table),
             limits,
             stop,
             refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
@@ -83,35 +95,33 @@ impl Shared {
 
     /// Room for the connections of one listener. Each has its own, so that the clients of a public
     /// one cannot lock out the operator.
-    pub(crate) fn places(&self) -> Arc<Semaphore> {
+    fn places(&self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(self.limits.max_connections as usize))
     }
 
     /// A place for one more connection; `None` if there is none.
-    pub(crate) fn take_place(&self, places: &Arc<Semaphore>) -> Option<Place> {
+    fn take_place(&self, places: &Arc<Semaphore>) -> Option<Place> {
         let place = Place::take(places);
         if place.is_none() {
-            ::metrics::counter!(crate::metrics::REFUSED).increment(1);
+            metrics::connection_refused();
         }
         place
     }
 
     /// Leave to tell a client why it is refused; `None` if that is being told to many already.
-    pub(crate) fn refusal(&self) -> Option<OwnedSemaphorePermit> {
+    fn refusal(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.refusals).try_acquire_owned().ok()
     }
 
-    pub(crate) fn middleware(
-        &self,
-        serves: Serves,
-    ) -> RpcServiceBuilder<Stack<CallsLayer, Identity>> {
-        RpcServiceBuilder::new().layer(CallsLayer {
+    fn middleware(&self, serves: Serves) -> RpcServiceBuilder<Stack<CallsLayer, Identity>> {
+        RpcServiceBuilder::new().layer(CallsLayer(Arc::new(Rules {
+            table: Arc::clone(&self.table),
             limits: self.limits,
             serves,
-        })
+        })))
     }
 
-    pub(crate) fn server_config(&self) -> ServerConfig {
+    fn server_config(&self) -> ServerConfig {
         let limits = &self.limits;
         ServerConfig::builder()
             .max_connections(limits.max_connections)
@@ -131,17 +141,14 @@ impl Shared {
 }
 
 /// Wraps the methods of each connection of a listener in [`Calls`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CallsLayer {
-    limits: RpcLimits,
-    serves: Serves,
-}
+#[derive(Clone, Debug)]
+struct CallsLayer(Arc<Rules>);
 
 impl Layer<RpcService> for CallsLayer {
     type Service = Calls<RpcService>;
 
     fn layer(&self, service: RpcService) -> Self::Service {
-        Calls::new(service, self.limits, self.serves)
+        Calls::new(service, Arc::clone(&self.0))
     }
 }
 
@@ -153,7 +160,7 @@ pub(crate) struct Port {
     pub(crate) options: &'static str,
     pub(crate) serves: Serves,
     pub(crate) cors: Option<CorsLayer>,
-    pub(crate) gate: GateLayer,
+    pub(crate) access: AccessLayer,
 }
 
 impl Port {
@@ -185,7 +192,7 @@ impl Port {
             .set_http_middleware(
                 tower::ServiceBuilder::new()
                     .option_layer(self.cors)
-                    .layer(self.gate),
+                    .layer(self.access),
             )
             .to_service_builder();
         let places = shared.places();

@@ -1,10 +1,7 @@
 //! What happens around every call: metrics, a bound on the work of one connection, and errors
 //! that say what was expected.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use futures::future::join_all;
 use jsonrpsee::{
@@ -19,30 +16,46 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    RpcLimits,
-    gate::{OverHttp, Unanswered},
+    LIMIT_EXCEEDED_CODE, Method, MethodTable, ServerLimits,
+    access::{OverHttp, Unanswered},
     listener::Serves,
-    methods::{self, Method},
-    metrics::UNKNOWN_METHOD,
-    shared::error::LIMIT_EXCEEDED_CODE,
 };
+
+/// What holds for every connection of a listener.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) table: Arc<MethodTable>,
+    pub(crate) limits: ServerLimits,
+    pub(crate) serves: Serves,
+}
+
+impl Rules {
+    /// Whether requests like this that follow each other in a batch are answered together.
+    fn batched(&self, request: &Request<'_>) -> bool {
+        let known = self.table.get(&request.method);
+        known.is_some_and(|known| known.method.batched)
+    }
+
+    /// Whether an entry of a batch is such a request.
+    fn batched_entry<E>(&self, entry: &Result<BatchEntry<'_>, E>) -> bool {
+        matches!(entry, Ok(BatchEntry::Call(request)) if self.batched(request))
+    }
+}
 
 /// Wraps the methods of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls<S> {
     service: S,
-    limits: RpcLimits,
-    serves: Serves,
+    rules: Arc<Rules>,
     in_flight: Arc<Semaphore>,
 }
 
 impl<S> Calls<S> {
-    pub(crate) fn new(service: S, limits: RpcLimits, serves: Serves) -> Self {
-        let in_flight = Arc::new(Semaphore::new(limits.max_requests_in_flight as usize));
+    pub(crate) fn new(service: S, rules: Arc<Rules>) -> Self {
+        let in_flight = Arc::new(Semaphore::new(rules.limits.max_requests_in_flight as usize));
         Self {
             service,
-            limits,
-            serves,
+            rules,
             in_flight,
         }
     }
@@ -82,16 +95,16 @@ where
             let Ok(_permit) = this.in_flight.try_acquire() else {
                 return this.too_many(Id::Null);
             };
-            let limit = this.limits.max_response_bytes as usize;
+            let limit = this.rules.limits.max_response_bytes as usize;
             let mut responses = BatchResponseBuilder::new_with_limit(limit);
             let mut notified = false;
             let mut entries = batch.into_iter().peekable();
             while let Some(entry) = entries.next() {
                 let response = match entry {
-                    Ok(BatchEntry::Call(request)) if is_batched(&request) => {
+                    Ok(BatchEntry::Call(request)) if this.rules.batched(&request) => {
                         let mut run = vec![this.one_of_batch(request)];
                         while let Some(Ok(BatchEntry::Call(next))) =
-                            entries.next_if(is_batched_call)
+                            entries.next_if(|entry| this.rules.batched_entry(entry))
                         {
                             run.push(this.one_of_batch(next));
                         }
@@ -140,29 +153,24 @@ where
     /// Answers a request that has its place among those in flight.
     async fn one_of_batch(&self, request: Request<'_>) -> MethodResponse {
         let started = Instant::now();
-        let known = methods::find(&request.method);
-        let response = self.answer(request, known).await;
-        record(
-            known.map_or(UNKNOWN_METHOD, |method| &method.name),
-            started.elapsed(),
-            &response,
-        );
+        let table = &self.rules.table;
+        let known = table.get(&request.method);
+        let response = self.answer(request, known.map(|known| &known.method)).await;
+        known
+            .map_or(&table.unknown, |known| &known.metrics)
+            .record(started.elapsed(), response.as_error_code());
         response
     }
 
     fn too_many(&self, id: Id<'_>) -> MethodResponse {
         let message = format!(
             "too many requests at once on this connection, limit {}: wait for answers",
-            self.limits.max_requests_in_flight
+            self.rules.limits.max_requests_in_flight
         );
         error(id, LIMIT_EXCEEDED_CODE, message)
     }
 
-    async fn answer(
-        &self,
-        mut request: Request<'_>,
-        known: Option<&'static Method>,
-    ) -> MethodResponse {
+    async fn answer(&self, mut request: Request<'_>, known: Option<&Method>) -> MethodResponse {
         let id = request.id.clone().into_owned();
         let Some(method) = known else {
             let name: String = request.method.chars().take(128).collect();
@@ -171,11 +179,11 @@ where
         };
         let over_http = request.extensions.get::<OverHttp>().is_some();
         let served = if over_http {
-            self.serves.http
+            &self.rules.serves.http
         } else {
-            self.serves.push
+            &self.rules.serves.push
         };
-        if !served.contains(method.namespace) {
+        if !served.contains(method.group) {
             let option = if over_http { "--http.api" } else { "--ws.api" };
             return error(id, METHOD_NOT_FOUND_CODE, off(method, option));
         }
@@ -184,7 +192,7 @@ where
                            the same address";
             return error(id, METHOD_NOT_FOUND_CODE, message.to_owned());
         }
-        request.extensions.insert(served);
+        request.extensions.insert(served.clone());
         let response = self.service.call(request).await;
         if response.as_error_code() == Some(INVALID_PARAMS_CODE) && !response.is_subscription() {
             return explain(id, response, method);
@@ -198,28 +206,17 @@ fn unanswered(mut response: MethodResponse) -> MethodResponse {
     response
 }
 
-/// Whether requests of its method, where they follow each other in a batch, are answered together.
-fn is_batched(request: &Request<'_>) -> bool {
-    methods::find(&request.method).is_some_and(|method| method.batched)
-}
-
-fn is_batched_call<E>(entry: &Result<BatchEntry<'_>, E>) -> bool {
-    matches!(entry, Ok(BatchEntry::Call(request)) if is_batched(request))
-}
-
 fn error(id: Id<'_>, code: i32, message: String) -> MethodResponse {
     MethodResponse::error(id, ErrorObjectOwned::owned(code, message, None::<()>))
 }
 
 /// Says of a method that exists where it can be had.
 fn off(method: &Method, option: &str) -> String {
-    let Method {
-        name, namespace, ..
-    } = method;
+    let Method { name, group, .. } = method;
     format!(
         "the method {name} does not exist/is not available on this listener, where the namespace \
-         {namespace} is off: use the node's IPC socket or its authenticated port, or let its \
-         operator add {namespace} to {option}"
+         {group} is off: use the node's IPC socket or its authenticated port, or let its operator \
+         add {group} to {option}"
     )
 }
 
@@ -251,17 +248,7 @@ fn explain(id: Id<'_>, response: MethodResponse, method: &Method) -> MethodRespo
     let reason: String = reason.chars().take(300).collect();
     let message = format!(
         "invalid params: {reason}; expected {}({})",
-        method.name,
-        method.usage()
+        method.name, method.usage
     );
     error(id, INVALID_PARAMS_CODE, message)
-}
-
-fn record(method: &'static str, took: Duration, response: &MethodResponse) {
-    crate::metrics::answered(method, took);
-    if let Some(code) = response.as_error_code() {
-        let code = code.to_string();
-        ::metrics::counter!(crate::metrics::ERRORS, "method" => method, "code" => code)
-            .increment(1);
-    }
 }

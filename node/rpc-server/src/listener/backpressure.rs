@@ -18,6 +18,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use crate::metrics;
+
 /// A place among the open connections, free again when dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -28,14 +30,14 @@ impl Place {
     /// Takes a place; `None` if there is none.
     pub(crate) fn take(places: &Arc<Semaphore>) -> Option<Self> {
         let permit = Arc::clone(places).try_acquire_owned().ok()?;
-        ::metrics::gauge!(crate::metrics::CONNECTIONS).increment(1);
+        metrics::connections().increment(1);
         Some(Self { _permit: permit })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        ::metrics::gauge!(crate::metrics::CONNECTIONS).decrement(1);
+        metrics::connections().decrement(1);
     }
 }
 
@@ -83,7 +85,7 @@ impl<T> Backpressure<T> {
         ready!(stuck.as_mut().poll(context));
         self.given_up = true;
         self.wake_reader();
-        ::metrics::counter!(crate::metrics::SLOW_CLIENTS).increment(1);
+        metrics::slow_client();
         Poll::Ready(Err(given_up()))
     }
 

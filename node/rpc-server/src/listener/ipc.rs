@@ -1,4 +1,4 @@
-//! JSON-RPC over a Unix socket: every namespace, for whoever may open the file.
+//! JSON-RPC over a Unix socket: every method, for whoever may open the file.
 //!
 //! Clients write one JSON value after the other, with or without line breaks between or within
 //! them, and read one answer per line. Behind the socket each connection is a WebSocket within
@@ -37,19 +37,19 @@ use tokio::{
 };
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-use crate::{
-    Namespaces, RpcServerError,
+use super::{
+    ACCEPT_PAUSE, Serves, Shared,
     backpressure::Backpressure,
     framing::{FrameError, Frames},
-    listener::{ACCEPT_PAUSE, Serves, Shared},
 };
+use crate::{Groups, LIMIT_EXCEEDED_CODE, RpcServerError};
 
 /// Only the user that the node runs as may connect: nothing else is asked of a client.
 const MODE: u32 = 0o600;
 /// Bytes under way between the two ends of the WebSocket.
 const PIPE: usize = 64 << 10;
 /// How long a client that is told why its connection ends may take to read it.
-const FAREWELL: Duration = Duration::from_secs(1);
+const LAST_ANSWER_TIME: Duration = Duration::from_secs(1);
 
 type WebSocket = tokio::io::BufReader<tokio::io::BufWriter<DuplexStream>>;
 
@@ -59,25 +59,25 @@ type WebSocket = tokio::io::BufReader<tokio::io::BufWriter<DuplexStream>>;
 ///
 /// [`RpcServerError::Ipc`] if the path is not usable, [`RpcServerError::IpcInUse`] if another
 /// process answers there.
-pub(crate) fn open(path: &Path, shared: &Shared) -> Result<(), RpcServerError> {
+pub(crate) fn open(path: &Path, groups: Groups, shared: &Shared) -> Result<(), RpcServerError> {
     let failed = |source| RpcServerError::Ipc {
         path: path.to_owned(),
         source,
     };
-    make_way(path)?;
+    remove_stale(path)?;
     let name = path.to_fs_name::<GenericFilePath>().map_err(failed)?;
     let listener = ListenerOptions::new()
         .name(name)
         .mode(MODE)
         .create_tokio()
         .map_err(failed)?;
-    tokio::spawn(serve(listener, path.to_owned(), shared.clone()));
+    tokio::spawn(serve(listener, path.to_owned(), groups, shared.clone()));
     tracing::info!(path = %path.display(), "serving JSON-RPC over IPC");
     Ok(())
 }
 
 /// Removes the socket of a node that ended without doing so, and nothing else.
-fn make_way(path: &Path) -> Result<(), RpcServerError> {
+fn remove_stale(path: &Path) -> Result<(), RpcServerError> {
     let failed = |source| RpcServerError::Ipc {
         path: path.to_owned(),
         source,
@@ -103,10 +103,10 @@ fn make_way(path: &Path) -> Result<(), RpcServerError> {
     }
 }
 
-async fn serve(listener: Listener, path: PathBuf, shared: Shared) {
+async fn serve(listener: Listener, path: PathBuf, groups: Groups, shared: Shared) {
     let places = shared.places();
     let service = ServerBuilder::with_config(shared.server_config())
-        .set_rpc_middleware(shared.middleware(Serves::both(Namespaces::ALL)))
+        .set_rpc_middleware(shared.middleware(Serves::both(groups)))
         .to_service_builder();
     loop {
         let accepted = tokio::select! {
@@ -127,7 +127,7 @@ async fn serve(listener: Listener, path: PathBuf, shared: Shared) {
             if let Some(turn) = shared.refusal() {
                 tokio::spawn(async move {
                     let _turn = turn;
-                    farewell(&mut &client, &too_many_connections(limits.max_connections)).await;
+                    send_last(&mut &client, &too_many_connections(limits.max_connections)).await;
                 });
             }
             continue;
@@ -157,7 +157,7 @@ async fn serve(listener: Listener, path: PathBuf, shared: Shared) {
 
 fn too_many_connections(limit: u32) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(
-        crate::shared::error::LIMIT_EXCEEDED_CODE,
+        LIMIT_EXCEEDED_CODE,
         format!("too many connections, limit {limit}: please try again in a bit"),
         None::<()>,
     )
@@ -228,7 +228,7 @@ async fn answers(
                 Err(error) => return Err(error.into()),
             },
             Ok(refusal) = &mut refused => {
-                farewell(&mut writing, &refusal).await;
+                send_last(&mut writing, &refusal).await;
                 return Ok(());
             }
         }
@@ -239,13 +239,13 @@ async fn answers(
 }
 
 /// The last that a client hears.
-async fn farewell(writing: &mut &Stream, error: &ErrorObjectOwned) {
+async fn send_last(writing: &mut &Stream, error: &ErrorObjectOwned) {
     let line = format!(
         "{}\n",
         json!({"jsonrpc": "2.0", "id": null, "error": error})
     );
     // Best effort: it may not read.
-    let _ = tokio::time::timeout(FAREWELL, async {
+    let _ = tokio::time::timeout(LAST_ANSWER_TIME, async {
         writing.write_all(line.as_bytes()).await?;
         writing.shutdown().await
     })

@@ -1,5 +1,7 @@
 //! Who may talk to the server, and for how long one request may take.
 
+pub(crate) mod token;
+
 use std::{
     convert::Infallible,
     net::IpAddr,
@@ -17,8 +19,6 @@ use jsonrpsee::{
 };
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
-
-use crate::token;
 
 /// Longest time from the first byte of an HTTP request to its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
@@ -55,7 +55,7 @@ pub(crate) fn cors(origins: &[String]) -> Result<Option<CorsLayer>, header::Inva
 
 /// Refuses requests to names, from web pages and without the token that are not allowed.
 #[derive(Clone, Debug)]
-pub(crate) struct GateLayer(Arc<Allowed>);
+pub(crate) struct AccessLayer(Arc<Allowed>);
 
 #[derive(Debug)]
 struct Allowed {
@@ -67,7 +67,7 @@ struct Allowed {
     secret: Option<JwtSecret>,
 }
 
-impl GateLayer {
+impl AccessLayer {
     pub(crate) fn new(
         options: &'static str,
         hosts: Vec<String>,
@@ -83,25 +83,25 @@ impl GateLayer {
     }
 }
 
-impl<S> Layer<S> for GateLayer {
-    type Service = Gate<S>;
+impl<S> Layer<S> for AccessLayer {
+    type Service = Access<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Gate {
+        Access {
             inner,
             allowed: Arc::clone(&self.0),
         }
     }
 }
 
-/// See [`GateLayer`].
+/// See [`AccessLayer`].
 #[derive(Clone, Debug)]
-pub(crate) struct Gate<S> {
+pub(crate) struct Access<S> {
     inner: S,
     allowed: Arc<Allowed>,
 }
 
-impl<S, B> Service<HttpRequest<B>> for Gate<S>
+impl<S, B> Service<HttpRequest<B>> for Access<S>
 where
     S: Service<HttpRequest<B>, Response = HttpResponse, Error = BoxError>,
     S::Future: Send + 'static,
