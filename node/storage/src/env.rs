@@ -1,11 +1,11 @@
 //! The MDBX environment in a data directory: who may open it, with which sizes and tables.
 
 use crate::{
-    StorageError, StorageResult,
-    tables::{Meta, NAMES, SCHEMA_VERSION, Table, meta},
+    DatabaseSpace, StorageConfig, StorageError, StorageResult,
+    tables::{Meta, NAMES, PRUNED_SCHEMA_VERSION, SCHEMA_VERSION, Table, meta},
     tx::{RoTx, RwTx, Tx},
 };
-use alloy_primitives::B256;
+use alloy_primitives::{B256, BlockNumber};
 use parking_lot::{Condvar, Mutex};
 use quick_cache::{Weighter, sync::Cache};
 use revm::state::Bytecode;
@@ -15,18 +15,16 @@ use signet_libmdbx::{
 };
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Write},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// Upper limit of the database in GiB. Only address space is reserved for it; the file grows in
-/// steps of [`GROWTH_STEP`].
-pub(crate) const MAX_SIZE_GIB: u64 = 1024;
-/// By how much the file grows, in bytes.
-const GROWTH_STEP: isize = 64 << 20;
 /// Number of read transactions that can be open at once.
 pub(crate) const MAX_READERS: u64 = 4096;
+/// More than a slot of a reader takes in MDBX's file of readers, in bytes.
+const READER_BYTES: u64 = 64;
 
 /// Contract code that is kept decoded, in bytes.
 const CODE_CACHE_BYTES: u64 = 32 << 20;
@@ -43,7 +41,8 @@ pub(crate) struct Env {
     tables: Vec<Database>,
     /// Code by its hash, so that it is the same in every state, and never out of date.
     codes: Cache<B256, Bytecode, CodeSize>,
-    gate: Arc<Gate>,
+    writing: Arc<WriterLock>,
+    history: Option<BlockNumber>,
     _lock: File,
 }
 
@@ -68,6 +67,8 @@ impl Weighter<B256, Bytecode> for CodeSize {
 pub(crate) struct Identity {
     pub(crate) schema: u32,
     pub(crate) genesis: B256,
+    /// Bytes that the database may grow to.
+    max_size: u64,
 }
 
 impl Env {
@@ -75,6 +76,7 @@ impl Env {
     /// `check` sees first what the directory already is, and nothing is changed if it refuses.
     pub(crate) fn open(
         dir: &Path,
+        config: &StorageConfig,
         check: impl Fn(Option<Identity>) -> StorageResult<()>,
     ) -> StorageResult<Arc<Self>> {
         let path = dir.join(FOLDER);
@@ -83,18 +85,21 @@ impl Env {
             fs::create_dir_all(&path).map_err(|source| io_error(&path, source))?;
         }
         let lock = lock(dir)?;
+        let mut max_size = config.max_size;
         if has_database(&path)? {
-            check(read_identity(&path)?)?;
+            let identity = read_identity(&path, config)?;
+            check(identity)?;
+            max_size = max_size.or(identity.map(|identity| identity.max_size));
         }
-        let inner = builder(false)
-            .open(&path)
+        let inner = open_environment(&path, Some(geometry(max_size, config.growth_step)))
             .map_err(|error| open_error(&path, error))?;
         let tables = create_tables(&inner)?;
         Ok(Arc::new(Self {
             inner,
             tables,
             codes: Cache::with_weighter(256, CODE_CACHE_BYTES, CodeSize),
-            gate: Arc::default(),
+            writing: Arc::default(),
+            history: config.history,
             _lock: lock,
         }))
     }
@@ -120,58 +125,92 @@ impl Env {
     }
 
     /// Begins the write transaction, after the one that may be open has ended.
-    pub(crate) fn begin_rw(self: &Arc<Self>) -> StorageResult<(RwTx, Turn)> {
-        let turn = Gate::enter(&self.gate);
-        Ok((Tx::new(self.inner.begin_rw_sync()?, Arc::clone(self)), turn))
+    pub(crate) fn begin_rw(self: &Arc<Self>) -> StorageResult<(RwTx, WriterGuard)> {
+        let guard = WriterLock::lock(&self.writing);
+        let tx = Tx::new(self.inner.begin_rw_sync()?, Arc::clone(self));
+        Ok((tx, guard))
+    }
+
+    /// How many blocks before the head are to keep their state.
+    pub(crate) const fn history(&self) -> Option<BlockNumber> {
+        self.history
     }
 
     /// Size of a database page in bytes.
     pub(crate) fn page_size(&self) -> StorageResult<u64> {
         Ok(u64::from(self.inner.stat()?.page_size()))
     }
+
+    /// How much of the database is in use.
+    pub(crate) fn space(&self) -> StorageResult<DatabaseSpace> {
+        let info = self.inner.info()?;
+        let pages = (info.last_pgno() as u64 + 1).saturating_sub(self.inner.freelist()? as u64);
+        Ok(DatabaseSpace {
+            used: pages * self.page_size()?,
+            max: info.map_size() as u64,
+        })
+    }
 }
 
 /// Lets one writer in at a time. MDBX has such a lock too, but waits for it by polling.
 #[derive(Default)]
-struct Gate {
-    taken: Mutex<bool>,
-    left: Condvar,
+struct WriterLock {
+    locked: Mutex<bool>,
+    released: Condvar,
 }
 
-/// The turn of one writer; ends when dropped.
-pub(crate) struct Turn(Arc<Gate>);
+/// Held by the one writer. Unlike a mutex's, it may move to another thread.
+pub(crate) struct WriterGuard(Arc<WriterLock>);
 
-impl Gate {
-    fn enter(gate: &Arc<Self>) -> Turn {
-        let mut taken = gate.taken.lock();
-        while *taken {
-            gate.left.wait(&mut taken);
+impl WriterLock {
+    fn lock(this: &Arc<Self>) -> WriterGuard {
+        let mut locked = this.locked.lock();
+        while *locked {
+            this.released.wait(&mut locked);
         }
-        *taken = true;
-        Turn(Arc::clone(gate))
+        *locked = true;
+        WriterGuard(Arc::clone(this))
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriterGuard {
     fn drop(&mut self) {
-        *self.0.taken.lock() = false;
-        self.0.left.notify_one();
+        *self.0.locked.lock() = false;
+        self.0.released.notify_one();
     }
 }
 
-impl std::fmt::Debug for Turn {
+impl std::fmt::Debug for WriterGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Turn")
+        f.write_str("WriterGuard")
     }
 }
 
-fn builder(read_only: bool) -> signet_libmdbx::EnvironmentBuilder {
-    let mode = if read_only {
-        Mode::ReadOnly
-    } else {
-        Mode::ReadWrite {
+type DatabaseGeometry = Geometry<RangeInclusive<usize>>;
+
+fn geometry(max_size: Option<u64>, growth_step: Option<u64>) -> DatabaseGeometry {
+    let max_size = max_size.unwrap_or(StorageConfig::DEFAULT_MAX_SIZE);
+    let growth_step = growth_step
+        .unwrap_or(StorageConfig::DEFAULT_GROWTH_STEP)
+        .min(max_size);
+    Geometry {
+        size: Some(0..=usize::try_from(max_size).unwrap_or(usize::MAX)),
+        growth_step: Some(isize::try_from(growth_step).unwrap_or(isize::MAX)),
+        shrink_threshold: Some(0),
+        page_size: None,
+    }
+}
+
+/// Opens for reading only without a geometry, else with that.
+fn open_environment(path: &Path, geometry: Option<DatabaseGeometry>) -> MdbxResult<Environment> {
+    allocate_readers(path)?;
+    let mode = match geometry {
+        None => Mode::ReadOnly,
+        // Pages are written to the file and not to the map, so that a full disk is an error of the
+        // write and not a signal.
+        Some(_) => Mode::ReadWrite {
             sync_mode: SyncMode::Durable,
-        }
+        },
     };
     let mut builder = Environment::builder();
     builder
@@ -184,15 +223,10 @@ fn builder(read_only: bool) -> signet_libmdbx::EnvironmentBuilder {
         })
         .set_max_dbs(NAMES.len() + 8)
         .set_max_readers(MAX_READERS);
-    if !read_only {
-        builder.set_geometry(Geometry {
-            size: Some(0..(MAX_SIZE_GIB as usize) << 30),
-            growth_step: Some(GROWTH_STEP),
-            shrink_threshold: Some(0),
-            page_size: None,
-        });
+    if let Some(geometry) = geometry {
+        builder.set_geometry(geometry);
     }
-    builder
+    builder.open(path)
 }
 
 fn io_error(path: &Path, source: io::Error) -> StorageError {
@@ -204,6 +238,7 @@ fn io_error(path: &Path, source: io::Error) -> StorageError {
 
 fn open_error(path: &Path, error: MdbxError) -> StorageError {
     match error {
+        error if is_address_space(&error) => StorageError::AddressSpace,
         MdbxError::Other(code) => io_error(path, io::Error::from_raw_os_error(code)),
         MdbxError::Access | MdbxError::Permission => {
             io_error(path, io::ErrorKind::PermissionDenied.into())
@@ -216,6 +251,35 @@ fn open_error(path: &Path, error: MdbxError) -> StorageError {
             reason: other.to_string(),
         },
     }
+}
+
+/// Whether the system did not let the database be mapped, because that is too large.
+fn is_address_space(error: &MdbxError) -> bool {
+    match error {
+        MdbxError::TooLarge => true,
+        MdbxError::Other(code) => {
+            io::Error::from_raw_os_error(*code).kind() == io::ErrorKind::OutOfMemory
+        }
+        _ => false,
+    }
+}
+
+/// Makes sure that the disk has room for MDBX's file of readers, which MDBX empties when it closes.
+/// It makes the file sparse and writes to it through a map, for which a full disk would be a signal
+/// that ends the process.
+fn allocate_readers(path: &Path) -> MdbxResult<()> {
+    let zeros = vec![0; (MAX_READERS * READER_BYTES) as usize];
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.join("mdbx.lck"))
+        .and_then(|mut file| file.write_all(&zeros))
+        .map_err(|error| {
+            error
+                .raw_os_error()
+                .map_or(MdbxError::Problem, MdbxError::Other)
+        })
 }
 
 fn data_file(path: &Path) -> PathBuf {
@@ -256,11 +320,16 @@ fn lock(dir: &Path) -> StorageResult<File> {
 
 /// Reads which chain and schema an existing database is of, without writing to it. None if its
 /// creation never completed.
-fn read_identity(path: &Path) -> StorageResult<Option<Identity>> {
-    let environment = match builder(true).open(path) {
+fn read_identity(path: &Path, config: &StorageConfig) -> StorageResult<Option<Identity>> {
+    let geometry = geometry(config.max_size, config.growth_step);
+    let environment = match open_environment(path, None) {
         // The last commit did not reach the disk whole, which only a writer may repair; MDBX falls
         // back to the commit before it, so nothing of the chain is changed by that.
-        Err(MdbxError::WannaRecovery) => builder(false).open(path),
+        Err(MdbxError::WannaRecovery) => open_environment(path, Some(geometry)),
+        // It was opened with a larger limit than this system gives; with the new one it may fit.
+        Err(error) if is_address_space(&error) && config.max_size.is_some() => {
+            open_environment(path, Some(geometry))
+        }
         other => other,
     }
     .map_err(|error| open_error(path, error))?;
@@ -281,7 +350,9 @@ fn read_identity(path: &Path) -> StorageResult<Option<Identity>> {
     let schema = schema
         .try_into()
         .map_err(|_| damaged("the schema version"))?;
+    let max_size = environment.info()?.map_size() as u64;
     Ok(Some(Identity {
+        max_size,
         schema: u32::from_be_bytes(schema),
         genesis: B256::try_from(genesis.as_slice()).map_err(|_| damaged("the genesis hash"))?,
     }))
@@ -289,7 +360,7 @@ fn read_identity(path: &Path) -> StorageResult<Option<Identity>> {
 
 /// Refuses databases of another table layout.
 pub(crate) const fn check_schema(identity: &Identity) -> StorageResult<()> {
-    if identity.schema == SCHEMA_VERSION {
+    if matches!(identity.schema, SCHEMA_VERSION | PRUNED_SCHEMA_VERSION) {
         return Ok(());
     }
     Err(StorageError::SchemaMismatch {

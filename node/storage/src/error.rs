@@ -90,15 +90,18 @@ pub enum StorageError {
          has free space and is healthy; what was committed before is intact"
     )]
     Disk(io::Error),
-    /// The database reached its size limit, or the disk is full.
+    /// The database reached its size limit. What was committed before is intact.
     #[error(
-        "the database cannot grow any further: free disk space on the volume of the data \
-         directory (the database's own limit is {limit_gib} GiB)"
+        "the database is full: start the node with a larger --db.max-size, which `wattline db \
+         stats` shows; what was committed before is intact"
     )]
-    MapFull {
-        /// Upper limit of the database's size in GiB.
-        limit_gib: u64,
-    },
+    MapFull,
+    /// The system does not give the address space for the size limit.
+    #[error(
+        "the system does not let the database reserve address space for its size limit: choose a \
+         smaller --db.max-size, or lift the limit of the process (`ulimit -v`)"
+    )]
+    AddressSpace,
     /// All reader slots are taken.
     #[error(
         "all {limit} reader slots of the database are in use: lower the number of concurrent RPC \
@@ -137,6 +140,17 @@ pub enum StorageError {
         number: BlockNumber,
         /// Number of the head.
         head: BlockNumber,
+    },
+    /// The state of a block was removed, as the operator chose.
+    #[error(
+        "missing trie node: the state of block {number} was pruned, the oldest state that this \
+         node keeps is that of block {oldest}"
+    )]
+    StatePruned {
+        /// Number of the block.
+        number: BlockNumber,
+        /// Number of the oldest block whose state is there.
+        oldest: BlockNumber,
     },
     /// A state root was asked for on a block that is not the head.
     #[error(
@@ -246,14 +260,27 @@ pub enum StorageError {
 /// Result of a database operation.
 pub type StorageResult<T> = Result<T, StorageError>;
 
+impl StorageError {
+    /// Whether the disk or the database is full: nothing is damaged, and the same may succeed once
+    /// there is room.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Self::MapFull => true,
+            Self::Disk(source) | Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            _ => false,
+        }
+    }
+}
+
 impl DBErrorMarker for StorageError {}
 
 impl From<MdbxError> for StorageError {
     fn from(error: MdbxError) -> Self {
         match error {
-            MdbxError::MapFull | MdbxError::UnableExtendMapSize => Self::MapFull {
-                limit_gib: crate::env::MAX_SIZE_GIB,
-            },
+            MdbxError::MapFull | MdbxError::UnableExtendMapSize => Self::MapFull,
             // Positive codes are the operating system's; a full disk shows as ENOSPC or EIO.
             MdbxError::Other(code) if code > 0 => Self::Disk(io::Error::from_raw_os_error(code)),
             MdbxError::ReadersFull => Self::TooManyReaders {
@@ -282,17 +309,15 @@ mod tests {
 
     #[test]
     fn errors_of_the_engine_that_people_can_act_on_have_their_own_variants() {
-        let limit = crate::env::MAX_SIZE_GIB;
-        assert!(matches!(
-            MdbxError::MapFull.into(),
-            StorageError::MapFull { limit_gib } if limit_gib == limit
-        ));
-        assert!(matches!(
-            MdbxError::UnableExtendMapSize.into(),
-            StorageError::MapFull { .. }
-        ));
+        for error in [MdbxError::MapFull, MdbxError::UnableExtendMapSize] {
+            let error = StorageError::from(error);
+            assert!(matches!(error, StorageError::MapFull));
+            assert!(error.is_out_of_space());
+        }
         let full = StorageError::from(MdbxError::Other(28));
         assert!(matches!(&full, StorageError::Disk(e) if e.kind() == io::ErrorKind::StorageFull));
+        assert!(full.is_out_of_space());
+        assert!(!StorageError::from(MdbxError::Other(5)).is_out_of_space());
         assert!(matches!(
             MdbxError::Corrupted.into(),
             StorageError::Database(MdbxError::Corrupted)

@@ -189,17 +189,8 @@ pub(crate) fn undo_to(tx: &RwTx, target: BlockNumber) -> StorageResult<Undone> {
         records.push(record);
         Ok(())
     })?;
-    for record in records {
-        match record {
-            Record::Account(key @ (block, address)) => {
-                tx.delete::<AccountChangeSets>(&key)?;
-                tx.delete::<AccountHistory>(&(address, block))?;
-            }
-            Record::Slot(key @ (block, address, slot)) => {
-                tx.delete::<StorageChangeSets>(&key)?;
-                tx.delete::<StorageHistory>(&(address, slot, block))?;
-            }
-        }
+    for record in &records {
+        delete(tx, record)?;
     }
     for (address, account) in &undone.accounts {
         put_account(tx, address, account.as_ref())?;
@@ -210,4 +201,31 @@ pub(crate) fn undo_to(tx: &RwTx, target: BlockNumber) -> StorageResult<Undone> {
         }
     }
     Ok(undone)
+}
+
+/// Drops the record of what `block` changed; the state stays. Returns how much that was.
+pub(crate) fn forget(tx: &RwTx, block: BlockNumber) -> StorageResult<usize> {
+    let prefix = block.to_be_bytes();
+    let accounts = tx.keys_with_prefix::<AccountChangeSets>(&prefix)?;
+    let slots = tx.keys_with_prefix::<StorageChangeSets>(&prefix)?;
+    let count = accounts.len() + slots.len();
+    let accounts = accounts.into_iter().map(Record::Account);
+    for record in accounts.chain(slots.into_iter().map(Record::Slot)) {
+        delete(tx, &record)?;
+    }
+    Ok(count)
+}
+
+fn delete(tx: &RwTx, record: &Record) -> StorageResult<()> {
+    match *record {
+        Record::Account(key @ (block, address)) => {
+            tx.delete::<AccountChangeSets>(&key)?;
+            tx.delete::<AccountHistory>(&(address, block))?;
+        }
+        Record::Slot(key @ (block, address, slot)) => {
+            tx.delete::<StorageChangeSets>(&key)?;
+            tx.delete::<StorageHistory>(&(address, slot, block))?;
+        }
+    }
+    Ok(())
 }

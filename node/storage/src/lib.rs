@@ -10,12 +10,14 @@
 mod blocks;
 mod chain_config;
 mod codec;
+mod config;
 mod env;
 mod error;
 mod genesis;
 mod history;
 mod logs;
 mod proof;
+mod prune;
 mod reader;
 mod seals;
 mod slots;
@@ -30,6 +32,7 @@ mod verify;
 mod writer;
 
 pub use blocks::TransactionLookup;
+pub use config::{DatabaseSpace, StorageConfig};
 pub use error::{StorageError, StorageResult};
 pub use genesis::ChainIdentity;
 pub use logs::{LogBlocks, LogPattern};

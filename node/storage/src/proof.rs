@@ -1,7 +1,7 @@
 //! Proofs of accounts and slots in the state of any block (EIP-1186).
 
 use crate::{
-    StateReader, StorageError, StorageResult, blocks, history,
+    StateReader, StorageError, StorageResult, blocks, history, prune,
     tables::{CanonicalHashes, Headers},
     trie::{self, HashedChanges},
     tx::RoTx,
@@ -62,6 +62,7 @@ pub(crate) fn prove(
     if tx.get::<CanonicalHashes>(&number)?.is_none() {
         return Err(StorageError::MissingBlock { number, head });
     }
+    prune::check(tx, number)?;
     let check = || {
         if (budget.stop)() {
             Err(StorageError::Stopped)

@@ -2,7 +2,7 @@
 
 use crate::{
     AccountProof, LogBlocks, LogPattern, ProofBudget, StateReader, StorageError, StorageResult,
-    TransactionLookup, blocks, proof,
+    TransactionLookup, blocks, proof, prune,
     tables::{
         BlockBodies, CanonicalHashes, HeaderNumbers, SealJournal, SideBlocks, Snapshots,
         TotalDifficulties,
@@ -150,15 +150,22 @@ impl Reader {
         Ok(StateReader::new(Arc::clone(&self.tx), head, head))
     }
 
-    /// The state after any canonical block.
+    /// The oldest block whose state can be read: 0 unless older states were pruned.
+    pub fn oldest_state(&self) -> StorageResult<BlockNumber> {
+        prune::oldest_state(&self.tx)
+    }
+
+    /// The state after a canonical block.
     ///
     /// # Errors
-    /// [`StorageError::MissingBlock`] if the chain does not reach that far.
+    /// - [`StorageError::MissingBlock`] if the chain does not reach that far.
+    /// - [`StorageError::StatePruned`] if the state of that block was pruned.
     pub fn state_at(&self, number: BlockNumber) -> StorageResult<StateReader> {
         let head = self.head()?.number;
         if number > head {
             return Err(StorageError::MissingBlock { number, head });
         }
+        prune::check(&self.tx, number)?;
         Ok(StateReader::new(Arc::clone(&self.tx), number, head))
     }
 
@@ -166,7 +173,8 @@ impl Reader {
     /// follows the number of changes since that block.
     ///
     /// # Errors
-    /// - [`StorageError::MissingBlock`] if the chain does not reach that far.
+    /// - [`StorageError::MissingBlock`], [`StorageError::StatePruned`] as
+    ///   [`state_at`](Self::state_at).
     /// - [`StorageError::ProofTooFar`], [`StorageError::Stopped`] beyond the budget.
     /// - [`StorageError::StateRootMismatch`] if the proof does not lead to the block's state root.
     pub fn proof(

@@ -1,8 +1,8 @@
 //! The database as a whole.
 
 use crate::{
-    ChainIdentity, Reader, StateReader, StorageError, StorageResult, TrieUpdates, Writer, blocks,
-    chain_config,
+    ChainIdentity, DatabaseSpace, Reader, StateReader, StorageConfig, StorageError, StorageResult,
+    TrieUpdates, Writer, blocks, chain_config,
     env::{Env, check_schema},
     genesis,
     tables::{Headers, Meta, NAMES, meta},
@@ -19,6 +19,34 @@ const PARALLEL_SLOTS: usize = 128;
 
 /// The database of a node. Cheap to clone; it closes when the last clone and everything that was
 /// taken from it is gone. One process at a time can have a data directory open.
+///
+/// ```
+/// use alloy_primitives::Address;
+/// use std::collections::BTreeMap;
+/// use wattline_primitives::SealedHeader;
+/// use wattline_storage::{ChainIdentity, Storage};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let genesis = SealedHeader::seal_slow(alloy_consensus::Header {
+///     state_root: alloy_trie::EMPTY_ROOT_HASH,
+///     ..Default::default()
+/// });
+/// let dir = tempfile::tempdir()?;
+/// let storage = Storage::open(
+///     dir.path(),
+///     ChainIdentity {
+///         genesis_header: &genesis,
+///         alloc: &BTreeMap::new(),
+///         config_json: "{}".to_owned(),
+///     },
+/// )?;
+///
+/// let reader = storage.reader()?;
+/// assert_eq!(reader.head()?.hash, genesis.hash());
+/// assert_eq!(reader.state_at(0)?.account(&Address::ZERO)?, None);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Storage {
     env: Arc<Env>,
@@ -39,6 +67,14 @@ pub struct TableStats {
 }
 
 impl Storage {
+    /// As [`open_with`](Self::open_with), without choices of the operator.
+    ///
+    /// # Errors
+    /// Those of [`open_with`](Self::open_with).
+    pub fn open(dir: &Path, chain: ChainIdentity<'_>) -> StorageResult<Self> {
+        Self::open_with(dir, chain, &StorageConfig::default())
+    }
+
     /// Opens the database in the data directory `dir` for the given chain. An empty or missing
     /// directory gets a new database with the genesis block in it.
     ///
@@ -48,11 +84,16 @@ impl Storage {
     /// - [`StorageError::ConfigMismatch`] if the chain was created with other settings, which its
     ///   genesis hash does not cover. Nothing is changed.
     /// - [`StorageError::DataDirLocked`] if another process has it open.
+    /// - [`StorageError::AddressSpace`] if the system does not let it grow as far as it may.
     /// - [`StorageError::StateRootMismatch`] if the genesis header does not state the root of the
     ///   genesis state.
-    pub fn open(dir: &Path, chain: ChainIdentity<'_>) -> StorageResult<Self> {
+    pub fn open_with(
+        dir: &Path,
+        chain: ChainIdentity<'_>,
+        config: &StorageConfig,
+    ) -> StorageResult<Self> {
         let expected = chain.genesis_header.hash();
-        let env = Env::open(dir, |identity| {
+        let env = Env::open(dir, config, |identity| {
             let Some(identity) = identity else {
                 return Ok(());
             };
@@ -83,7 +124,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::NoDatabase`] if there is none, and the errors of [`open`](Self::open).
     pub fn open_existing(dir: &Path) -> StorageResult<Self> {
-        let env = Env::open(dir, |identity| match identity {
+        let env = Env::open(dir, &StorageConfig::default(), |identity| match identity {
             Some(identity) => check_schema(&identity),
             None => Err(StorageError::NoDatabase {
                 path: dir.to_path_buf(),
@@ -134,11 +175,10 @@ impl Storage {
         self.reader()?.state()
     }
 
-    /// The state after any canonical block.
+    /// The state after a canonical block.
     ///
     /// # Errors
-    /// As [`reader`](Self::reader), and [`StorageError::MissingBlock`] if the chain does not reach
-    /// that far.
+    /// As [`reader`](Self::reader) and [`Reader::state_at`].
     pub fn state_at(&self, number: BlockNumber) -> StorageResult<StateReader> {
         self.reader()?.state_at(number)
     }
@@ -200,6 +240,14 @@ impl Storage {
         let mut writer = self.writer()?;
         writer.journal_seal(number, parent, seal_hash)?;
         writer.commit()
+    }
+
+    /// How much of the database is in use.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn space(&self) -> StorageResult<DatabaseSpace> {
+        self.env.space()
     }
 
     /// How much each table holds.

@@ -13,6 +13,9 @@ use wattline_primitives::{Block, Receipt, TransactionSigned};
 
 /// Version of the layout below. Raise it with every change that older builds cannot read.
 pub(crate) const SCHEMA_VERSION: u32 = 2;
+/// Version of a database of which state was pruned: the same layout, with
+/// [`OLDEST_STATE`](meta::OLDEST_STATE).
+pub(crate) const PRUNED_SCHEMA_VERSION: u32 = 3;
 
 /// A table of the database.
 pub(crate) trait Table {
@@ -111,11 +114,14 @@ tables! {
 
 /// Keys of the [`Meta`] table.
 pub(crate) mod meta {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the build that created the database, as four
-    /// big-endian bytes.
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION), or that
+    /// [of a pruned database](super::PRUNED_SCHEMA_VERSION), as four big-endian bytes.
     pub(crate) const SCHEMA: u64 = 0;
     /// Hash of the genesis block.
     pub(crate) const GENESIS: u64 = 1;
     /// The chain configuration, as JSON.
     pub(crate) const CHAIN_CONFIG: u64 = 2;
+    /// Number of the oldest block whose state can be read, as eight big-endian bytes; absent if
+    /// nothing was pruned yet.
+    pub(crate) const OLDEST_STATE: u64 = 3;
 }

@@ -2,7 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use crate::{ChainIdentity, ExecutedBlock, Storage, StorageError, StorageResult};
+use crate::{
+    ChainIdentity, ExecutedBlock, ProofBudget, Storage, StorageConfig, StorageError, StorageResult,
+};
 use alloy_consensus::{Header, TxLegacy, TxType};
 use alloy_eips::eip4895::Withdrawals;
 use alloy_genesis::GenesisAccount;
@@ -313,18 +315,26 @@ pub struct TestChain {
 }
 
 pub fn open(dir: &Path, world: &World) -> StorageResult<Storage> {
+    open_with(dir, world, &StorageConfig::default())
+}
+
+pub fn open_with(dir: &Path, world: &World, config: &StorageConfig) -> StorageResult<Storage> {
     let identity = ChainIdentity {
         genesis_header: &genesis_header(world),
         alloc: &alloc_of(world),
         config_json: r#"{"chainId":57836}"#.to_owned(),
     };
-    Storage::open(dir, identity)
+    Storage::open_with(dir, identity, config)
 }
 
 impl TestChain {
     pub fn new(dir: &Path) -> Self {
+        Self::new_with(dir, &StorageConfig::default())
+    }
+
+    pub fn new_with(dir: &Path, config: &StorageConfig) -> Self {
         let world = genesis_world();
-        let storage = open(dir, &world).unwrap();
+        let storage = open_with(dir, &world, config).unwrap();
         let genesis = genesis_header(&world);
         Self {
             storage,
@@ -367,12 +377,18 @@ impl TestChain {
     }
 
     pub fn append(&mut self, ops: &[Op]) {
+        self.try_append(ops).unwrap();
+    }
+
+    /// Appends a block, or leaves everything as it is if it cannot be stored.
+    pub fn try_append(&mut self, ops: &[Op]) -> StorageResult<()> {
         let (block, world) = self.next(ops);
-        let mut writer = self.storage.writer().unwrap();
-        writer.append(&block).unwrap();
-        writer.commit().unwrap();
+        let mut writer = self.storage.writer()?;
+        writer.append(&block)?;
+        writer.commit()?;
         self.blocks.push(block);
         self.worlds.push(world);
+        Ok(())
     }
 
     /// Undoes up to `count` blocks.
@@ -431,3 +447,9 @@ impl TestChain {
         }
     }
 }
+
+/// Whatever a proof costs, it is wanted.
+pub const ANY_COST: ProofBudget<'static> = ProofBudget {
+    changes: usize::MAX,
+    stop: &|| false,
+};

@@ -154,7 +154,8 @@ impl Tx<RwSync> {
     /// Makes all that was written durable and visible at once.
     pub(crate) fn commit(self) -> StorageResult<()> {
         // A failed commit ends the transaction, yet its handle would try to abort it again and
-        // panic over that. So a second handle outlives the first, and is leaked if need be.
+        // panic over that. So a second handle outlives the first, and is leaked if need be; the
+        // environment then stays open as long as the process.
         let handle = self.inner.clone();
         self.inner
             .commit()

@@ -2,8 +2,8 @@
 
 use crate::{
     StorageError, StorageResult, TrieUpdates, WriterState, blocks,
-    env::{Env, Turn},
-    history, logs, seals,
+    env::{Env, WriterGuard},
+    history, logs, prune, seals,
     tables::{Headers, Snapshots, TotalDifficulties},
     trie::{self, HashedChanges},
     tx::RwTx,
@@ -37,16 +37,16 @@ pub struct Writer {
     /// Set while a change is half done; stays set if it failed.
     unfinished: bool,
     /// Declared last: the next writer's turn begins when this transaction is over.
-    _turn: Turn,
+    _guard: WriterGuard,
 }
 
 impl Writer {
     pub(crate) fn begin(env: &Arc<Env>) -> StorageResult<Self> {
-        let (tx, turn) = env.begin_rw()?;
+        let (tx, guard) = env.begin_rw()?;
         Ok(Self {
             tx,
             unfinished: false,
-            _turn: turn,
+            _guard: guard,
         })
     }
 
@@ -78,7 +78,8 @@ impl Writer {
         Ok((updates.root(), updates))
     }
 
-    /// Makes the block the new head.
+    /// Makes the block the new head, and prunes a few of the oldest states if the database is to
+    /// keep [fewer](crate::StorageConfig::history).
     ///
     /// # Errors
     /// - [`StorageError::NotNextBlock`] if it is not a child of the head.
@@ -101,7 +102,11 @@ impl Writer {
             blocks::put_canonical(tx, block, receipts, difficulty)?;
             logs::append(tx, block.number, receipts)?;
             history::apply(tx, block.number, state)?;
-            trie.write(tx)
+            trie.write(tx)?;
+            match tx.env().history() {
+                Some(keep) => prune::advance(tx, block.number, keep),
+                None => Ok(()),
+            }
         })?;
         metrics::histogram!("wattline_storage_append_seconds").record(started.elapsed());
         Ok(())
@@ -111,7 +116,8 @@ impl Writer {
     /// Returns the removed blocks, newest first; they stay known as side blocks.
     ///
     /// # Errors
-    /// [`StorageError::MissingBlock`] if the head is before that block.
+    /// - [`StorageError::MissingBlock`] if the head is before that block.
+    /// - [`StorageError::StatePruned`] if its state was pruned.
     pub fn unwind_to(&mut self, number: BlockNumber) -> StorageResult<Vec<BlockWithReceipts>> {
         let head = self.head()?;
         if number > head.number {
@@ -123,6 +129,7 @@ impl Writer {
         if number == head.number {
             return Ok(Vec::new());
         }
+        prune::check(&self.tx, number)?;
         self.change(|tx| {
             let root = tx.expect::<Headers>(&head.number)?.state_root;
             let removed = (number + 1..=head.number)

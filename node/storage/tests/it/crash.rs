@@ -6,12 +6,21 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 use wattline_storage::{
-    ExecutedBlock, LogPattern, Storage, StorageResult,
+    ExecutedBlock, LogPattern, Storage, StorageConfig, StorageResult,
     test_utils::{self, Op, World, genesis_world},
 };
 
 const DIR: &str = "WATTLINE_CRASH_TEST_DIR";
 const ROUNDS: u64 = 24;
+
+/// Older states are pruned under fire, too.
+fn open(dir: &Path) -> Storage {
+    let config = StorageConfig {
+        history: Some(3),
+        ..StorageConfig::default()
+    };
+    test_utils::open_with(dir, &genesis_world(), &config).unwrap()
+}
 
 /// What block `number` does; the same in every process.
 fn ops(number: u64) -> Vec<Op> {
@@ -87,7 +96,7 @@ fn world_at(number: u64) -> World {
 #[test]
 fn appending_process() {
     let Ok(dir) = std::env::var(DIR) else { return };
-    let storage = test_utils::open(Path::new(&dir), &genesis_world()).unwrap();
+    let storage = open(Path::new(&dir));
     let mut world = world_at(storage.reader().unwrap().head().unwrap().number);
     println!("open");
     loop {
@@ -147,7 +156,7 @@ fn a_process_killed_while_appending_reopens_at_a_whole_block() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let storage = test_utils::open(dir.path(), &genesis_world()).unwrap();
+        let storage = open(dir.path());
         let reader = storage.reader().unwrap();
         let head = reader.head().unwrap();
         assert!(
@@ -173,5 +182,12 @@ fn a_process_killed_while_appending_reopens_at_a_whole_block() {
             );
         }
         assert!(reader.block(head.number + 1).unwrap().is_none());
+        // A proof of an old state needs every change since, and leads to the header's root.
+        let oldest = reader.oldest_state().unwrap();
+        assert!(oldest + 3 >= head.number || head.number <= 3, "{oldest}");
+        for number in oldest..=head.number {
+            let proof = reader.proof(number, test_utils::address(1), &[], test_utils::ANY_COST);
+            proof.unwrap();
+        }
     }
 }

@@ -5,7 +5,9 @@
 mod blocks;
 mod crash;
 mod damage;
+mod full;
 mod history;
 mod logs;
 mod open;
 mod proofs;
+mod prune;
