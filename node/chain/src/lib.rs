@@ -24,4 +24,5 @@ pub use chain::Chain;
 pub use clock::{Clock, SystemClock};
 pub use error::ChainError;
 pub use import::Imported;
+pub use side::MIN_HISTORY;
 pub use wattline_primitives::CanonicalUpdate;

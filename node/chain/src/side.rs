@@ -12,6 +12,10 @@ use crate::ChainError;
 /// half their number of blocks, so honest branches are far shorter.
 pub(crate) const MAX_SIDE_BLOCKS: usize = 4096;
 
+/// The least number of blocks before the head whose state a node must keep to take the chain back
+/// to where any stored branch begins: a block out of turn weighs half of one in turn.
+pub const MIN_HISTORY: u64 = 2 * (MAX_SIDE_BLOCKS as u64 + 1);
+
 #[derive(Clone, Copy, Debug)]
 struct SideEntry {
     parent: B256,

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U256};
 use serde_json::json;
 use tempfile::TempDir;
 use wattline_chainspec::{ChainSpec, genesis_extra_data};
-use wattline_storage::{ChainIdentity, Storage};
+use wattline_storage::{ChainIdentity, Storage, StorageConfig};
 
 use crate::{Chain, Clock};
 
@@ -20,6 +20,7 @@ pub struct TestGenesis {
     period: u64,
     epoch: u64,
     gas_limit: u64,
+    history: Option<u64>,
 }
 
 impl TestGenesis {
@@ -31,6 +32,7 @@ impl TestGenesis {
             period: 1,
             epoch: 30_000,
             gas_limit: TEST_GAS_LIMIT,
+            history: None,
         }
     }
 
@@ -71,6 +73,13 @@ impl TestGenesis {
     #[must_use]
     pub const fn gas_limit(mut self, gas_limit: u64) -> Self {
         self.gas_limit = gas_limit;
+        self
+    }
+
+    /// Keeps the state of so many blocks before the head only.
+    #[must_use]
+    pub const fn history(mut self, blocks: u64) -> Self {
+        self.history = Some(blocks);
         self
     }
 
@@ -117,7 +126,11 @@ impl TestGenesis {
     /// Opens (the first time: creates) the chain of this genesis in `dir`.
     pub fn open(&self, dir: &TempDir, clock: Arc<dyn Clock>) -> Chain {
         let spec = self.spec();
-        let storage = Storage::open(
+        let config = StorageConfig {
+            history: self.history,
+            ..StorageConfig::default()
+        };
+        let storage = Storage::open_with(
             dir.path(),
             ChainIdentity {
                 genesis_header: spec.genesis_header(),
@@ -125,6 +138,7 @@ impl TestGenesis {
                 config_json: serde_json::to_string(&spec.genesis().config)
                     .expect("a chain configuration is JSON"),
             },
+            &config,
         )
         .expect("a temporary directory takes a database");
         Chain::open(storage, spec, clock).expect("the stored chain opens")
