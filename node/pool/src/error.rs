@@ -213,6 +213,9 @@ pub enum PoolError {
         /// Their bytes.
         bytes: usize,
     },
+    /// The operator's node takes no transactions for now.
+    #[error("this node takes no transactions at the moment: {0}")]
+    Suspended(Arc<str>),
     /// The journal could not be written, so the transaction was not accepted.
     #[error(
         "the transaction was not accepted because the pool's journal could not be written: {0}"
@@ -261,6 +264,7 @@ impl PoolError {
             Self::DelegatedSenderLimit { .. } => "delegated_sender_limit",
             Self::SenderBytesLimit { .. } => "sender_bytes_limit",
             Self::PoolFull { .. } => "pool_full",
+            Self::Suspended(_) => "suspended",
             Self::JournalWrite(_) => "journal_write",
             Self::JournalOpen { .. } => "journal_open",
         }

@@ -28,6 +28,18 @@ pub enum ProducerError {
     UpdatesEnded,
 }
 
+impl ProducerError {
+    /// Whether the block could not be stored because the disk or the database is full.
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        match self {
+            Self::Storage(error) | Self::Chain(ChainError::Storage(error)) => {
+                error.is_out_of_space()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Why a proposal was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ProposalError {

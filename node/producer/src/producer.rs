@@ -1,6 +1,6 @@
 //! The task that seals blocks for as long as the node runs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::B256;
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -19,6 +19,9 @@ use crate::{
     proposals::Proposals,
     worker::{Job, Outcome},
 };
+
+/// How long to wait for room on the disk before the next try to store a block.
+const ROOM_RETRY: Duration = Duration::from_secs(2);
 
 /// Seals a block whenever it is this signer's to do so.
 pub struct Producer {
@@ -134,6 +137,12 @@ impl Producer {
             }
             // Whatever overtook the block is, or is about to be, the head.
             Outcome::Discarded => self.next_head(parent, shutdown).await,
+            Outcome::NoRoom => {
+                let next = self.next_head(parent, shutdown);
+                tokio::time::timeout(ROOM_RETRY, next)
+                    .await
+                    .unwrap_or(Ok(()))
+            }
         }
     }
 

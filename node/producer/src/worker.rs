@@ -49,6 +49,8 @@ pub(crate) enum Outcome {
     Sealed(Pace),
     /// It was given up, because it was cancelled or another block was faster.
     Discarded,
+    /// The disk or the database is full.
+    NoRoom,
 }
 
 /// A block that wants only its end.
@@ -72,6 +74,10 @@ impl Job {
             ))) => {
                 error!(%refusal, "nothing is sealed on this head; another block must come first");
                 Ok(Outcome::Discarded)
+            }
+            Err(error) if error.is_out_of_space() => {
+                error!(%error, "no block is sealed until there is room for it");
+                Ok(Outcome::NoRoom)
             }
             Err(error) => Err(error),
         }

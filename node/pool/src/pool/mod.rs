@@ -83,6 +83,8 @@ struct Shared {
     head_gas_limit: AtomicU64,
     /// The hash of the head that was seen last.
     head: watch::Sender<B256>,
+    /// Why no transactions are taken, if so.
+    suspended: RwLock<Option<Arc<str>>>,
     submissions: GroupCommit,
     admission: Mutex<Admission>,
     waiting: RwLock<Waiting>,
@@ -144,6 +146,7 @@ impl Pool {
             clock,
             head_gas_limit: AtomicU64::new(0),
             head: watch::Sender::new(B256::ZERO),
+            suspended: RwLock::new(None),
             submissions: GroupCommit::default(),
             admission: Mutex::new(Admission::new(journal)),
             waiting: RwLock::new(Waiting::new(config.clone())),
@@ -177,6 +180,12 @@ impl Pool {
             admission::on_all_cores(transactions, |transaction| self.prepare(transaction));
         metrics::recovered(started.elapsed());
         self.submit(prepared)
+    }
+
+    /// Refuses new transactions for a reason that their senders are told, until it is called with
+    /// none. What waits stays.
+    pub fn suspend(&self, reason: Option<Arc<str>>) {
+        *self.0.suspended.write() = reason;
     }
 
     /// Follows the chain to a new head: what went into a block is dropped, what was in a block
@@ -296,6 +305,9 @@ impl Pool {
     fn prepare(&self, transaction: TransactionSigned) -> Prepared {
         if self.contains(transaction.tx_hash()) {
             return Err(PoolError::AlreadyKnown);
+        }
+        if let Some(reason) = &*self.0.suspended.read() {
+            return Err(PoolError::Suspended(Arc::clone(reason)));
         }
         let validator = &self.0.validator;
         let transaction = validator.prepare(transaction, self.head_gas_limit())?;
