@@ -19,6 +19,7 @@ mod limits;
 mod listeners;
 mod logs;
 mod proofs;
+mod pruned;
 mod pubsub;
 mod reads;
 mod simulate;

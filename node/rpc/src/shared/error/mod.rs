@@ -68,9 +68,12 @@ pub enum RpcError {
     /// The chain could not answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The state that was asked for is not kept any more.
+    #[error(transparent)]
+    StatePruned(StorageError),
     /// The database could not answer.
     #[error("cannot read the database: {0}")]
-    Storage(#[from] StorageError),
+    Storage(StorageError),
     /// A fault of this node.
     #[error("internal error: {0}")]
     Internal(String),
@@ -94,7 +97,17 @@ impl RpcError {
             | Self::Filter(_)
             | Self::Submit(_)
             | Self::Signer(_)
-            | Self::Chain(_) => CALL_EXECUTION_FAILED_CODE,
+            | Self::Chain(_)
+            | Self::StatePruned(_) => CALL_EXECUTION_FAILED_CODE,
+        }
+    }
+}
+
+impl From<StorageError> for RpcError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::StatePruned { .. } => Self::StatePruned(error),
+            error => Self::Storage(error),
         }
     }
 }
