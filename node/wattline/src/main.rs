@@ -7,6 +7,7 @@ mod jwt;
 mod market;
 mod node;
 mod progress;
+mod space;
 mod spec;
 
 use std::process::ExitCode;

@@ -18,9 +18,13 @@ use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig};
 use wattline_rpc::{RpcConfig, RpcContext};
 use wattline_rpc_server::RpcServerHandle;
-use wattline_storage::{ChainIdentity, Storage};
+use wattline_storage::{ChainIdentity, Storage, StorageConfig};
 
-use crate::{health::health, spec::LoadedSpec};
+use crate::{
+    health::health,
+    space::{MinFree, SpaceWatcher},
+    spec::LoadedSpec,
+};
 
 /// Where a data directory keeps the pool's journal.
 const POOL_JOURNAL: &str = "pool.journal";
@@ -31,6 +35,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct NodeConfig {
     pub(crate) datadir: PathBuf,
     pub(crate) chain: LoadedSpec,
+    pub(crate) storage: StorageConfig,
+    /// What must be free on the disk of the data directory.
+    pub(crate) min_free: MinFree,
     /// The key that seals blocks; none: the node only follows.
     pub(crate) signer: Option<PrivateKeySigner>,
     pub(crate) rpc: RpcConfig,
@@ -55,14 +62,18 @@ pub(crate) struct Node {
 /// # Errors
 ///
 /// When the directory holds another chain or schema, or cannot be read or written.
-pub(crate) fn open_storage(datadir: &Path, chain: &LoadedSpec) -> eyre::Result<Storage> {
+pub(crate) fn open_storage(
+    datadir: &Path,
+    chain: &LoadedSpec,
+    config: &StorageConfig,
+) -> eyre::Result<Storage> {
     let spec = &chain.spec;
     let identity = ChainIdentity {
         genesis_header: spec.genesis_header(),
         alloc: &spec.genesis().alloc,
         config_json: serde_json::to_string(&spec.genesis().config)?,
     };
-    let storage = Storage::open(datadir, identity)
+    let storage = Storage::open_with(datadir, identity, config)
         .wrap_err_with(|| format!("cannot open the data directory {}", datadir.display()))?;
     chain.keep_in(datadir)?;
     Ok(storage)
@@ -78,6 +89,8 @@ impl Node {
         let NodeConfig {
             datadir,
             chain: loaded,
+            storage: config,
+            min_free,
             signer,
             rpc,
             pool,
@@ -89,16 +102,17 @@ impl Node {
             Some(addr) => Some((addr, MetricsRecorder::install()?)),
             None => None,
         };
-        let (chain, pool) = tokio::task::spawn_blocking(move || {
-            let storage = open_storage(&datadir, &loaded)?;
+        let (chain, pool, space) = tokio::task::spawn_blocking(move || {
+            let storage = open_storage(&datadir, &loaded, &config)?;
             let chain = Chain::open(storage.clone(), loaded.spec, Arc::new(SystemClock))?;
             let pool = Pool::open(
                 pool,
                 Some(&datadir.join(POOL_JOURNAL)),
-                storage,
+                storage.clone(),
                 chain.evm().clone(),
             )?;
-            eyre::Ok((chain, pool))
+            let space = SpaceWatcher::new(datadir, storage, pool.clone(), min_free);
+            eyre::Ok((chain, pool, space))
         })
         .await??;
 
@@ -144,6 +158,9 @@ impl Node {
             let token = shutdown.clone();
             tasks.spawn(async move { ("producer", producer.run(token).await.map_err(Into::into)) });
         }
+
+        let token = shutdown.clone();
+        tasks.spawn(async move { ("space watcher", space.run(token).await) });
 
         let (waiting, token) = (chain.clone(), shutdown.clone());
         tasks.spawn(async move {

@@ -3,7 +3,10 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand};
+use indicatif::BinaryBytes;
 use wattline_storage::Storage;
+
+use super::size::Size;
 
 /// Look into the database of a stopped node.
 #[derive(Debug, Subcommand)]
@@ -32,8 +35,20 @@ impl Db {
 }
 
 fn print(storage: &Storage, out: &mut impl Write) -> eyre::Result<()> {
-    let head = storage.reader()?.head()?;
-    writeln!(out, "head {} {}\n", head.number, head.hash)?;
+    let reader = storage.reader()?;
+    let head = reader.head()?;
+    writeln!(out, "head {} {}", head.number, head.hash)?;
+    match reader.oldest_state()? {
+        0 => writeln!(out, "state of every block")?,
+        oldest => writeln!(out, "state from block {oldest} on, older ones were pruned")?,
+    }
+    let space = storage.space()?;
+    writeln!(
+        out,
+        "{} in use, --db.max-size {}\n",
+        BinaryBytes(space.used),
+        Size(space.max)
+    )?;
     writeln!(
         out,
         "{:<24} {:>12} {:>6} {:>14}",

@@ -11,7 +11,10 @@ use wattline_devnet::{DEVELOPMENT_CHAIN_ID, development_key};
 use wattline_pool::PoolConfig;
 use wattline_rpc::Namespaces;
 
-use super::node::ListenArgs;
+use super::{
+    database::{DatabaseArgs, DiskArgs},
+    node::ListenArgs,
+};
 use crate::{
     market::{Market, MarketConfig},
     node::{Node, NodeConfig},
@@ -24,6 +27,8 @@ const ACCOUNTS: u32 = 10;
 const SIGNER: u32 = 0;
 /// An account that no part of the market uses, for a wallet.
 const WALLET: usize = 1;
+/// What must be free on a large disk unless told otherwise, in bytes; a development chain is small.
+const MIN_FREE: u64 = 64 << 20;
 
 /// Run the whole market on this machine: a chain of one signer, a neighbourhood that trades on
 /// real meter data, and the oracle that reads its meters. Everything is thrown away at the end
@@ -40,6 +45,12 @@ pub(crate) struct Dev {
 
     #[command(flatten, next_help_heading = "Market")]
     market: MarketArgs,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    #[command(flatten)]
+    disk: DiskArgs,
 
     #[command(flatten, next_help_heading = "Listen")]
     listen: ListenArgs,
@@ -97,6 +108,8 @@ impl Dev {
         let mut node = Node::start(NodeConfig {
             chain: LoadedSpec::load(Some("dev"), &datadir)?,
             datadir,
+            storage: self.database.config(),
+            min_free: self.disk.min_free(MIN_FREE),
             signer: Some(development_key(SIGNER)?),
             rpc,
             pool: PoolConfig {

@@ -1,11 +1,13 @@
 //! The command line: one file per command.
 
 mod account;
+mod database;
 mod db;
 mod dev;
 mod init;
 mod node;
 mod rpc;
+mod size;
 mod transfer;
 
 use std::path::PathBuf;

@@ -10,11 +10,17 @@ use wattline_daemon::{keystore, password, shutdown_on_signal};
 use wattline_pool::PoolConfig;
 use wattline_rpc::Namespaces;
 
-use super::{ChainArgs, rpc::RpcArgs};
+use super::{
+    ChainArgs,
+    database::{DatabaseArgs, DiskArgs},
+    rpc::RpcArgs,
+};
 use crate::node::{Node as Running, NodeConfig};
 
 /// The port on which a node serves metrics unless told otherwise.
 const METRICS_PORT: u16 = 6060;
+/// What must be free on a large disk unless told otherwise, in bytes.
+const MIN_FREE: u64 = 1 << 30;
 
 /// Run a node. With --signer it seals blocks when its turn comes; without, it serves the chain it
 /// has.
@@ -35,6 +41,12 @@ pub(crate) struct Node {
     /// but not that of the machine
     #[arg(help_heading = "Pool", long = "pool.no-journal-sync")]
     no_journal_sync: bool,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    #[command(flatten)]
+    disk: DiskArgs,
 
     #[command(flatten)]
     listen: ListenArgs,
@@ -84,6 +96,8 @@ impl Node {
         let mut node = Running::start(NodeConfig {
             datadir: self.chain.datadir,
             chain,
+            storage: self.database.config(),
+            min_free: self.disk.min_free(MIN_FREE),
             signer,
             rpc,
             pool: PoolConfig {

@@ -12,8 +12,9 @@ use clap::Args;
 use eyre::{WrapErr, bail, ensure};
 use wattline_chain::{Chain, Imported, SystemClock};
 use wattline_primitives::SealedBlock;
+use wattline_storage::StorageConfig;
 
-use super::ChainArgs;
+use super::{ChainArgs, database::DatabaseArgs};
 use crate::{chain_file::BlockReader, node::open_storage, progress};
 
 /// Write the chain's blocks to a file, one RLP block after another, as geth does.
@@ -44,11 +45,18 @@ pub(crate) struct Import {
 
     #[command(flatten)]
     chain: ChainArgs,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl Export {
     pub(super) fn run(self) -> eyre::Result<()> {
-        let storage = open_storage(&self.chain.datadir, &self.chain.load()?)?;
+        let storage = open_storage(
+            &self.chain.datadir,
+            &self.chain.load()?,
+            &StorageConfig::default(),
+        )?;
         let reader = storage.reader()?;
         let head = reader.head()?.number;
         let last = self.last.unwrap_or(head);
@@ -99,7 +107,7 @@ impl Export {
 impl Import {
     pub(super) fn run(self) -> eyre::Result<()> {
         let loaded = self.chain.load()?;
-        let storage = open_storage(&self.chain.datadir, &loaded)?;
+        let storage = open_storage(&self.chain.datadir, &loaded, &self.database.config())?;
         let chain = Chain::open(storage, loaded.spec, Arc::new(SystemClock))?;
 
         let file = File::open(&self.file)

@@ -4,5 +4,6 @@ mod anvil;
 mod cli;
 mod common;
 mod crash;
+mod disk;
 mod market;
 mod tools;
