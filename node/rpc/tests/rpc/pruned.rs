@@ -39,7 +39,7 @@ async fn a_pruned_state_is_refused_and_the_block_is_still_served() {
         ("eth_getProof", json!([account, [], "0x2"])),
         ("eth_call", json!([call, "0x2"])),
         ("eth_estimateGas", json!([call, "0x2"])),
-        ("eth_simulateV1", json!([{"blockStateCalls": []}, "0x2"])),
+        ("eth_simulateV1", json!([{"blockStateCalls": [{}]}, "0x2"])),
         ("debug_traceCall", json!([call, "0x2", {}])),
         // What block 3 did begins with the state of block 2.
         ("debug_traceBlockByNumber", json!(["0x3", {}])),

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{CHAIN_ID, PATIENCE, RunningNode, dev_key, fails, run, wait_for_block};
+use crate::common::{fails, run};
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::eip2718::Encodable2718,
@@ -17,6 +17,7 @@ use alloy::{
     providers::{DynProvider, Provider},
 };
 use wattline_storage::Storage;
+use wattline_testing::{CHAIN_ID, PATIENCE, RunningNode, dev_key, wait_for_block};
 
 /// A small file system in memory, as long as it lives.
 struct SmallDisk(tempfile::TempDir);
@@ -203,7 +204,7 @@ async fn a_full_disk_stops_the_chain_until_there_is_room_and_damages_nothing() -
         return Ok(());
     };
     let unwatched = ["--disk.min-free", "0"];
-    let node = dev_chain(disk.text(), &unwatched)?;
+    let mut node = dev_chain(disk.text(), &unwatched)?;
     let provider = node.provider()?;
     let mut nonce = 0;
     let acknowledged = sent_at_last(&provider, &mut nonce).await?;
