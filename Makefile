@@ -12,7 +12,7 @@ FORGE := $(CURDIR)/contracts/node_modules/.bin/forge
 THREADS = $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 NEXTEST = cargo nextest run --test-threads $(THREADS)
 RUN = $(if $(shell cargo nextest --version 2>/dev/null),$(NEXTEST),cargo test --no-fail-fast) --workspace
-IN_PROCESS := --lib --bins --test it --test rpc
+IN_PROCESS := --lib --bins --test it
 END_TO_END := --test e2e
 DOCTESTS := cargo test --workspace --doc
 

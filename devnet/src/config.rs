@@ -31,13 +31,13 @@ pub fn development_key(index: u32) -> Result<PrivateKeySigner, LocalSignerError>
 
 /// Everything that [`run`](crate::run) needs.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct NeighbourhoodConfig {
     /// The node's JSON-RPC address.
     pub rpc: Url,
     /// The chain that the node must be on.
     pub chain_id: u64,
-    /// The account that registers the households and operates their zone: it must hold the roles of administrator,
-    /// bank, registrar and, on a permissioned chain, permission operator.
+    /// The account that registers the households and operates their zone: it must hold the roles of
+    /// administrator, bank, registrar and, on a permissioned chain, permission operator.
     pub operator: PrivateKeySigner,
     /// The account that clears products and settles them; any that may transact.
     pub keeper: PrivateKeySigner,
@@ -57,7 +57,7 @@ pub struct Config {
     pub zone: u64,
 }
 
-impl Config {
+impl NeighbourhoodConfig {
     /// The neighbourhood of the development chain, with the village that comes with this program.
     ///
     /// # Errors

@@ -27,7 +27,8 @@ pub struct Intent {
     pub quantity: WattHours,
 }
 
-/// The prices between which households bid: what the zone pays for a surplus and asks for a shortage.
+/// The prices between which households bid: what the zone pays for a surplus and asks for a
+/// shortage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriceSpan {
     /// What the zone pays.
@@ -56,8 +57,8 @@ pub struct Household {
 }
 
 impl Household {
-    /// The household behind a meter. Its keys follow from `root` and the meter's name, so that every run on one chain
-    /// plays the same households.
+    /// The household behind a meter. Its keys follow from `root` and the meter's name, so that
+    /// every run on one chain plays the same households.
     fn new(root: &PrivateKeySigner, meter: &MeterInfo, (import, export): (u64, u64)) -> Self {
         let rating = |peak: u64| {
             (peak.saturating_mul(RATING) / 1_000).clamp(LEAST_RATING, WattHours::MAX_ORDER.0)
@@ -86,11 +87,13 @@ impl Household {
         self.trader.address()
     }
 
-    /// What the household orders for an interval in which it will import so much more than it exports (in Wh; negative:
-    /// it exports). It does not know that yet: it goes by a forecast, and bids to buy or to sell what it expects.
+    /// What the household orders for an interval in which it will import so much more than it
+    /// exports (in Wh; negative: it exports). It does not know that yet: it goes by a forecast, and
+    /// bids to buy or to sell what it expects.
     ///
-    /// Buyers would rather pay more than go short, sellers rather take less than be left with their surplus, each to
-    /// its own degree, a little different each time. The same seed gives the same orders.
+    /// Buyers would rather pay more than go short, sellers rather take less than be left with their
+    /// surplus, each to its own degree, a little different each time. The same seed gives the same
+    /// orders.
     pub fn intent(
         &self,
         seed: u64,
@@ -147,8 +150,8 @@ fn derive(root: &PrivateKeySigner, purpose: &str, name: &str) -> PrivateKeySigne
     }
 }
 
-/// Repeatable random numbers for one household and interval. A hash rather than a generator, so that they depend on no
-/// library's version.
+/// Repeatable random numbers for one household and interval. A hash rather than a generator, so
+/// that they depend on no library's version.
 struct Draw(B256);
 
 impl Draw {

@@ -1,7 +1,8 @@
-//! One delivery interval's life, as the households and the keeper live it: ordering, clearing, delivery, settlement.
+//! One delivery interval's life, as the households and the keeper live it: ordering, clearing,
+//! delivery, settlement.
 //!
-//! Every step looks at the chain and does what is missing there, so that a lost transaction, somebody else's help or a
-//! node that was away change nothing but the time it takes.
+//! Every step looks at the chain and does what is missing there, so that a lost transaction,
+//! somebody else's help or a node that was away change nothing but the time it takes.
 
 use crate::{
     dataset::IntervalEnergy,
@@ -25,7 +26,8 @@ const ORDER_ATTEMPTS: u32 = 3;
 /// Orders settled by one transaction, and accounts.
 const ORDERS_PAGE: u64 = 200;
 const ACCOUNTS_PAGE: usize = 50;
-/// Gas offered for an order, for clearing (and for each order in it), for settling an order, and an account.
+/// Gas offered for an order, for clearing (and for each order in it), for settling an order, and an
+/// account.
 const ORDER_GAS: u64 = 500_000;
 const CLEAR_GAS: u64 = 500_000;
 const CLEAR_GAS_PER_ORDER: u64 = 5_000;
@@ -92,7 +94,8 @@ pub(crate) struct TradedInterval {
 }
 
 impl TradedInterval {
-    /// The interval whose delivery starts at `start` on the chain and plays the given interval of the data.
+    /// The interval whose delivery starts at `start` on the chain and plays the given interval of
+    /// the data.
     pub(crate) fn new(
         players: &Players,
         start: u64,
@@ -258,7 +261,8 @@ impl TradedInterval {
         let mut calls = Vec::new();
         match info.stage {
             IMarket::Stage::Settled => {
-                // The next phase begins only once this one's result is read: the node may go away in between.
+                // The next phase begins only once this one's result is read: the node may go away
+                // in between.
                 self.read_auction(sender.client(), &info).await?;
                 self.phase = Phase::Delivery;
                 self.sent = None;

@@ -8,8 +8,8 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::sync::mpsc;
 use wattline_daemon::{LogArgs, exit_code, shutdown_on_signal};
 use wattline_devnet::{
-    Config, Event, IntervalReport, KEEPER_INDEX, METERD_INDEX, OPERATOR_INDEX, Ready, Report,
-    dataset, dataset::Dataset, development_key, table, write_meterd,
+    Event, IntervalReport, KEEPER_INDEX, METERD_INDEX, NeighbourhoodConfig, OPERATOR_INDEX, Ready,
+    Report, dataset, dataset::Dataset, development_key, table, write_meterd,
 };
 
 /// Plays a village's households on a Wattline chain: registers them, funds them, and trades for
@@ -91,7 +91,7 @@ async fn play(arguments: Arguments) -> eyre::Result<()> {
         }
     };
     let operator = key(arguments.operator_key, OPERATOR_INDEX)?;
-    let config = Config {
+    let config = NeighbourhoodConfig {
         rpc: arguments.rpc.clone(),
         chain_id: arguments.chain_id,
         root: operator.clone(),

@@ -24,7 +24,8 @@ pub struct IntervalReport {
     pub volume_wh: u64,
     /// How many meters were read at the interval's end.
     pub readings: u64,
-    /// The energy that the meters imported in the interval, in Wh; only meters read at both ends count.
+    /// The energy that the meters imported in the interval, in Wh; only meters read at both ends
+    /// count.
     pub import_wh: u64,
     /// The energy that they exported, in Wh.
     pub export_wh: u64,
@@ -36,7 +37,8 @@ pub struct IntervalReport {
 }
 
 impl IntervalReport {
-    /// The share of the village's demand that its own surplus met, in thousandths; `None` without demand.
+    /// The share of the village's demand that its own surplus met, in thousandths; `None` without
+    /// demand.
     pub fn met_locally(&self) -> Option<u64> {
         (self.import_wh > 0).then(|| {
             self.export_wh.min(self.import_wh).saturating_mul(1_000) / self.import_wh.max(1)
@@ -56,7 +58,8 @@ pub struct Totals {
     pub export_wh: u64,
     /// The number of intervals in which energy changed hands.
     pub traded: u64,
-    /// The sum over households and intervals of how far metered energy was from contracted energy, in Wh.
+    /// The sum over households and intervals of how far metered energy was from contracted energy,
+    /// in Wh.
     pub imbalance_wh: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The neighbourhood at play: households brought onto the chain, then interval after interval.
 
 use crate::{
-    config::Config,
+    config::NeighbourhoodConfig,
     dataset::DatasetError,
     household::Household,
     interval::{Players, TradedInterval},
@@ -31,8 +31,8 @@ pub enum Event {
     Interval(IntervalReport),
 }
 
-/// How the data maps to the chain: the interval `from + k·data_seconds` of the data is the delivery interval
-/// `start + k·interval_seconds` of the chain.
+/// How the data maps to the chain: the interval `from + k·data_seconds` of the data is the delivery
+/// interval `start + k·interval_seconds` of the chain.
 #[derive(Clone, Debug)]
 pub struct Ready {
     /// The chain.
@@ -80,15 +80,15 @@ pub enum NeighbourhoodError {
     },
 }
 
-/// Plays the neighbourhood until every interval is settled, or `shutdown`. Somebody else must read the meters: see
-/// [`Event::Ready`].
+/// Plays the neighbourhood until every interval is settled, or `shutdown`. Somebody else must read
+/// the meters: see [`Event::Ready`].
 ///
 /// # Errors
 ///
-/// The data lacks the wanted intervals, the chain is another one or lacks the contracts, or the households cannot be
-/// set up. Once they are, a node that is away is waited for.
+/// The data lacks the wanted intervals, the chain is another one or lacks the contracts, or the
+/// households cannot be set up. Once they are, a node that is away is waited for.
 pub async fn run(
-    config: Config,
+    config: NeighbourhoodConfig,
     events: mpsc::Sender<Event>,
     shutdown: CancellationToken,
 ) -> Result<(), NeighbourhoodError> {
@@ -98,7 +98,10 @@ pub async fn run(
     }
 }
 
-async fn play(config: &Config, events: &mpsc::Sender<Event>) -> Result<(), NeighbourhoodError> {
+async fn play(
+    config: &NeighbourhoodConfig,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), NeighbourhoodError> {
     let (first, intervals) = choose(config)?;
     let households = Household::all(&config.root, &config.dataset);
     let client = Client::new(config.rpc.clone(), config.chain_id)?;
@@ -147,7 +150,7 @@ async fn play(config: &Config, events: &mpsc::Sender<Event>) -> Result<(), Neigh
 }
 
 /// Which intervals of the data are played.
-fn choose(config: &Config) -> Result<(usize, u64), NeighbourhoodError> {
+fn choose(config: &NeighbourhoodConfig) -> Result<(usize, u64), NeighbourhoodError> {
     let data = &config.dataset;
     let first = match config.from {
         Some(from) => data.index_of(from)?,
@@ -182,10 +185,11 @@ async fn await_node(client: &Client) -> Result<(), MarketError> {
     }
 }
 
-/// The first delivery interval: one whose book opens after now, and after all that the meters have said before.
+/// The first delivery interval: one whose book opens after now, and after all that the meters have
+/// said before.
 async fn first_start(
     client: &Client,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     settings: &IRegistry::ZoneSettings,
     households: &[Household],
 ) -> Result<u64, MarketError> {
@@ -208,7 +212,7 @@ struct Course {
 
 async fn trade(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     players: &Players,
     course: Course,
     events: &mpsc::Sender<Event>,

@@ -1,7 +1,8 @@
-//! Brings the households onto the chain: zone, participants, meters, permission, money. Each step first looks at what
-//! is there, so that a second run on the same chain finds its households and goes on.
+//! Brings the households onto the chain: zone, participants, meters, permission, money. Each step
+//! first looks at what is there, so that a second run on the same chain finds its households and
+//! goes on.
 
-use crate::{config::Config, household::Household};
+use crate::{config::NeighbourhoodConfig, household::Household};
 use alloy::{
     primitives::{Address, B256, U256, Uint, keccak256, uint},
     signers::{SignerSync, local::PrivateKeySigner},
@@ -21,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAGE: usize = 50;
 /// One unit of the chain's coin, in wei.
 const COIN: U256 = uint!(1_000_000_000_000_000_000_U256);
-/// What a household has in the vault at first, in units of the token, and what makes it pay in again.
+/// What a household has in the vault at first, in units of the token, and what makes it pay in
+/// again.
 const HOUSEHOLD_MONEY: u64 = 1_000;
 const HOUSEHOLD_LOW: u64 = 250;
 /// The same for the zone operator, who stands behind all imbalances.
@@ -68,8 +70,8 @@ pub enum SetupError {
     OtherZone(u64),
 }
 
-/// The rules by which a zone of so long intervals can be played: the book must be open long enough for every household
-/// to order in it, whatever the interval's length.
+/// The rules by which a zone of so long intervals can be played: the book must be open long enough
+/// for every household to order in it, whatever the interval's length.
 fn zone_settings(operator: Address, interval: u32) -> IRegistry::ZoneSettings {
     let gate_lead = (interval / 4).max(2);
     IRegistry::ZoneSettings {
@@ -90,7 +92,7 @@ fn zone_settings(operator: Address, interval: u32) -> IRegistry::ZoneSettings {
 /// Makes sure that everything is there; returns the zone's rules.
 pub(crate) async fn set_up(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     households: &[Household],
 ) -> Result<IRegistry::ZoneSettings, SetupError> {
     if config.interval_seconds < 2 {
@@ -120,7 +122,7 @@ pub(crate) async fn set_up(
 
 async fn zone(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
 ) -> Result<IRegistry::ZoneSettings, SetupError> {
     let zone = config.zone;
     if !sender.client().zones().await?.contains(&zone) {
@@ -152,10 +154,11 @@ async fn zone(
     Ok(settings)
 }
 
-/// On a permissioned chain the households may not transact until the operator says so; elsewhere this changes nothing.
+/// On a permissioned chain the households may not transact until the operator says so; elsewhere
+/// this changes nothing.
 async fn permit(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     accounts: &[Address],
 ) -> Result<(), SetupError> {
     let flags = sender.client().permissions(accounts).await?;
@@ -187,7 +190,7 @@ async fn permit(
 
 async fn participants(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     accounts: &[Address],
 ) -> Result<(), SetupError> {
     let zone = config.zone;
@@ -231,7 +234,7 @@ async fn participants(
 
 async fn meters(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     households: &[Household],
 ) -> Result<(), SetupError> {
     let ids: Vec<_> = households.iter().map(|household| household.meter).collect();
@@ -300,7 +303,7 @@ async fn meters(
 /// Where gas costs money, everybody gets a coin to pay it with.
 async fn coins(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     accounts: &[Address],
 ) -> Result<(), SetupError> {
     if sender.client().head().await?.base_fee == 0 {
@@ -327,7 +330,7 @@ async fn coins(
 /// Everybody whose money in the vault runs low gets tokens from the bank and pays them in.
 async fn money(
     sender: &mut TransactionSender,
-    config: &Config,
+    config: &NeighbourhoodConfig,
     households: &[Household],
 ) -> Result<(), SetupError> {
     let operator = config.operator.address();

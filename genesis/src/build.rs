@@ -10,14 +10,14 @@ use wattline_market::predeploys::PERMISSIONS;
 
 use crate::{
     artifacts::{ArtifactError, Artifacts},
-    config::Config,
+    config::GenesisConfig,
     predeploys,
     world::{World, WorldError},
 };
 
 /// Why no genesis file was built.
 #[derive(Debug, Error)]
-pub enum BuildError {
+pub enum GenesisBuildError {
     /// The contracts are not compiled.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -39,10 +39,10 @@ pub enum BuildError {
 ///
 /// # Errors
 ///
-/// [`BuildError`] when a contract is missing, its set-up fails, or the chain is not valid.
-pub fn build(config: &Config, artifacts: &Artifacts) -> Result<Genesis, BuildError> {
+/// [`GenesisBuildError`] when a contract is missing, its set-up fails, or the chain is not valid.
+pub fn build(config: &GenesisConfig, artifacts: &Artifacts) -> Result<Genesis, GenesisBuildError> {
     if config.roles.permission_operators.is_empty() {
-        return Err(BuildError::NobodyHolds {
+        return Err(GenesisBuildError::NobodyHolds {
             role: "permission_operators",
         });
     }
@@ -79,7 +79,7 @@ pub fn to_json(genesis: &Genesis) -> serde_json::Result<String> {
     Ok(text)
 }
 
-fn chain_config(config: &Config) -> ChainConfig {
+fn chain_config(config: &GenesisConfig) -> ChainConfig {
     let mut chain = ChainConfig {
         chain_id: config.chain_id,
         homestead_block: Some(0),

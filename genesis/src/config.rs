@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
-pub enum ConfigError {
+pub enum GenesisConfigError {
     /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -30,7 +30,7 @@ pub enum ConfigError {
 /// A chain and the first state of its market.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct GenesisConfig {
     /// The chain id.
     pub chain_id: u64,
     /// Time of the genesis block, Unix seconds.
@@ -112,19 +112,19 @@ pub struct Account {
     pub permitted: bool,
 }
 
-impl Config {
+impl GenesisConfig {
     /// Reads a configuration file.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when it cannot be read or has another shape.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    /// [`GenesisConfigError`] when it cannot be read or has another shape.
+    pub fn read(path: &Path) -> Result<Self, GenesisConfigError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let text = std::fs::read_to_string(path).map_err(|source| GenesisConfigError::Read {
             path: name.clone(),
             source,
         })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Malformed {
+        toml::from_str(&text).map_err(|source| GenesisConfigError::Malformed {
             path: name,
             source: Box::new(source),
         })

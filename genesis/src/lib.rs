@@ -8,6 +8,6 @@ mod predeploys;
 mod world;
 
 pub use artifacts::{ArtifactError, Artifacts};
-pub use build::{BuildError, build, to_json};
-pub use config::{Account, Clique, Config, ConfigError, Market, Roles, Token};
+pub use build::{GenesisBuildError, build, to_json};
+pub use config::{Account, Clique, GenesisConfig, GenesisConfigError, Market, Roles, Token};
 pub use world::{World, WorldError};

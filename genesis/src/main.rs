@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use eyre::eyre;
-use wattline_genesis::{Artifacts, Config, build, to_json};
+use wattline_genesis::{Artifacts, GenesisConfig, build, to_json};
 
 /// Build a genesis file with the market's contracts predeployed.
 #[derive(Debug, Parser)]
@@ -46,7 +46,7 @@ fn execute(command: Command) -> eyre::Result<()> {
         out,
         artifacts,
     } = command;
-    let genesis = build(&Config::read(&config)?, &Artifacts::new(artifacts))?;
+    let genesis = build(&GenesisConfig::read(&config)?, &Artifacts::new(artifacts))?;
     fs::write(&out, to_json(&genesis)?)
         .map_err(|error| eyre!("cannot write {}: {error}", out.display()))?;
     println!("{}: {} accounts", out.display(), genesis.alloc.len());

@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, U256, address, b256};
 use alloy_sol_types::SolValue;
 use wattline_market::abi::Genesis as Script;
 
-use crate::{artifacts::Artifacts, build::BuildError, config::Config, world::World};
+use crate::{artifacts::Artifacts, build::GenesisBuildError, config::GenesisConfig, world::World};
 
 /// Where a proxy keeps its implementation (ERC-1967).
 const IMPLEMENTATION_SLOT: B256 =
@@ -19,13 +19,13 @@ const DEPLOYER: Address = address!("0xE1EC00000000000000000000000000000000ffff")
 ///
 /// # Errors
 ///
-/// [`BuildError`] when an artifact is missing or a step of the set-up fails.
+/// [`GenesisBuildError`] when an artifact is missing or a step of the set-up fails.
 pub(crate) fn deploy(
     world: &mut World,
     artifacts: &Artifacts,
-    config: &Config,
+    config: &GenesisConfig,
     auction: Address,
-) -> Result<(), BuildError> {
+) -> Result<(), GenesisBuildError> {
     // A world of its own, so that the script leaves nothing in the chain.
     let mut scratch = World::new(config.chain_id, config.timestamp);
     let script = scratch.create("Genesis", DEPLOYER, artifacts.creation_code("Genesis")?)?;
@@ -64,7 +64,7 @@ pub(crate) fn deploy(
     Ok(())
 }
 
-fn script_config(config: &Config) -> Script::Config {
+fn script_config(config: &GenesisConfig) -> Script::Config {
     let permitted = config.accounts.iter().filter(|account| account.permitted);
     let funding = config
         .accounts

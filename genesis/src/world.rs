@@ -1,4 +1,5 @@
-//! A chain before its first block: calls run in the EVM and what they leave becomes the genesis state.
+//! A chain before its first block: calls run in the EVM and what they leave becomes the genesis
+//! state.
 
 use std::collections::BTreeMap;
 

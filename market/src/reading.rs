@@ -14,8 +14,8 @@ pub struct MeterId(pub B256);
 pub struct InvalidMeterName(String);
 
 impl MeterId {
-    /// The identifier of a meter known by a short name: its ASCII text, padded with zeros on the right, so that
-    /// explorers show it readably.
+    /// The identifier of a meter known by a short name: its ASCII text, padded with zeros on the
+    /// right, so that explorers show it readably.
     ///
     /// # Errors
     ///
@@ -51,8 +51,9 @@ pub struct Registers {
 }
 
 impl Registers {
-    /// The registers after an interval in which so much was consumed and generated behind the meter. The meter nets
-    /// the two within the interval: import grows by max(c − g, 0), export by max(g − c, 0).
+    /// The registers after an interval in which so much was consumed and generated behind the
+    /// meter. The meter nets the two within the interval: import grows by max(c − g, 0), export by
+    /// max(g − c, 0).
     ///
     /// `None` if a register would overflow.
     pub const fn after(self, consumption: WattHours, generation: WattHours) -> Option<Self> {

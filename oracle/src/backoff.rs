@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Exponential backoff with jitter: each wait is drawn from the upper half of a span that doubles up to a limit.
+/// Exponential backoff with jitter: each wait is drawn from the upper half of a span that doubles
+/// up to a limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     first: Duration,

@@ -1,4 +1,4 @@
-//! What the daemon is told: as values ([`Config`]), or as a file ([`ConfigFile`]).
+//! What the daemon is told: as values ([`OracleConfig`]), or as a file ([`ConfigFile`]).
 
 use crate::{InvalidMeterName, MeterId, source::SourceConfig, submission::Submission};
 use alloy::{
@@ -21,7 +21,7 @@ use wattline_market::predeploys::METERING;
 
 /// Everything that [`run`](crate::run) needs.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct OracleConfig {
     /// The node's JSON-RPC address.
     pub rpc: Url,
     /// The chain that the node must be on.
@@ -57,7 +57,7 @@ pub struct Meter {
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub enum OracleConfigError {
     /// The file, or one that it names, cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
@@ -103,21 +103,24 @@ pub enum ConfigError {
 /// The environment variable with the password of keystores that have no `password_file`.
 pub const PASSWORD_VARIABLE: &str = "METERD_PASSWORD";
 
-impl Config {
+impl OracleConfig {
     /// # Errors
     ///
     /// There are no meters, or two of one name or identifier.
-    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+    pub(crate) fn validate(&self) -> Result<(), OracleConfigError> {
         if self.meters.is_empty() {
-            return Err(ConfigError::NoMeters);
+            return Err(OracleConfigError::NoMeters);
         }
         let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
         for meter in &self.meters {
             if !names.insert(&meter.name) {
-                return Err(ConfigError::TwoMeters(format!("named {:?}", meter.name)));
+                return Err(OracleConfigError::TwoMeters(format!(
+                    "named {:?}",
+                    meter.name
+                )));
             }
             if !ids.insert(meter.id) {
-                return Err(ConfigError::TwoMeters(format!(
+                return Err(OracleConfigError::TwoMeters(format!(
                     "with identifier {}",
                     meter.id
                 )));
@@ -185,9 +188,9 @@ impl ConfigFile {
     /// # Errors
     ///
     /// The file cannot be read, is not TOML, lacks a setting or has one that does not exist.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub fn read(path: &Path) -> Result<Self, OracleConfigError> {
         let text = read(path)?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+        let mut config: Self = toml::from_str(&text).map_err(|error| OracleConfigError::Parse {
             path: path.to_owned(),
             error: Box::new(error),
         })?;
@@ -221,7 +224,7 @@ impl ConfigFile {
     /// # Errors
     ///
     /// A keystore or password cannot be read or is wrong, or the meters contradict each other.
-    pub fn unlock(self, password: Option<&str>) -> Result<Config, ConfigError> {
+    pub fn unlock(self, password: Option<&str>) -> Result<OracleConfig, OracleConfigError> {
         let submitter_password = password_for(
             &self.submitter.keystore,
             self.submitter.password_file.as_ref(),
@@ -236,7 +239,7 @@ impl ConfigFile {
                 password,
             )?;
             for (name, path) in keystores(&directory.keystores)? {
-                let id = MeterId::from_name(&name).map_err(ConfigError::Name)?;
+                let id = MeterId::from_name(&name).map_err(OracleConfigError::Name)?;
                 names.push((id, name));
                 files.push((path, secret.clone()));
             }
@@ -245,7 +248,7 @@ impl ConfigFile {
             let id = table
                 .id
                 .map_or_else(|| MeterId::from_name(&table.name), |id| Ok(MeterId(id)))
-                .map_err(ConfigError::Name)?;
+                .map_err(OracleConfigError::Name)?;
             let secret = password_for(&table.keystore, table.password_file.as_ref(), password)?;
             names.push((id, table.name));
             files.push((table.keystore, secret));
@@ -257,14 +260,14 @@ impl ConfigFile {
             .collect::<Result<Vec<_>, _>>()?;
         let mut keys = keys.into_iter();
         let Some(submitter) = keys.next() else {
-            return Err(ConfigError::NoMeters);
+            return Err(OracleConfigError::NoMeters);
         };
         let meters = names
             .into_iter()
             .zip(keys)
             .map(|((id, name), key)| Meter { name, id, key })
             .collect();
-        let config = Config {
+        let config = OracleConfig {
             rpc: self.rpc,
             chain_id: self.chain_id,
             contract: self.contract,
@@ -281,8 +284,8 @@ impl ConfigFile {
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+fn read(path: &Path) -> Result<String, OracleConfigError> {
+    std::fs::read_to_string(path).map_err(|error| OracleConfigError::Read {
         path: path.to_owned(),
         error,
     })
@@ -292,18 +295,18 @@ fn password_for(
     keystore: &Path,
     file: Option<&PathBuf>,
     otherwise: Option<&str>,
-) -> Result<String, ConfigError> {
+) -> Result<String, OracleConfigError> {
     match (file, otherwise) {
         (Some(file), _) => Ok(password::from_file(file)?),
         (None, Some(password)) => Ok(password.to_owned()),
-        (None, None) => Err(ConfigError::NoPassword(keystore.to_owned())),
+        (None, None) => Err(OracleConfigError::NoPassword(keystore.to_owned())),
     }
 }
 
 /// The keystores in a directory, `NAME.json` being that of the meter NAME, in the order of their
 /// names.
-fn keystores(directory: &Path) -> Result<Vec<(String, PathBuf)>, ConfigError> {
-    let error = |error| ConfigError::Read {
+fn keystores(directory: &Path) -> Result<Vec<(String, PathBuf)>, OracleConfigError> {
+    let error = |error| OracleConfigError::Read {
         path: directory.to_owned(),
         error,
     };
@@ -359,7 +362,7 @@ interval_seconds = 15
         dir
     }
 
-    fn read_in(dir: &tempfile::TempDir) -> Result<ConfigFile, ConfigError> {
+    fn read_in(dir: &tempfile::TempDir) -> Result<ConfigFile, OracleConfigError> {
         ConfigFile::read(&dir.path().join("meterd.toml"))
     }
 
@@ -404,7 +407,7 @@ interval_seconds = 15
         );
         let error = read_in(&folder(&FILE.replace("from = \"2016", "from = \"x2016")))
             .expect_err("refused");
-        assert!(matches!(error, ConfigError::Parse { .. }));
+        assert!(matches!(error, OracleConfigError::Parse { .. }));
         let error = read_in(&folder(&FILE.replace("start =", "begin =")))
             .expect_err("refused")
             .to_string();
@@ -415,13 +418,15 @@ interval_seconds = 15
             .expect("read")
             .unlock(None)
             .expect_err("refused");
-        assert!(matches!(error, ConfigError::NoPassword(path) if path.ends_with("submitter.json")));
+        assert!(
+            matches!(error, OracleConfigError::NoPassword(path) if path.ends_with("submitter.json"))
+        );
         let error = read_in(&dir)
             .expect("read")
             .unlock(Some("wrong"))
             .expect_err("refused");
         assert!(
-            matches!(error, ConfigError::Keystore(KeystoreError::Password(path)) if path.ends_with("submitter.json"))
+            matches!(error, OracleConfigError::Keystore(KeystoreError::Password(path)) if path.ends_with("submitter.json"))
         );
 
         let two = format!(

@@ -1,7 +1,7 @@
 //! The daemon: from the source into the outbox, from the outbox to the chain.
 
 use crate::{
-    Config, Fault, Observation, Outbox, OutboxError, Reading, Source,
+    Fault, Observation, OracleConfig, Outbox, OutboxError, Reading, Source,
     history::RegisterHistory,
     submitter::{Submitter, now},
     telemetry::Telemetry,
@@ -23,7 +23,7 @@ pub(crate) const CLOCK_TOLERANCE: u64 = 60;
 ///
 /// The configuration contradicts itself, the outbox cannot be used, the source cannot be opened, or
 /// the node is on another chain. A node that does not answer is no error: readings wait.
-pub async fn run(config: Config, shutdown: CancellationToken) -> eyre::Result<()> {
+pub async fn run(config: OracleConfig, shutdown: CancellationToken) -> eyre::Result<()> {
     serve(&config, &shutdown, false).await
 }
 
@@ -33,11 +33,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> eyre::Result<()
 /// # Errors
 ///
 /// As [`run`].
-pub async fn run_to_end(config: Config, shutdown: CancellationToken) -> eyre::Result<()> {
+pub async fn run_to_end(config: OracleConfig, shutdown: CancellationToken) -> eyre::Result<()> {
     serve(&config, &shutdown, true).await
 }
 
-async fn serve(config: &Config, shutdown: &CancellationToken, ends: bool) -> eyre::Result<()> {
+async fn serve(
+    config: &OracleConfig,
+    shutdown: &CancellationToken,
+    ends: bool,
+) -> eyre::Result<()> {
     config.validate()?;
     let (path, chain_id, contract) = (config.outbox.clone(), config.chain_id, config.contract);
     let outbox =
@@ -89,7 +93,7 @@ async fn observe(
 }
 
 async fn work(
-    config: &Config,
+    config: &OracleConfig,
     outbox: Outbox,
     metering: Metering,
     telemetry: Arc<Telemetry>,
@@ -262,7 +266,7 @@ mod tests {
             .expect("opens")
             .set_bases(&[(id, Base { start, registers })])
             .expect("remembers");
-        let config = Config {
+        let config = OracleConfig {
             rpc: rpc.parse().expect("url"),
             chain_id: 57_836,
             contract: METERING,

@@ -16,7 +16,7 @@ mod submission;
 mod submitter;
 mod telemetry;
 
-pub use config::{Config, ConfigError, ConfigFile, Meter, PASSWORD_VARIABLE};
+pub use config::{ConfigFile, Meter, OracleConfig, OracleConfigError, PASSWORD_VARIABLE};
 pub use daemon::{run, run_to_end};
 pub use history::HistoryError;
 pub use outbox::{
@@ -24,5 +24,5 @@ pub use outbox::{
 };
 pub use source::{Fault, Observation, Source, SourceConfig};
 pub use submission::Submission;
-pub use submitter::SubmitError;
+pub use submitter::SubmitterError;
 pub use wattline_market::{InvalidMeterName, MeterId, Reading, ReadingKey, Registers, WattHours};

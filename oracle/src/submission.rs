@@ -10,11 +10,13 @@ pub struct Submission {
     pub batch: usize,
     /// The most transactions under way at once.
     pub in_flight: usize,
-    /// How many blocks a transaction's block must have on top of it before its readings leave the outbox.
+    /// How many blocks a transaction's block must have on top of it before its readings leave the
+    /// outbox.
     pub confirmations: u64,
     /// Milliseconds between looks at the chain while something is under way.
     pub poll_ms: u64,
-    /// Seconds after which a transaction that is in no block is sent again; the wait doubles each time.
+    /// Seconds after which a transaction that is in no block is sent again; the wait doubles each
+    /// time.
     pub resend_seconds: u64,
     /// The longest wait between two tries while the node is out of reach, in seconds.
     pub retry_seconds: u64,
@@ -24,8 +26,8 @@ pub struct Submission {
     pub gas_base: u64,
     /// What is offered to the block's signer for each gas, in wei.
     pub priority_fee: u128,
-    /// How often a reading is sent that the chain does not take yet (its meter is not registered, its time has not
-    /// come) before it counts as refused.
+    /// How often a reading is sent that the chain does not take yet (its meter is not registered,
+    /// its time has not come) before it counts as refused.
     pub attempts: u32,
 }
 

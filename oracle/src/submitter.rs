@@ -23,12 +23,13 @@ use wattline_market::{
     ChainHead, Client, ContractCall, GasFee, MarketError, Metering, Refusal, SignedReading,
 };
 
-/// How often the node is asked while nothing waits, so that operators see it leave before readings need it.
+/// How often the node is asked while nothing waits, so that operators see it leave before readings
+/// need it.
 const IDLE_POLL: Duration = Duration::from_secs(10);
 
 /// Why the submitter had to stop.
 #[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
+pub enum SubmitterError {
     /// The chain is not the right one.
     #[error(transparent)]
     Chain(#[from] MarketError),
@@ -80,7 +81,7 @@ impl Submitter {
         news: Arc<Notify>,
         drain: CancellationToken,
         shutdown: CancellationToken,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<(), SubmitterError> {
         let poll = Duration::from_millis(self.submission.poll_ms.max(10));
         let longest = Duration::from_secs(self.submission.retry_seconds.max(1));
         let mut backoff = Backoff::new(Duration::from_millis(500), longest);
@@ -98,7 +99,7 @@ impl Submitter {
                         backoff.reset();
                         self.telemetry.reachable(true);
                     }
-                    Err(SubmitError::Chain(error)) if !error.is_fatal() => {
+                    Err(SubmitterError::Chain(error)) if !error.is_fatal() => {
                         wait = backoff.wait();
                         self.lose(&error, wait);
                     }
@@ -120,13 +121,14 @@ impl Submitter {
             warn!(%error, again_in = ?wait, "the chain is out of reach; readings wait in the outbox");
         }
         self.connected = false;
-        // A node that was away may have forgotten what it was given: all of it is sent again at once.
+        // A node that was away may have forgotten what it was given: all of it is sent again at
+        // once.
         self.resends.clear();
         self.telemetry.reachable(false);
     }
 
     /// One look at the chain: end what is done, send again what got lost, send what waits.
-    async fn step(&mut self) -> Result<(), SubmitError> {
+    async fn step(&mut self) -> Result<(), SubmitterError> {
         if !self.connected {
             let contract = self.metering.contract();
             self.client().check(&[contract]).await?;
@@ -155,8 +157,8 @@ impl Submitter {
         self.send_waiting(&head, mined, pending).await
     }
 
-    /// A chain ahead of this machine's clock means that one of the clocks is off: readings come late, or too early for
-    /// the chain to take them.
+    /// A chain ahead of this machine's clock means that one of the clocks is off: readings come
+    /// late, or too early for the chain to take them.
     fn watch_clock(&mut self, head: &ChainHead) {
         let ahead = head.timestamp.saturating_sub(now());
         self.telemetry.chain_ahead(ahead);
@@ -176,7 +178,7 @@ impl Submitter {
         batch: &Batch,
         head: &ChainHead,
         mined: u64,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<(), SubmitterError> {
         for transaction in &batch.transactions {
             let Some(receipt) = self.client().receipt(keccak256(transaction)).await? else {
                 continue;
@@ -217,7 +219,7 @@ impl Submitter {
         &mut self,
         batch: &Batch,
         receipt: &TransactionReceipt,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<(), SubmitterError> {
         let verdicts = self.metering.verdicts(receipt);
         let mut outcomes = Vec::with_capacity(batch.readings.len());
         for key in &batch.readings {
@@ -272,12 +274,13 @@ impl Submitter {
         })
     }
 
-    /// A transaction failed as a whole (too little gas, a paused contract): its readings wait, in smaller batches.
+    /// A transaction failed as a whole (too little gas, a paused contract): its readings wait, in
+    /// smaller batches.
     async fn reverted(
         &mut self,
         batch: &Batch,
         receipt: &TransactionReceipt,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<(), SubmitterError> {
         self.batch_limit = (batch.readings.len() / 2).max(1);
         warn!(
             transaction = %receipt.transaction_hash,
@@ -297,7 +300,7 @@ impl Submitter {
             .await
     }
 
-    async fn release(&self, batch: &Batch, not_before: u64) -> Result<(), SubmitError> {
+    async fn release(&self, batch: &Batch, not_before: u64) -> Result<(), SubmitterError> {
         let (nonce, outcomes) = (
             batch.nonce,
             vec![Outcome::Again { not_before }; batch.readings.len()],
@@ -308,8 +311,9 @@ impl Submitter {
             .await?)
     }
 
-    /// Sends a batch's latest transaction, again if need be; offers more only if the chain asks for more.
-    async fn broadcast(&mut self, batch: &Batch, head: &ChainHead) -> Result<(), SubmitError> {
+    /// Sends a batch's latest transaction, again if need be; offers more only if the chain asks for
+    /// more.
+    async fn broadcast(&mut self, batch: &Batch, head: &ChainHead) -> Result<(), SubmitterError> {
         let Some(transaction) = batch.transactions.last() else {
             return self.release(batch, 0).await;
         };
@@ -351,7 +355,7 @@ impl Submitter {
         transaction: &Bytes,
         head: &ChainHead,
         reason: &str,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<(), SubmitterError> {
         let offered =
             TxEnvelope::decode_2718(&mut transaction.as_ref()).map_or(0, |tx| tx.max_fee_per_gas());
         let needed = self.fee(head).max;
@@ -405,7 +409,7 @@ impl Submitter {
         head: &ChainHead,
         mined: u64,
         pending: u64,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<(), SubmitterError> {
         loop {
             let batches = self.outbox.batches()?;
             if batches.len() >= self.submission.in_flight.max(1) {
@@ -444,7 +448,7 @@ impl Submitter {
     }
 
     /// Readings that were sent before may be on the chain after all; those are not sent again.
-    async fn drop_stored(&self, ready: Vec<Waiting>) -> Result<Vec<Waiting>, SubmitError> {
+    async fn drop_stored(&self, ready: Vec<Waiting>) -> Result<Vec<Waiting>, SubmitterError> {
         let key = |waiting: &Waiting| (waiting.reading.time, waiting.reading.meter);
         let again = ready
             .iter()
@@ -495,11 +499,11 @@ impl Submitter {
         readings: &[Waiting],
         nonce: u64,
         fee: GasFee,
-    ) -> Result<Bytes, SubmitError> {
+    ) -> Result<Bytes, SubmitterError> {
         let mut signed = Vec::with_capacity(readings.len());
         for Waiting { reading, .. } in readings {
-            // A reading of a meter that has left the configuration is signed with the submitter's key: the contract
-            // refuses it by name, which ends it where operators look.
+            // A reading of a meter that has left the configuration is signed with the submitter's
+            // key: the contract refuses it by name, which ends it where operators look.
             let key = self.meters.get(&reading.meter).unwrap_or(&self.key);
             signed.push(self.metering.sign(reading, key)?);
         }

@@ -2,8 +2,8 @@
 //!
 //! Cargo builds a package's own programs before its tests, but not those of another package. What
 //! lies beside the running test is taken if it is newer than all sources; otherwise Cargo builds it
-//! with the test's profile. After `cargo test --workspace`, which built all of them, nothing is left
-//! to build.
+//! with the test's profile. After `cargo test --workspace`, which built all of them, nothing is
+//! left to build.
 
 use std::{
     env, fs, io,

@@ -76,7 +76,8 @@ impl Stage {
     }
 
     fn meterd(&self) -> Process {
-        // A free port for its metrics: the written configuration has the usual one, which may be in use here.
+        // A free port for its metrics: the written configuration has the usual one, which may be in
+        // use here.
         let config = self.path("meterd/meterd.toml");
         let text = fs::read_to_string(&config).expect("configuration");
         fs::write(&config, text.replace("listen = \"127.0.0.1:9101\"\n", "")).expect("written");

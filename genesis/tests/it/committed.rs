@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::{U256, address};
 use wattline_chainspec::{ChainSpec, DEFAULT_AUCTION};
-use wattline_genesis::{Artifacts, BuildError, Config, build, to_json};
+use wattline_genesis::{Artifacts, GenesisBuildError, GenesisConfig, build, to_json};
 use wattline_market::predeploys::{BATCH_AUCTION, PERMISSIONS};
 
 fn root() -> PathBuf {
@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 }
 
 fn rebuilt(name: &str) -> eyre::Result<(String, String)> {
-    let config = Config::read(&root().join(format!("genesis/{name}.toml")))?;
+    let config = GenesisConfig::read(&root().join(format!("genesis/{name}.toml")))?;
     let genesis = build(&config, &Artifacts::new(root().join("contracts/out")))?;
     let committed = std::fs::read_to_string(root().join(format!("genesis/{name}.json")))?;
     Ok((to_json(&genesis)?, committed))
@@ -67,10 +67,10 @@ fn the_auction_is_where_clients_look_for_it() {
 
 #[test]
 fn a_missing_artifact_says_how_to_make_it() -> eyre::Result<()> {
-    let config = Config::read(&root().join("genesis/dev.toml"))?;
+    let config = GenesisConfig::read(&root().join("genesis/dev.toml"))?;
     let empty = tempfile::tempdir()?;
     let error = build(&config, &Artifacts::new(empty.path())).unwrap_err();
-    assert!(matches!(error, BuildError::Artifact(_)));
+    assert!(matches!(error, GenesisBuildError::Artifact(_)));
     assert!(
         error
             .to_string()
@@ -81,7 +81,7 @@ fn a_missing_artifact_says_how_to_make_it() -> eyre::Result<()> {
 
 #[test]
 fn a_role_that_nobody_holds_is_refused() -> eyre::Result<()> {
-    let mut config = Config::read(&root().join("genesis/dev.toml"))?;
+    let mut config = GenesisConfig::read(&root().join("genesis/dev.toml"))?;
     config.roles.permission_operators.clear();
     let error = build(&config, &Artifacts::new(root().join("contracts/out"))).unwrap_err();
     assert_eq!(
@@ -97,7 +97,7 @@ fn a_key_that_is_not_a_setting_is_named() -> eyre::Result<()> {
     let path = dir.path().join("chain.toml");
     let text = std::fs::read_to_string(root().join("genesis/dev.toml"))?;
     std::fs::write(&path, text.replace("gas_limit", "gas_limits"))?;
-    let error = Config::read(&path).unwrap_err().to_string();
+    let error = GenesisConfig::read(&path).unwrap_err().to_string();
     assert!(error.contains("unknown field `gas_limits`"), "{error}");
     Ok(())
 }

@@ -34,6 +34,27 @@ pub struct Tally {
 
 /// Who may sign the child of a block, and which votes are standing: the state of EIP-225 after
 /// that block. Its JSON form is that of `clique_getSnapshot`.
+///
+/// ```
+/// use std::collections::{BTreeMap, BTreeSet};
+///
+/// use alloy_primitives::{Address, B256};
+/// use wattline_clique::Snapshot;
+///
+/// let [first, second, third] = [1, 2, 3].map(Address::with_last_byte);
+/// let snapshot = Snapshot {
+///     number: 6,
+///     hash: B256::ZERO,
+///     signers: BTreeSet::from([first, second, third]),
+///     recents: BTreeMap::from([(6, first)]),
+///     votes: Vec::new(),
+///     tally: BTreeMap::new(),
+/// };
+/// // Block 7 is the second signer's by turn; the first, who signed the block before, may not.
+/// assert!(snapshot.in_turn(7, second));
+/// assert_eq!(snapshot.difficulty(7, third), 1);
+/// assert!(snapshot.signed_recently(7, first));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The block's number.

@@ -78,7 +78,8 @@ impl<'a, E: Evm> WattlineBlockExecutor<'a, E> {
     }
 
     /// Checks what this chain asks of a transaction beyond Ethereum. Of a type 4 transaction only
-    /// the sender is asked for permission: whoever signed an authorisation (EIP-7702) sends nothing.
+    /// the sender is asked for permission: whoever signed an authorisation (EIP-7702) sends
+    /// nothing.
     fn check_rules(
         &mut self,
         tx: &TransactionSigned,

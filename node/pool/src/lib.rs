@@ -40,5 +40,5 @@ mod waiting;
 pub use best::{BestTransactions, Progress};
 pub use config::PoolConfig;
 pub use error::PoolError;
-pub use pool::{Clock, MaintainError, Pool, PoolContent, PoolStatus, ReplayReport};
+pub use pool::{MaintainError, Pool, PoolContent, PoolStatus, ReplayReport, TimeSource};
 pub use transaction::PooledTransaction;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Clock, Pool, PoolConfig, PoolError, ReplayReport};
+use crate::{Pool, PoolConfig, PoolError, ReplayReport, TimeSource};
 use alloy_consensus::{
     Block, SignableTransaction, Transaction as _, TxEip1559, TxEip2930, TxEip4844, TxEip7702,
     TxLegacy,
@@ -53,7 +53,7 @@ impl ManualClock {
         self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
     }
 
-    fn clock(&self) -> Clock {
+    fn clock(&self) -> TimeSource {
         let seconds = Arc::clone(&self.0);
         Arc::new(move || Duration::from_secs(seconds.load(Ordering::SeqCst)))
     }

@@ -1,8 +1,8 @@
 //! The methods of JSON-RPC.
 //!
-//! [`serve`] hands them to `wattline-rpc-server`, which has the listeners. Each namespace of methods
-//! has a folder, with a jsonrpsee trait per kind of question. What the methods are is described in
-//! `methods.json`.
+//! [`serve`] hands them to `wattline-rpc-server`, which has the listeners. Each namespace of
+//! methods has a folder, with a jsonrpsee trait per kind of question. What the methods are is
+//! described in `methods.json`.
 //!
 //! | module | idea |
 //! | --- | --- |

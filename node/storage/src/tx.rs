@@ -171,8 +171,8 @@ pub(crate) struct Cursor<'tx, T: Table, K: Kind> {
 }
 
 /// A key and its value. The value is copied: before it lends one out of a writing transaction, MDBX
-/// looks up the page it is on, and the address of an empty value may be that of the next page, which
-/// need not be one of its own ("invalid argument").
+/// looks up the page it is on, and the address of an empty value may be that of the next page,
+/// which need not be one of its own ("invalid argument").
 type RawEntry<'tx> = Option<(Cow<'tx, [u8]>, Vec<u8>)>;
 
 impl<T: Table, K: Kind> fmt::Debug for Cursor<'_, T, K> {

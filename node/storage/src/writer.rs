@@ -23,8 +23,8 @@ pub struct ExecutedBlock {
     pub receipts: Vec<Receipt>,
     /// What execution changed in the state.
     pub state: BundleState,
-    /// What that changes in the state trie, from [`Storage::state_root`](crate::Storage::state_root)
-    /// or [`Writer::state_root`].
+    /// What that changes in the state trie, from
+    /// [`Storage::state_root`](crate::Storage::state_root) or [`Writer::state_root`].
     pub trie: TrieUpdates,
 }
 

@@ -108,8 +108,8 @@ impl<R: BufRead> BlockReader<R> {
     }
 }
 
-/// The length an RLP list prefix announces. `alloy_rlp::Header::decode` also wants the payload itself to be
-/// there, which it is not yet, so only the prefix rules are applied here.
+/// The length an RLP list prefix announces. `alloy_rlp::Header::decode` also wants the payload
+/// itself to be there, which it is not yet, so only the prefix rules are applied here.
 fn payload_length(prefix: &[u8]) -> alloy_rlp::Result<usize> {
     match prefix {
         [first @ 0xc0..=0xf7] => Ok(usize::from(first - 0xc0)),

@@ -13,7 +13,7 @@ use wattline_devnet::{
 };
 use wattline_market::predeploys::METERING;
 use wattline_oracle::{
-    Config as OracleConfig, Meter, SourceConfig, Submission,
+    Meter, OracleConfig, SourceConfig, Submission,
     source::{CsvInput, CsvReplay, ReplayPlan},
 };
 
@@ -79,8 +79,10 @@ impl Market {
         shutdown: CancellationToken,
     ) -> eyre::Result<()> {
         let meters = self.dataset.meters().len();
-        let mut neighbourhood =
-            wattline_devnet::Config::development(self.url(rpc)?, Arc::clone(&self.dataset))?;
+        let mut neighbourhood = wattline_devnet::NeighbourhoodConfig::development(
+            self.url(rpc)?,
+            Arc::clone(&self.dataset),
+        )?;
         neighbourhood.from = self.config.from;
         neighbourhood.intervals = self.config.intervals;
         neighbourhood.interval_seconds = self.config.interval_seconds;

@@ -1,4 +1,5 @@
-//! Which chain a command is about: a genesis file, a built-in one, or the one in the data directory.
+//! Which chain a command is about: a genesis file, a built-in one, or the one in the data
+//! directory.
 
 use std::{fs, path::Path, sync::Arc};
 

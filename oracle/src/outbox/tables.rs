@@ -29,7 +29,8 @@ pub(super) const META: TableDefinition<'_, &str, (u64, u64, [u8; 20])> =
 /// The readings that are not on the chain for good.
 pub(super) const READINGS: TableDefinition<'_, Place, ReadingRow> =
     TableDefinition::new("readings");
-/// Meter → boundary, import Wh and export Wh of the last reading recorded. Stays when the reading has left.
+/// Meter → boundary, import Wh and export Wh of the last reading recorded. Stays when the reading
+/// has left.
 pub(super) const LAST: TableDefinition<'_, [u8; 32], (u64, u64, u64)> =
     TableDefinition::new("last");
 /// Nonce → the batch, as JSON.

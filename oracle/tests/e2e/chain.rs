@@ -1,5 +1,5 @@
-//! `meterd` against a real node: whatever happens to either, each boundary ends on the chain exactly once, and what
-//! was refused is visible.
+//! `meterd` against a real node: whatever happens to either, each boundary ends on the chain
+//! exactly once, and what was refused is visible.
 
 use std::{collections::BTreeMap, time::Duration};
 use wattline_market::{Registers, WattHours};

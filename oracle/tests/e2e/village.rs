@@ -138,8 +138,8 @@ impl Village {
             .since
     }
 
-    /// A boundary that lies so many seconds behind the head block, once all meters have counted for that long: what was
-    /// before is none of the chain's business.
+    /// A boundary that lies so many seconds behind the head block, once all meters have counted for
+    /// that long: what was before is none of the chain's business.
     pub(crate) async fn past(&self, seconds: u64) -> u64 {
         let since = self.since(self.meters - 1).await;
         let deadline = Instant::now() + Duration::from_secs(seconds + 30);

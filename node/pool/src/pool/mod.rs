@@ -1,8 +1,8 @@
 //! The public face of the pool, tying state, memory and journal together.
 //!
-//! Two locks, always taken in this order: `admission` lets one change at a time through and is
-//! held while the state is read and the journal written; `waiting` guards the transactions in memory
-//! and is never held over either, so that a builder or a reader waits for microseconds only.
+//! Two locks, always taken in this order: `admission` lets one change at a time through and is held
+//! while the state is read and the journal written; `waiting` guards the transactions in memory and
+//! is never held over either, so that a builder or a reader waits for microseconds only.
 
 mod admission;
 mod group;
@@ -46,7 +46,7 @@ use admission::Admission;
 use group::{GroupCommit, Prepared};
 
 /// Tells the time since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+pub type TimeSource = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// How full the pool is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ struct Shared {
     config: PoolConfig,
     validator: Validator,
     storage: Storage,
-    clock: Clock,
+    clock: TimeSource,
     head_gas_limit: AtomicU64,
     /// The hash of the head that was seen last.
     head: watch::Sender<B256>,
@@ -114,7 +114,8 @@ impl Pool {
         storage: Storage,
         evm: EvmConfig,
     ) -> Result<Self, PoolError> {
-        let clock: Clock = Arc::new(|| SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO));
+        let clock: TimeSource =
+            Arc::new(|| SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO));
         Self::open_with_clock(config, journal, storage, evm, clock).map(|(pool, _)| pool)
     }
 
@@ -128,7 +129,7 @@ impl Pool {
         journal: Option<&Path>,
         storage: Storage,
         evm: EvmConfig,
-        clock: Clock,
+        clock: TimeSource,
     ) -> Result<(Self, ReplayReport), PoolError> {
         metrics::describe();
         let journal = journal

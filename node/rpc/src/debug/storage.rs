@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[rpc(server, namespace = "debug")]
-trait Storage {
+trait StorageRange {
     #[method(name = "storageRangeAt")]
     async fn storage_range_at(
         &self,
@@ -49,13 +49,13 @@ pub(super) struct StorageEntry {
 
 /// The methods of this file.
 pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
-    StorageServer::into_rpc(Handler(backend))
+    StorageRangeServer::into_rpc(Handler(backend))
 }
 
 struct Handler(Backend);
 
 #[async_trait]
-impl StorageServer for Handler {
+impl StorageRangeServer for Handler {
     async fn storage_range_at(
         &self,
         block: B256,

@@ -82,8 +82,8 @@ impl Workers {
     }
 
     /// Leave to do the work of a call inline, for a millisecond; `None` after a call that took
-    /// longer. If the work is stopped, [`Self::inline_overran`] has to be told, and [`Self::call`] does
-    /// it from the beginning.
+    /// longer. If the work is stopped, [`Self::inline_overran`] has to be told, and [`Self::call`]
+    /// does it from the beginning.
     pub(crate) fn try_inline(&self) -> Option<Stop> {
         let fewer = |calls: u32| calls.checked_sub(1);
         self.inline_pause

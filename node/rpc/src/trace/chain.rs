@@ -32,7 +32,7 @@ use crate::{
 };
 
 #[rpc(server, namespace = "trace")]
-trait Chain {
+trait ChainTraces {
     #[method(name = "block")]
     async fn block(&self, block: BlockId) -> RpcResult<Option<Vec<Json>>>;
 
@@ -61,13 +61,13 @@ pub(super) struct Filter {
 
 /// The methods of this file.
 pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
-    ChainServer::into_rpc(Handler(backend))
+    ChainTracesServer::into_rpc(Handler(backend))
 }
 
 struct Handler(Backend);
 
 #[async_trait]
-impl ChainServer for Handler {
+impl ChainTracesServer for Handler {
     async fn block(&self, block: BlockId) -> RpcResult<Option<Vec<Json>>> {
         let traces = self.trace(move |backend, reader, stop| {
             let Some(number) = block_id::find(backend, reader, block)? else {

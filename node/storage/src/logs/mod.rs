@@ -1,9 +1,9 @@
 //! Which blocks have logs of an address or with a topic.
 //!
 //! Blooms in headers do not tell once blocks are large: some hundred logs of distinct accounts fill
-//! all of a bloom's 2,048 bits, and every block is a candidate. So each block leaves *marks* behind,
-//! one for each address that logs and for each topic at its position: a short fingerprint of the
-//! value and the block's place within its section of [`SECTION`](marks::SECTION) blocks.
+//! all of a bloom's 2,048 bits, and every block is a candidate. So each block leaves *marks*
+//! behind, one for each address that logs and for each topic at its position: a short fingerprint
+//! of the value and the block's place within its section of [`SECTION`](marks::SECTION) blocks.
 //!
 //! Marks are written as an LSM tree writes: those of a block are one sorted run at the end of a
 //! table, and with the last block of a section its runs become one. Values are random (two accounts

@@ -40,7 +40,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Dev(dev::Dev),
-    Node(node::Node),
+    Node(node::NodeCommand),
     Init(init::Init),
     #[command(subcommand)]
     Account(account::Account),

@@ -15,7 +15,7 @@ use super::{
     database::{DatabaseArgs, DiskArgs},
     rpc::RpcArgs,
 };
-use crate::node::{Node as Running, NodeConfig};
+use crate::node::{Node, NodeConfig};
 
 /// The port on which a node serves metrics unless told otherwise.
 const METRICS_PORT: u16 = 6060;
@@ -25,7 +25,7 @@ const MIN_FREE: u64 = 1 << 30;
 /// Run a node. With --signer it seals blocks when its turn comes; without, it serves the chain it
 /// has.
 #[derive(Args, Debug)]
-pub(crate) struct Node {
+pub(crate) struct NodeCommand {
     #[command(flatten)]
     chain: ChainArgs,
 
@@ -76,7 +76,7 @@ impl ListenArgs {
     }
 }
 
-impl Node {
+impl NodeCommand {
     pub(super) async fn run(self) -> eyre::Result<()> {
         let chain = self.chain.load()?;
         let signer = match &self.signer {
@@ -93,7 +93,7 @@ impl Node {
             .listen
             .rpc
             .config(&self.chain.datadir, Namespaces::PUBLIC)?;
-        let mut node = Running::start(NodeConfig {
+        let mut node = Node::start(NodeConfig {
             datadir: self.chain.datadir,
             chain,
             storage: self.database.config(),

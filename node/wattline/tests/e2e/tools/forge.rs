@@ -49,8 +49,8 @@ fn forge(arguments: &[&str]) -> eyre::Result<Command> {
     Ok(command)
 }
 
-/// Compiles the project and returns the folder of its artifacts. One at a time, also among processes:
-/// all but the first find everything compiled.
+/// Compiles the project and returns the folder of its artifacts. One at a time, also among
+/// processes: all but the first find everything compiled.
 pub(crate) async fn artifacts() -> eyre::Result<PathBuf> {
     fs::create_dir_all(made(""))?;
     let lock = fs::File::create(made("lock"))?;

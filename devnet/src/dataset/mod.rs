@@ -1,6 +1,6 @@
-//! A village's meter data: `meters.csv` (meter, node, rated load and solar power) and `intervals.csv` (interval start,
-//! meter, consumption and generation in Wh), read as a whole and strictly: what households trade and settle on must
-//! be complete.
+//! A village's meter data: `meters.csv` (meter, node, rated load and solar power) and
+//! `intervals.csv` (interval start, meter, consumption and generation in Wh), read as a whole and
+//! strictly: what households trade and settle on must be complete.
 
 mod error;
 
@@ -16,9 +16,9 @@ use std::{
 };
 
 /// The interval energies of the data set that comes with this program, as text.
-pub const VILLAGE_INTERVALS: &str = include_str!("../data/simbench-village/intervals.csv");
+pub const VILLAGE_INTERVALS: &str = include_str!("../../data/simbench-village/intervals.csv");
 /// The meters of the data set that comes with this program, as text.
-pub const VILLAGE_METERS: &str = include_str!("../data/simbench-village/meters.csv");
+pub const VILLAGE_METERS: &str = include_str!("../../data/simbench-village/meters.csv");
 
 /// A connection point of the village.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +65,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The data set that comes with this program: 93 connection points of a village, seven days of quarter hours.
+    /// The data set that comes with this program: 93 connection points of a village, seven days of
+    /// quarter hours.
     ///
     /// # Errors
     ///
@@ -83,7 +84,8 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or does not hold what it should: the error names file, line and expectation.
+    /// A file cannot be read, or does not hold what it should: the error names file, line and
+    /// expectation.
     pub fn load(folder: &Path) -> Result<Self, DatasetError> {
         let open = |name: &str| {
             let path = folder.join(name);

@@ -1,9 +1,10 @@
-//! The durable outbox: every reading is in it before anything else happens to it, and leaves when the transaction that
-//! carried it is deep enough in the chain to stay.
+//! The durable outbox: every reading is in it before anything else happens to it, and leaves when
+//! the transaction that carried it is deep enough in the chain to stay.
 //!
-//! A reading waits, then belongs to a batch (one signed transaction, kept as its raw bytes under its nonce), then is
-//! delivered, refused, or waits again. Each step is one durable database transaction, so a process killed between any
-//! two of them finds the outbox as one of them left it: at worst it sends the same bytes again, which changes nothing.
+//! A reading waits, then belongs to a batch (one signed transaction, kept as its raw bytes under
+//! its nonce), then is delivered, refused, or waits again. Each step is one durable database
+//! transaction, so a process killed between any two of them finds the outbox as one of them left
+//! it: at worst it sends the same bytes again, which changes nothing.
 
 mod tables;
 
@@ -103,12 +104,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Opens the outbox at `path`, or creates it, for the metering contract `contract` on the chain `chain_id`.
+    /// Opens the outbox at `path`, or creates it, for the metering contract `contract` on the chain
+    /// `chain_id`.
     ///
     /// # Errors
     ///
-    /// The file is of another chain, contract or version, is in use by another process, or cannot be read. It is left
-    /// as it is.
+    /// The file is of another chain, contract or version, is in use by another process, or cannot
+    /// be read. It is left as it is.
     pub fn open(path: &Path, chain_id: u64, contract: Address) -> Result<Self, OutboxError> {
         let db = tables::open(path)?;
         let outbox = Self { db: Arc::new(db) };
@@ -170,8 +172,8 @@ impl Outbox {
         }))
     }
 
-    /// Records readings, durably, before it returns. One that was recorded before is left alone; one whose register
-    /// jumps back, or that contradicts an earlier one, is not recorded.
+    /// Records readings, durably, before it returns. One that was recorded before is left alone;
+    /// one whose register jumps back, or that contradicts an earlier one, is not recorded.
     ///
     /// # Errors
     ///
@@ -290,7 +292,8 @@ impl Outbox {
         Ok(write.commit()?)
     }
 
-    /// The oldest readings that are in no batch and whose time to be sent (again) has come, at most `max`.
+    /// The oldest readings that are in no batch and whose time to be sent (again) has come, at most
+    /// `max`.
     ///
     /// # Errors
     ///
@@ -327,7 +330,8 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// The database fails, the nonce has a batch already, or a reading is not there or in another batch.
+    /// The database fails, the nonce has a batch already, or a reading is not there or in another
+    /// batch.
     pub fn pack(&self, batch: &Batch) -> Result<(), OutboxError> {
         let write = self.db.begin_write()?;
         {
@@ -414,7 +418,8 @@ impl Outbox {
         Ok(write.commit()?)
     }
 
-    /// Ends readings that are in no batch, because the chain was seen to hold something for them already.
+    /// Ends readings that are in no batch, because the chain was seen to hold something for them
+    /// already.
     ///
     /// # Errors
     ///
@@ -453,7 +458,8 @@ impl Outbox {
         }))
     }
 
-    /// The latest refused readings, newest first, at most `max`. The outbox keeps the newest 10,000.
+    /// The latest refused readings, newest first, at most `max`. The outbox keeps the newest
+    /// 10,000.
     ///
     /// # Errors
     ///

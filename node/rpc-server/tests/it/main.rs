@@ -1,0 +1,3 @@
+//! JSON-RPC served by itself, without a chain behind it.
+
+mod server;
