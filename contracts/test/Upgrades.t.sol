@@ -49,10 +49,10 @@ contract UpgradesTest is System {
 
     function test_an_upgrade_needs_an_implementation() public {
         address elsewhere = address(new ElsewhereProxiable());
-        for (uint160 i = 0; i < 8; ++i) {
+        for (uint160 i = 0; i < CONTRACTS; ++i) {
             address proxy = _predeploy(i);
             // A contract that is none for proxies, and a proxy, which would call itself for ever.
-            address[] memory wrong = _list(address(genesis), _predeploy((i + 1) % 8));
+            address[] memory wrong = _list(address(genesis), _predeploy((i + 1) % CONTRACTS));
             for (uint256 j = 0; j < wrong.length; ++j) {
                 _expectRefused(
                     proxy,
@@ -78,7 +78,7 @@ contract UpgradesTest is System {
 
     function test_implementations_are_upgraded_through_their_proxies_only() public {
         bytes memory outside = abi.encodeWithSelector(UUPSUpgradeable.UUPSUnauthorizedCallContext.selector);
-        for (uint160 i = 0; i < 8; ++i) {
+        for (uint160 i = 0; i < CONTRACTS; ++i) {
             address implementation = _implementation(_predeploy(i));
             _expectRefused(
                 implementation, abi.encodeCall(UUPSUpgradeable.upgradeToAndCall, (implementation, "")), outside
@@ -148,7 +148,7 @@ contract UpgradesTest is System {
 
     function test_the_manager_alone_changes_the_authority(address anybody) public {
         vm.assume(anybody != address(MANAGER));
-        for (uint160 i = 1; i < 8; ++i) {
+        for (uint160 i = 1; i < CONTRACTS; ++i) {
             vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, anybody));
             vm.prank(anybody);
             IAccessManaged(_predeploy(i)).setAuthority(anybody);

@@ -87,5 +87,6 @@ fn script_config(config: &GenesisConfig) -> Script::Config {
         // Zones are set up on the running chain, by the administrator.
         zones: Vec::new(),
         funding: funding.collect(),
+        members: Vec::new(),
     }
 }

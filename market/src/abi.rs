@@ -14,7 +14,7 @@ mod generated {
 }
 
 pub use generated::{
-    Genesis, IBatchAuction, IMarket, IMetering, IPermissions, IRegistry, ISettlement,
+    Genesis, IBatchAuction, IConsortium, IMarket, IMetering, IPermissions, IRegistry, ISettlement,
     ISettlementToken, IVault,
 };
 

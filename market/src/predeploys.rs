@@ -28,6 +28,8 @@ pub const MARKET: Address = contract(5);
 pub const METERING: Address = contract(6);
 /// Contracted against metered energy.
 pub const SETTLEMENT: Address = contract(7);
+/// The members of the consortium and their nodes.
+pub const CONSORTIUM: Address = contract(8);
 /// The batch auction precompile, unless the genesis file says otherwise.
 pub const BATCH_AUCTION: Address = address!("0x000000000000000000000000000000000000e1ec");
 
@@ -56,6 +58,7 @@ mod tests {
             ("MARKET", MARKET),
             ("METERING", METERING),
             ("SETTLEMENT", SETTLEMENT),
+            ("CONSORTIUM", CONSORTIUM),
             ("BATCH_AUCTION", BATCH_AUCTION),
         ];
         assert_eq!(constants, here);
@@ -73,6 +76,7 @@ mod tests {
             ("Market", MARKET),
             ("Metering", METERING),
             ("Settlement", SETTLEMENT),
+            ("Consortium", CONSORTIUM),
             ("batch auction", BATCH_AUCTION),
         ] {
             let row = format!("| {name} | `{address}` |").to_lowercase();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Consortium} from "../Consortium.sol";
 import {Market} from "../Market.sol";
 import {Metering} from "../Metering.sol";
 import {Permissions} from "../Permissions.sol";
@@ -8,6 +9,7 @@ import {Registry} from "../Registry.sol";
 import {Settlement} from "../Settlement.sol";
 import {SettlementToken} from "../SettlementToken.sol";
 import {Vault} from "../Vault.sol";
+import {IConsortium} from "../interfaces/IConsortium.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {
@@ -49,6 +51,7 @@ contract Genesis {
     /// @param maxOrders The most orders of one product; clearing costs about 2,120 gas for each.
     /// @param zones Zones to create.
     /// @param funding Money to mint.
+    /// @param members The first members of the consortium.
     struct Config {
         address admin;
         address bank;
@@ -61,6 +64,7 @@ contract Genesis {
         uint256 maxOrders;
         Zone[] zones;
         Funding[] funding;
+        IConsortium.NewMember[] members;
     }
 
     /// @notice A contract behind a proxy.
@@ -86,7 +90,7 @@ contract Genesis {
 
     /// @notice The proxies and what is behind them.
     function placements() external pure returns (Placement[] memory list) {
-        list = new Placement[](8);
+        list = new Placement[](9);
         list[0] = Placement(Predeploys.ACCESS_MANAGER, "AccessManager");
         list[1] = Placement(Predeploys.SETTLEMENT_TOKEN, "SettlementToken");
         list[2] = Placement(Predeploys.PERMISSIONS, "Permissions");
@@ -95,12 +99,13 @@ contract Genesis {
         list[5] = Placement(Predeploys.MARKET, "Market");
         list[6] = Placement(Predeploys.METERING, "Metering");
         list[7] = Placement(Predeploys.SETTLEMENT, "Settlement");
+        list[8] = Placement(Predeploys.CONSORTIUM, "Consortium");
     }
 
     /// @notice The calls that set the system up, in order. All must succeed, at a block time that is not zero: the
     ///         AccessManager takes a role granted at time zero for one never granted.
     function calls(Config calldata config) external pure returns (Call[] memory list) {
-        list = new Call[](14 + _permissionCalls(config) + config.zones.length + config.funding.length);
+        list = new Call[](15 + _permissionCalls(config) + config.zones.length + config.funding.length);
         uint256 n = _initialize(list, 0, config);
         n = _assignRoles(list, n, config);
         n = _grantPermissions(list, n, config);
@@ -130,6 +135,7 @@ contract Genesis {
         list[n++] = Call(admin, Predeploys.MARKET, abi.encodeCall(Market.initialize, (config.maxOrders)));
         list[n++] = Call(admin, Predeploys.METERING, abi.encodeCall(Metering.initialize, ()));
         list[n++] = Call(admin, Predeploys.SETTLEMENT, abi.encodeCall(Settlement.initialize, ()));
+        list[n++] = Call(admin, Predeploys.CONSORTIUM, abi.encodeCall(Consortium.initialize, (config.members)));
         return n;
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Genesis} from "../../src/genesis/Genesis.sol";
+import {IConsortium} from "../../src/interfaces/IConsortium.sol";
 import {IMarket} from "../../src/interfaces/IMarket.sol";
 import {IMetering} from "../../src/interfaces/IMetering.sol";
 import {IPermissions} from "../../src/interfaces/IPermissions.sol";
@@ -26,6 +27,8 @@ abstract contract System is Test {
     uint24 internal constant DEADLINE = 1800;
     /// @dev An interval boundary.
     uint64 internal constant T0 = 1_465_257_600;
+    /// @dev How many contracts the genesis file places, the AccessManager first.
+    uint160 internal constant CONTRACTS = 9;
     /// @dev One whole unit of currency.
     uint256 internal constant COIN = 1e18;
     bytes32 internal constant PERMIT_TYPEHASH =
@@ -39,6 +42,7 @@ abstract contract System is Test {
     IMarket internal constant MARKET = IMarket(Predeploys.MARKET);
     IMetering internal constant METERING = IMetering(Predeploys.METERING);
     ISettlement internal constant SETTLEMENT = ISettlement(Predeploys.SETTLEMENT);
+    IConsortium internal constant CONSORTIUM = IConsortium(Predeploys.CONSORTIUM);
 
     address internal admin = _named("admin");
     address internal bank = _named("bank");
