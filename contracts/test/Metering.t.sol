@@ -282,6 +282,15 @@ contract MeteringTest is System {
         vm.assertEq(METERING.latest(meter).count, 145);
     }
 
+    function test_the_search_for_a_place_goes_128_registers_back_and_no_further() public {
+        _readAt(0);
+        for (uint64 i = 10; i < 138; ++i) {
+            _readAt(i);
+        }
+        _expectVerdict(_readAt(7), IMetering.Verdict.Accepted);
+        _expectRejected(_reading(meter, T0 + 4 * LENGTH, 4 * 4, 7 * 4), IMetering.Verdict.OutOfReach);
+    }
+
     // Substitutes
 
     function test_the_operator_substitutes_after_the_deadline() public {

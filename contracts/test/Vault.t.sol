@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {ISettlementToken} from "../src/interfaces/ISettlementToken.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Ledger} from "./base/Ledger.sol";
+import {Vm} from "./base/Vm.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 contract VaultTest is Ledger {
@@ -336,6 +337,39 @@ contract VaultTest is Ledger {
         _expectBalance(operator, 15, 0, 0);
         _expectBalance(secondOperator, 3, 17, 0);
         _expectBooksBalance();
+    }
+
+    function test_a_debt_that_was_paid_leaves_no_place_among_later_ones() public {
+        _book(alice, operator, 0, 10);
+        _book(alice, secondOperator, 0, 10);
+        _deposit(alice, 20);
+        _book(alice, secondOperator, 0, 10);
+        _book(alice, operator, 0, 10);
+        _deposit(alice, 15);
+        _expectBalance(secondOperator, 20, 0, 0);
+        _expectBalance(operator, 15, 5, 0);
+    }
+
+    function test_what_is_paid_to_the_last_unit_is_no_debt() public {
+        _deposit(alice, 10);
+        vm.recordLogs();
+        _book(alice, operator, 0, 10);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            vm.assertTrue(logs[i].topics[0] != IVault.DebtIncurred.selector, "a debt of nothing");
+        }
+        _expectBalance(alice, 0, 0, 0);
+    }
+
+    function test_a_delivery_is_paid_before_older_debts() public {
+        _book(alice, secondOperator, 0, 10);
+        _book(bob, alice, 0, 40);
+        _deposit(bob, 40);
+        _expectBalance(alice, 40, 0, 10);
+        _book(alice, operator, 0, 35);
+        _expectBalance(operator, 35, 0, 0);
+        _expectBalance(secondOperator, 5, 5, 0);
+        _expectBalance(alice, 0, 0, 5);
     }
 
     function test_payDebt_pays_from_free_money() public {
