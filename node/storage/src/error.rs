@@ -6,6 +6,9 @@ use revm::database_interface::DBErrorMarker;
 use signet_libmdbx::{MdbxError, ReadError};
 use std::{io, path::PathBuf};
 
+/// Linux's number of a failed input or output.
+const EIO: i32 = 5;
+
 /// An error of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -266,6 +269,9 @@ impl StorageError {
     pub fn is_out_of_space(&self) -> bool {
         match self {
             Self::MapFull => true,
+            // MDBX's word for a write that the disk took in part. A disk that is broken fails when
+            // it is to sync, after which MDBX does nothing more.
+            Self::Disk(source) if source.raw_os_error() == Some(EIO) => true,
             Self::Disk(source) | Self::Io { source, .. } => matches!(
                 source.kind(),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
@@ -317,7 +323,8 @@ mod tests {
         let full = StorageError::from(MdbxError::Other(28));
         assert!(matches!(&full, StorageError::Disk(e) if e.kind() == io::ErrorKind::StorageFull));
         assert!(full.is_out_of_space());
-        assert!(!StorageError::from(MdbxError::Other(5)).is_out_of_space());
+        assert!(StorageError::from(MdbxError::Other(5)).is_out_of_space());
+        assert!(!StorageError::from(MdbxError::Other(13)).is_out_of_space());
         assert!(matches!(
             MdbxError::Corrupted.into(),
             StorageError::Database(MdbxError::Corrupted)

@@ -16,6 +16,7 @@ use alloy::{
     primitives::{Address, B256, TxKind},
     providers::{DynProvider, Provider},
 };
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use wattline_storage::Storage;
 use wattline_testing::{CHAIN_ID, PATIENCE, RunningNode, dev_key, wait_for_block};
 
@@ -81,15 +82,17 @@ fn dev_chain(datadir: &str, options: &[&str]) -> eyre::Result<RunningNode> {
     RunningNode::start(&[&args, options].concat())
 }
 
-/// Sends a transaction that pays nobody, with `data` zero bytes.
+/// Sends a transaction that pays nobody, with so many bytes of `data` that do not compress.
 async fn send(provider: &DynProvider, nonce: u64, data: usize) -> Result<B256, String> {
     let key = dev_key(1);
+    let mut input = vec![0; data];
+    StdRng::seed_from_u64(nonce).fill(&mut input[..]);
     let mut tx = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
         gas_limit: 21_000 + 50 * data as u64,
         to: TxKind::Call(Address::with_last_byte(0x77)),
-        input: vec![1; data].into(),
+        input: input.into(),
         ..Default::default()
     };
     let signature = key
