@@ -35,11 +35,16 @@ pub struct DatabaseSpace {
     pub used: u64,
     /// Bytes that the file may grow to.
     pub max: u64,
+    /// Whether what was to be stored last did not fit.
+    pub is_full: bool,
 }
 
 impl DatabaseSpace {
-    /// Bytes that can still be stored.
+    /// Bytes that can still be stored; nothing if what was to be stored last did not fit.
     pub const fn left(&self) -> u64 {
+        if self.is_full {
+            return 0;
+        }
         self.max.saturating_sub(self.used)
     }
 }

@@ -18,7 +18,10 @@ use std::{
     io::{self, Write},
     ops::RangeInclusive,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Number of read transactions that can be open at once.
@@ -43,6 +46,8 @@ pub(crate) struct Env {
     codes: Cache<B256, Bytecode, CodeSize>,
     writing: Arc<WriterLock>,
     history: Option<BlockNumber>,
+    /// Whether the last change did not fit into the database.
+    full: AtomicBool,
     _lock: File,
 }
 
@@ -100,6 +105,7 @@ impl Env {
             codes: Cache::with_weighter(256, CODE_CACHE_BYTES, CodeSize),
             writing: Arc::default(),
             history: config.history,
+            full: AtomicBool::new(false),
             _lock: lock,
         }))
     }
@@ -148,7 +154,17 @@ impl Env {
         Ok(DatabaseSpace {
             used: pages * self.page_size()?,
             max: info.map_size() as u64,
+            is_full: self.full.load(Ordering::Relaxed),
         })
+    }
+
+    /// Remembers whether a change was stored, or that there was no room for it.
+    pub(crate) fn note_stored<T>(&self, stored: &StorageResult<T>) {
+        match stored {
+            Ok(_) => self.full.store(false, Ordering::Relaxed),
+            Err(StorageError::MapFull) => self.full.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
     }
 }
 

@@ -55,7 +55,7 @@ impl<K: Kind> Tx<K> {
     }
 
     /// The environment that it is a transaction of.
-    pub(crate) fn env(&self) -> &Env {
+    pub(crate) const fn env(&self) -> &Arc<Env> {
         &self.env
     }
 

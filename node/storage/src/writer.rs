@@ -215,7 +215,10 @@ impl Writer {
             return Err(StorageError::WriterFailed);
         }
         let started = Instant::now();
-        self.tx.commit()?;
+        let env = Arc::clone(self.tx.env());
+        let committed = self.tx.commit();
+        env.note_stored(&committed);
+        committed?;
         metrics::histogram!("wattline_storage_commit_seconds").record(started.elapsed());
         Ok(())
     }
@@ -226,9 +229,12 @@ impl Writer {
         change: impl FnOnce(&RwTx) -> StorageResult<T>,
     ) -> StorageResult<T> {
         let failed_before = std::mem::replace(&mut self.unfinished, true);
-        let done = change(&self.tx)?;
-        self.unfinished = failed_before;
-        Ok(done)
+        let done = change(&self.tx);
+        if done.is_err() {
+            self.tx.env().note_stored(&done);
+        }
+        self.unfinished = failed_before || done.is_err();
+        done
     }
 }
 

@@ -75,7 +75,7 @@ impl Disk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shortage {
     Disk { free: u64, least: u64 },
-    Database { left: u64, max: u64 },
+    Database { max: u64 },
 }
 
 impl std::fmt::Display for Shortage {
@@ -87,11 +87,10 @@ impl std::fmt::Display for Shortage {
                 BinaryBytes(free),
                 BinaryBytes(least)
             ),
-            Self::Database { left, max } => write!(
+            Self::Database { max } => write!(
                 f,
-                "its database has {} left of --db.max-size, {}; its operator has to restart it with \
-                 a larger one",
-                BinaryBytes(left),
+                "its database comes up to --db.max-size, {}; its operator has to restart it with a \
+                 larger one",
                 BinaryBytes(max)
             ),
         }
@@ -115,10 +114,10 @@ fn judge(
         let free = disk.free;
         return Some(Shortage::Disk { free, least });
     }
-    let (left, max) = (database.left(), database.max);
+    let max = database.max;
     let reserve = DATABASE_RESERVE.min(max / DATABASE_PART);
     let before_database = matches!(before, Some(Shortage::Database { .. }));
-    short(left, reserve, before_database).then_some(Shortage::Database { left, max })
+    short(database.left(), reserve, before_database).then_some(Shortage::Database { max })
 }
 
 /// The task that watches.
@@ -237,6 +236,7 @@ mod tests {
         DatabaseSpace {
             used: max - left,
             max,
+            is_full: false,
         }
     }
 
@@ -289,8 +289,8 @@ mod tests {
         assert_eq!(
             short.map(|short| short.to_string()).as_deref(),
             Some(
-                "its database has 63.00 MiB left of --db.max-size, 1.00 TiB; its operator has to \
-                 restart it with a larger one"
+                "its database comes up to --db.max-size, 1.00 TiB; its operator has to restart it \
+                 with a larger one"
             )
         );
         assert!(judge(79 * MIB, short).is_some());

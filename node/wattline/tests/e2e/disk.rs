@@ -267,7 +267,8 @@ async fn a_database_at_its_limit_takes_no_transactions_until_it_is_restarted_wit
     let node = dev_chain(datadir, &small)?;
     let provider = node.provider()?;
     let mut nonce = 0;
-    let refusal = "left of --db.max-size, 16.00 MiB; its operator has to restart it with a larger";
+    let refusal =
+        "its database comes up to --db.max-size, 16.00 MiB; its operator has to restart it";
     sent_until_refused(&provider, &mut nonce, 60_000, refusal).await?;
     provider.get_block_number().await?;
     assert!(node.stop()?.success());
