@@ -173,19 +173,22 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function closePosition(Product product, address account) external returns (int256 contracted, uint256 released) {
+    function closePositions(Product product, address[] calldata accounts) external returns (Closing[] memory closings) {
         if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
         Auction storage auction_ = _auctions[product];
         if (!auction_.cleared) revert NotCleared(product);
         uint256 count = _orders[product].length;
         if (auction_.settled != count) revert OrdersNotSettled(product, auction_.settled, count);
-        Stake storage stake = _stakes[product][account];
-        if (stake.delivered) revert AlreadyDelivered(product, account);
 
-        (contracted, released) = (stake.position, stake.locked);
-        stake.delivered = true;
-        stake.locked = 0;
-        emit PositionClosed(product, account, contracted, released);
+        closings = new Closing[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            Stake storage stake = _stakes[product][accounts[i]];
+            if (stake.delivered) continue;
+            closings[i] = Closing({closed: true, contracted: stake.position, released: stake.locked});
+            stake.delivered = true;
+            stake.locked = 0;
+            emit PositionClosed(product, accounts[i], closings[i].contracted, closings[i].released);
+        }
     }
 
     /// @inheritdoc IMarket

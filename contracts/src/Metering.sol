@@ -157,20 +157,30 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     }
 
     /// @inheritdoc IMetering
-    function netImport(bytes32[] calldata meters, uint64 start, uint64 end) external view returns (int256 net) {
-        for (uint256 i = 0; i < meters.length; ++i) {
-            Entry memory first = _entries[meters[i]][start];
-            if (!first.known) revert MissingReading(meters[i], start);
-            Entry memory last = _entries[meters[i]][end];
-            if (!last.known) revert MissingReading(meters[i], end);
-            net += int256(uint256(last.importWh)) - int256(uint256(first.importWh));
-            net -= int256(uint256(last.exportWh)) - int256(uint256(first.exportWh));
+    function netImports(bytes32[][] calldata groups, uint64 start, uint64 end)
+        external
+        view
+        returns (NetImport[] memory found)
+    {
+        found = new NetImport[](groups.length);
+        for (uint256 i = 0; i < groups.length; ++i) {
+            found[i] = _netImport(groups[i], start, end);
         }
     }
 
     /// @inheritdoc IMetering
     function digest(Reading calldata reading) external view returns (bytes32) {
         return _digest(_domainSeparatorV4(), reading);
+    }
+
+    function _netImport(bytes32[] calldata meters, uint64 start, uint64 end) private view returns (NetImport memory) {
+        int256 net = 0;
+        for (uint256 i = 0; i < meters.length; ++i) {
+            Energy memory taken = energy(meters[i], start, end);
+            if (!taken.complete) return NetImport(false, 0);
+            net += int256(uint256(taken.importWh)) - int256(uint256(taken.exportWh));
+        }
+        return NetImport(true, net);
     }
 
     function _rules(bytes32 meter) private view returns (Rules memory rules) {

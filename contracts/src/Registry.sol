@@ -234,7 +234,7 @@ contract Registry is IRegistry, Managed {
     }
 
     /// @inheritdoc IRegistry
-    function metersOf(address account, uint64 start) external view returns (bytes32[] memory ids) {
+    function metersOf(address account, uint64 start) public view returns (bytes32[] memory ids) {
         Holding[] storage holdings = _holdings[account];
         uint256 length = holdings.length;
         bytes32[] memory found = new bytes32[](length);
@@ -270,6 +270,19 @@ contract Registry is IRegistry, Managed {
         }
         rules.capacityImportWh = Math.min(rules.capacityImportWh, type(uint40).max);
         rules.capacityExportWh = Math.min(rules.capacityExportWh, type(uint40).max);
+    }
+
+    /// @inheritdoc IRegistry
+    function memberships(uint64 zone, uint64 start, address[] calldata accounts)
+        external
+        view
+        returns (Membership[] memory found)
+    {
+        found = new Membership[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            if (zone == 0 || _participants[accounts[i]].zone != zone) continue;
+            found[i] = Membership({member: true, meters: metersOf(accounts[i], start)});
+        }
     }
 
     /// @inheritdoc IRegistry

@@ -25,19 +25,24 @@ contract Settlement is ISettlement, Managed {
     }
 
     /// @inheritdoc ISettlement
-    function settle(Product product, address[] calldata accounts) external {
-        (uint64 zone, uint64 start) = (product.zone(), product.start());
-        IRegistry.ZoneSettings memory settings = REGISTRY.settingsAt(zone, start);
-        uint64 end = start + settings.intervalLength;
+    function settle(Product product, address[] calldata accounts) external returns (Status[] memory found) {
+        (IRegistry.ZoneSettings memory settings, uint64 end) = _rules(product);
         if (block.timestamp < end) revert DeliveryNotOver(product, end);
 
+        IMetering.NetImport[] memory metered;
+        (found, metered) = _read(product, end, accounts);
+        address[] memory ready = new address[](accounts.length);
+        int256[] memory nets = new int256[](accounts.length);
+        uint256 count = 0;
         for (uint256 i = 0; i < accounts.length; ++i) {
-            address account = accounts[i];
-            _checkParticipant(account, zone);
-            (int256 contracted, uint256 released) = MARKET.closePosition(product, account);
-            Statement memory bill = _bill(contracted, _metered(account, start, end), settings);
-            emit DeliverySettled(product, account, bill.contracted, bill.metered, bill.imbalanceCost, bill.gridFee);
-            VAULT.bookDelivery(account, settings.operator, released, _due(bill));
+            if (found[i] != Status.Ready) continue;
+            (ready[count], nets[count]) = (accounts[i], metered[i].netWh);
+            ++count;
+        }
+        bool[] memory closed = _settle(product, settings, _first(ready, count), nets);
+        for (uint256 i = accounts.length; i != 0;) {
+            if (found[--i] == Status.Ready && !closed[--count]) found[i] = Status.Done;
+            if (found[i] != Status.Ready) emit DeliverySkipped(product, accounts[i], found[i]);
         }
     }
 
@@ -45,54 +50,78 @@ contract Settlement is ISettlement, Managed {
     function statuses(Product product, address[] calldata accounts) external view returns (Status[] memory found) {
         IMarket.ProductInfo memory info = MARKET.productInfo(product);
         IMarket.AccountInfo[] memory infos = MARKET.accountInfos(product, accounts);
-        uint64 zone = product.zone();
-        IRegistry.ZoneSettings memory settings = REGISTRY.settingsAt(zone, info.start);
-        uint256 cover = VAULT.balanceOf(settings.operator).free;
-
-        found = new Status[](accounts.length);
+        (found,) = _read(product, info.end, accounts);
         for (uint256 i = 0; i < accounts.length; ++i) {
-            (uint64 home,) = REGISTRY.participant(accounts[i]);
-            if (home != zone) found[i] = Status.NotParticipant;
-            else if (infos[i].delivered) found[i] = Status.Done;
+            if (found[i] == Status.NotParticipant) continue;
+            if (infos[i].delivered) found[i] = Status.Done;
             else if (block.timestamp < info.end) found[i] = Status.DeliveryNotOver;
             else if (info.stage != IMarket.Stage.Settled) found[i] = Status.OrdersNotSettled;
-            else found[i] = _statusOfRead(accounts[i], infos[i].position, info, settings, cover);
         }
     }
 
     /// @inheritdoc ISettlement
     function statement(Product product, address account) external view returns (Statement memory) {
-        (uint64 zone, uint64 start) = (product.zone(), product.start());
-        _checkParticipant(account, zone);
-        IRegistry.ZoneSettings memory settings = REGISTRY.settingsAt(zone, start);
-        int256 metered = _metered(account, start, start + settings.intervalLength);
-        return _bill(MARKET.position(product, account), metered, settings);
+        (IRegistry.ZoneSettings memory settings, uint64 end) = _rules(product);
+        address[] memory one = new address[](1);
+        one[0] = account;
+        (Status[] memory found, IMetering.NetImport[] memory metered) = _read(product, end, one);
+        if (found[0] == Status.NotParticipant) revert NotParticipant(account, product.zone());
+        if (found[0] == Status.ReadingMissing) revert ReadingMissing(product, account);
+        return _bill(MARKET.position(product, account), metered[0].netWh, settings);
     }
 
-    /// @dev Of an account of which nothing but the readings and the operator's money can be missing.
-    function _statusOfRead(
-        address account,
-        int256 contracted,
-        IMarket.ProductInfo memory info,
+    /// @dev Settles accounts whose readings are there; says which were not settled before.
+    function _settle(
+        Product product,
         IRegistry.ZoneSettings memory settings,
-        uint256 cover
-    ) private view returns (Status) {
-        bytes32[] memory meters = REGISTRY.metersOf(account, info.start);
-        try METERING.netImport(meters, info.start, info.end) returns (int256 metered) {
-            (, uint256 earned) = Money.split(_due(_bill(contracted, metered, settings)));
-            return earned > cover && account != settings.operator ? Status.OperatorWithoutCover : Status.Ready;
-        } catch {
-            return Status.ReadingMissing;
+        address[] memory accounts,
+        int256[] memory nets
+    ) private returns (bool[] memory closed) {
+        IMarket.Closing[] memory closings = MARKET.closePositions(product, accounts);
+        IVault.Delivery[] memory deliveries = new IVault.Delivery[](accounts.length);
+        closed = new bool[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            closed[i] = closings[i].closed;
+            // An empty delivery of the operator moves nothing.
+            deliveries[i].account = settings.operator;
+            if (!closed[i]) continue;
+            Statement memory bill = _bill(closings[i].contracted, nets[i], settings);
+            emit DeliverySettled(product, accounts[i], bill.contracted, bill.metered, bill.imbalanceCost, bill.gridFee);
+            deliveries[i] = IVault.Delivery(accounts[i], closings[i].released, _due(bill));
+        }
+        VAULT.bookDeliveries(settings.operator, deliveries);
+    }
+
+    /// @dev Who of the accounts is a participant, and what their meters say of the interval.
+    function _read(Product product, uint64 end, address[] memory accounts)
+        private
+        view
+        returns (Status[] memory found, IMetering.NetImport[] memory metered)
+    {
+        (uint64 zone, uint64 start) = (product.zone(), product.start());
+        IRegistry.Membership[] memory memberships = REGISTRY.memberships(zone, start, accounts);
+        bytes32[][] memory meters = new bytes32[][](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            meters[i] = memberships[i].meters;
+        }
+        metered = METERING.netImports(meters, start, end);
+        found = new Status[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            if (!memberships[i].member) found[i] = Status.NotParticipant;
+            else if (!metered[i].read) found[i] = Status.ReadingMissing;
         }
     }
 
-    function _metered(address account, uint64 start, uint64 end) private view returns (int256) {
-        return METERING.netImport(REGISTRY.metersOf(account, start), start, end);
+    function _rules(Product product) private view returns (IRegistry.ZoneSettings memory settings, uint64 end) {
+        settings = REGISTRY.settingsAt(product.zone(), product.start());
+        end = product.start() + settings.intervalLength;
     }
 
-    function _checkParticipant(address account, uint64 zone) private view {
-        (uint64 home,) = REGISTRY.participant(account);
-        if (home != zone || zone == 0) revert NotParticipant(account, zone);
+    function _first(address[] memory list, uint256 count) private pure returns (address[] memory part) {
+        part = new address[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            part[i] = list[i];
+        }
     }
 
     function _bill(int256 contracted, int256 metered, IRegistry.ZoneSettings memory settings)

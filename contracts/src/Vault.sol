@@ -27,15 +27,27 @@ contract Vault is IVault, Managed {
     }
 
     struct Debt {
-        address creditor;
-        uint256 amount;
+        uint120 amount;
+        bool queued;
     }
+
+    /// @dev What one account owes. Its creditors stand in a queue, oldest debt first; one whose debt was set off or forgiven
+    ///      stays there until its turn comes.
+    struct Debts {
+        uint64 first;
+        uint64 end;
+        uint128 total;
+        mapping(uint256 place => address creditor) queue;
+        mapping(address creditor => Debt) to;
+    }
+
+    /// @dev How many creditors a credit pays by itself, so that its cost has a bound.
+    uint256 private constant CREDITORS_AT_ONCE = 8;
 
     IERC20 private constant TOKEN = IERC20(Predeploys.SETTLEMENT_TOKEN);
 
     mapping(address account => Account) private _accounts;
-    /// @dev Oldest first; one entry per creditor, that is per operator the account's zone has had.
-    mapping(address account => Debt[]) private _debts;
+    mapping(address account => Debts) private _debts;
     int256 private _clearingBalance;
 
     modifier only(address mover) {
@@ -87,12 +99,20 @@ contract Vault is IVault, Managed {
     }
 
     /// @inheritdoc IVault
-    function payDebt() external returns (uint256 paid) {
-        Account memory balance = _accounts[msg.sender];
-        uint256 free = balance.free;
-        _credit(msg.sender, balance, 0);
-        paid = free - balance.free;
-        _store(msg.sender, balance);
+    function payDebts(address account, uint256 max) external returns (uint256) {
+        return _accounts[account].indebted ? _payDebts(account, max) : 0;
+    }
+
+    /// @inheritdoc IVault
+    function forgive(address account, uint256 amount) external returns (uint256 forgiven) {
+        Debts storage debts = _debts[account];
+        forgiven = _lessen(debts, msg.sender, amount);
+        if (forgiven == 0) revert NoDebt(account, msg.sender);
+        emit DebtForgiven(account, msg.sender, forgiven);
+        Account memory creditor = _accounts[msg.sender];
+        creditor.locked -= forgiven.toUint120();
+        _store(msg.sender, creditor);
+        if (debts.total == 0) _accounts[account].indebted = false;
     }
 
     // Money inside
@@ -100,7 +120,7 @@ contract Vault is IVault, Managed {
     /// @inheritdoc IVault
     function lock(address account, uint256 amount) external only(Predeploys.MARKET) {
         Account memory balance = _accounts[account];
-        if (balance.indebted) revert InDebt(account, _debtOf(account));
+        if (balance.indebted) revert InDebt(account, _debts[account].total);
         if (balance.free < amount) revert InsufficientFree(account, balance.free, amount);
         balance.free -= amount.toUint120();
         balance.locked += amount.toUint120();
@@ -112,7 +132,6 @@ contract Vault is IVault, Managed {
         Account memory balance = _accounts[account];
         _takeLocked(account, balance, amount);
         _credit(account, balance, amount);
-        _store(account, balance);
     }
 
     /// @inheritdoc IVault
@@ -125,7 +144,6 @@ contract Vault is IVault, Managed {
             _takeLocked(trade.account, balance, trade.paid + trade.freed);
             balance.locked += trade.received.toUint120();
             _credit(trade.account, balance, trade.freed);
-            _store(trade.account, balance);
             clearing += trade.paid.toInt256() - trade.received.toInt256();
         }
         if (clearing != _clearingBalance) {
@@ -135,18 +153,28 @@ contract Vault is IVault, Managed {
     }
 
     /// @inheritdoc IVault
-    function bookDelivery(address account, address operator, uint256 released, int256 due)
-        external
-        only(Predeploys.SETTLEMENT)
-    {
-        Account memory balance = _accounts[account];
-        _takeLocked(account, balance, released);
-        balance.free += released.toUint120();
-        // An operator that takes part in its own zone owes itself nothing.
-        if (due != 0 && account != operator) _transferDelivery(account, balance, operator, due);
-        // What is left pays older debts.
-        _credit(account, balance, 0);
-        _store(account, balance);
+    function bookDeliveries(address operator, Delivery[] calldata deliveries) external only(Predeploys.SETTLEMENT) {
+        Account memory counterpart = _accounts[operator];
+        for (uint256 i = 0; i < deliveries.length; ++i) {
+            Delivery calldata delivery = deliveries[i];
+            if (delivery.account == operator) {
+                // An operator that takes part in its own zone owes itself nothing.
+                _takeLocked(operator, counterpart, delivery.released);
+                counterpart.free += delivery.released.toUint120();
+                continue;
+            }
+            Account memory balance = _accounts[delivery.account];
+            _takeLocked(delivery.account, balance, delivery.released);
+            _transferDelivery(balance, delivery, operator, counterpart);
+            _store(delivery.account, balance);
+            if (balance.indebted && balance.free != 0) {
+                // The operator may be among the creditors.
+                _accounts[operator] = counterpart;
+                _payDebts(delivery.account, CREDITORS_AT_ONCE);
+                counterpart = _accounts[operator];
+            }
+        }
+        _credit(operator, counterpart, 0);
     }
 
     // Views
@@ -154,7 +182,7 @@ contract Vault is IVault, Managed {
     /// @inheritdoc IVault
     function balanceOf(address account) public view returns (Balance memory) {
         Account storage balance = _accounts[account];
-        return Balance({free: balance.free, locked: balance.locked, debt: _debtOf(account)});
+        return Balance({free: balance.free, locked: balance.locked, debt: _debts[account].total});
     }
 
     /// @inheritdoc IVault
@@ -167,11 +195,7 @@ contract Vault is IVault, Managed {
 
     /// @inheritdoc IVault
     function debtTo(address account, address creditor) external view returns (uint256) {
-        Debt[] storage debts = _debts[account];
-        for (uint256 i = 0; i < debts.length; ++i) {
-            if (debts[i].creditor == creditor) return debts[i].amount;
-        }
-        return 0;
+        return _debts[account].to[creditor].amount;
     }
 
     /// @inheritdoc IVault
@@ -186,14 +210,13 @@ contract Vault is IVault, Managed {
         emit Deposited(account, msg.sender, amount);
         Account memory balance = _accounts[account];
         _credit(account, balance, amount);
-        _store(account, balance);
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
     }
 
     function _withdraw(address to, uint256 amount) private {
         if (amount == 0) revert ZeroAmount();
         Account memory balance = _accounts[msg.sender];
-        if (balance.indebted) revert InDebt(msg.sender, _debtOf(msg.sender));
+        if (balance.indebted) revert InDebt(msg.sender, _debts[msg.sender].total);
         if (balance.free < amount) revert InsufficientFree(msg.sender, balance.free, amount);
         balance.free -= amount.toUint120();
         _store(msg.sender, balance);
@@ -201,61 +224,100 @@ contract Vault is IVault, Managed {
         TOKEN.safeTransfer(to, amount);
     }
 
-    /// @dev Moves `due` from the account, whose balance is in memory, to the operator, whose balance is stored.
-    function _transferDelivery(address account, Account memory balance, address operator, int256 due) private {
-        Account memory counterpart = _accounts[operator];
-        (uint256 owed, uint256 earned) = Money.split(due);
-        if (earned > counterpart.free) revert OperatorWithoutCover(operator, counterpart.free, earned);
-        counterpart.free -= earned.toUint120();
-        balance.free += earned.toUint120();
-
-        uint256 paid = Math.min(owed, balance.free);
-        balance.free -= paid.toUint120();
-        counterpart.free += paid.toUint120();
-        if (paid < owed) {
-            uint256 unpaid = owed - paid;
-            counterpart.locked += unpaid.toUint120();
-            balance.indebted = true;
-            _addDebt(account, operator, unpaid);
-        }
-        _store(operator, counterpart);
+    /// @dev Moves what is due for a delivery, and what is released for it. All in memory, but for debts.
+    function _transferDelivery(
+        Account memory balance,
+        Delivery calldata delivery,
+        address operator,
+        Account memory counterpart
+    ) private {
+        (uint256 owed, uint256 earned) = Money.split(delivery.due);
+        // Who is in debt pays out of what the product itself releases; the rest is promised to older creditors.
+        uint256 available = delivery.released + (balance.indebted ? 0 : balance.free);
+        balance.free += delivery.released.toUint120();
+        if (owed != 0) _charge(delivery.account, balance, available, operator, counterpart, owed);
+        available = counterpart.indebted ? 0 : counterpart.free;
+        if (earned != 0) _charge(operator, counterpart, available, delivery.account, balance, earned);
     }
 
-    /// @dev Adds to an account's free money, paying its debts first.
+    /// @dev Moves `amount` from a debtor to a creditor. What they owe each other is set off first, and what the debtor has
+    ///      not available becomes a debt, which the creditor holds as locked money.
+    function _charge(
+        address debtor,
+        Account memory from,
+        uint256 available,
+        address creditor,
+        Account memory to,
+        uint256 amount
+    ) private {
+        if (to.indebted) {
+            uint256 setOff = _lessen(_debts[creditor], debtor, amount);
+            if (setOff != 0) {
+                from.locked -= setOff.toUint120();
+                to.indebted = _debts[creditor].total != 0;
+                amount -= setOff;
+                emit DebtPaid(creditor, debtor, setOff);
+            }
+        }
+        uint120 paid = Math.min(amount, available).toUint120();
+        from.free -= paid;
+        to.free += paid;
+        if (paid == amount) return;
+
+        uint120 unpaid = (amount - paid).toUint120();
+        to.locked += unpaid;
+        from.indebted = true;
+        Debts storage debts = _debts[debtor];
+        Debt storage debt = debts.to[creditor];
+        debts.total += unpaid;
+        debt.amount += unpaid;
+        if (!debt.queued) {
+            debt.queued = true;
+            debts.queue[debts.end++] = creditor;
+        }
+        emit DebtIncurred(debtor, creditor, unpaid);
+    }
+
+    /// @dev Takes `amount`, or what there is of it, off what is owed to a creditor.
+    function _lessen(Debts storage debts, address creditor, uint256 amount) private returns (uint256 less) {
+        Debt storage debt = debts.to[creditor];
+        less = Math.min(amount, debt.amount);
+        debt.amount -= less.toUint120();
+        debts.total -= less.toUint128();
+    }
+
+    /// @dev Adds to an account's free money, of which debts are paid first, and stores it.
     function _credit(address account, Account memory balance, uint256 amount) private {
         balance.free += amount.toUint120();
-        if (!balance.indebted) return;
-
-        Debt[] storage debts = _debts[account];
-        bool open = false;
-        for (uint256 i = 0; i < debts.length; ++i) {
-            Debt storage debt = debts[i];
-            uint256 pay = Math.min(debt.amount, balance.free);
-            if (pay != 0) {
-                debt.amount -= pay;
-                balance.free -= pay.toUint120();
-                address creditor = debt.creditor;
-                Account memory counterpart = _accounts[creditor];
-                counterpart.locked -= pay.toUint120();
-                counterpart.free += pay.toUint120();
-                _store(creditor, counterpart);
-                emit DebtPaid(account, creditor, pay);
-            }
-            if (debt.amount != 0) open = true;
-        }
-        balance.indebted = open;
-        if (!open) delete _debts[account];
+        _store(account, balance);
+        if (balance.indebted && balance.free != 0) _payDebts(account, CREDITORS_AT_ONCE);
     }
 
-    function _addDebt(address account, address creditor, uint256 amount) private {
-        Debt[] storage debts = _debts[account];
-        uint256 i = 0;
-        while (i < debts.length && debts[i].creditor != creditor) {
-            ++i;
+    /// @dev Pays the debts of an account out of its free money, oldest first. All in storage. A creditor that is in debt
+    ///      itself can do nothing with what it gets but pay it on.
+    function _payDebts(address account, uint256 max) private returns (uint256 paid) {
+        Account memory balance = _accounts[account];
+        Debts storage debts = _debts[account];
+        (uint64 first, uint64 end) = (debts.first, debts.end);
+        for (; max != 0 && first != end; --max) {
+            address creditor = debts.queue[first];
+            uint120 part = _lessen(debts, creditor, balance.free - paid).toUint120();
+            if (part != 0) {
+                paid += part;
+                Account memory counterpart = _accounts[creditor];
+                counterpart.locked -= part;
+                counterpart.free += part;
+                _store(creditor, counterpart);
+                emit DebtPaid(account, creditor, part);
+            }
+            if (debts.to[creditor].amount != 0) break;
+            debts.to[creditor].queued = false;
+            delete debts.queue[first++];
         }
-        if (i == debts.length) debts.push(Debt({creditor: creditor, amount: amount}));
-        else debts[i].amount += amount;
-        emit DebtIncurred(account, creditor, amount);
+        debts.first = first;
+        balance.free -= paid.toUint120();
+        balance.indebted = debts.total != 0;
+        _store(account, balance);
     }
 
     function _takeLocked(address account, Account memory balance, uint256 amount) private pure {
@@ -266,12 +328,5 @@ contract Vault is IVault, Managed {
     function _store(address account, Account memory balance) private {
         _accounts[account] = balance;
         emit BalanceChanged(account, balance.free, balance.locked);
-    }
-
-    function _debtOf(address account) private view returns (uint256 total) {
-        Debt[] storage debts = _debts[account];
-        for (uint256 i = 0; i < debts.length; ++i) {
-            total += debts[i].amount;
-        }
     }
 }

@@ -170,10 +170,9 @@ contract BoundsTest is Ledger {
         _book(alice, operator, 0, 1);
     }
 
-    function test_no_operator_covers_the_greatest_earning() public {
+    function test_no_operator_owes_the_greatest_earning() public {
         _deposit(operator, COIN);
-        bytes4 selector = IVault.OperatorWithoutCover.selector;
-        vm.expectRevert(abi.encodeWithSelector(selector, operator, COIN, uint256(1) << 255));
+        _expectTooLarge(120, (uint256(1) << 255) - COIN);
         _book(alice, operator, 0, type(int256).min);
         _expectBalance(operator, COIN, 0, 0);
     }

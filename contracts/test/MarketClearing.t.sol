@@ -218,29 +218,31 @@ contract MarketClearingTest is System {
 
     // Positions
 
-    function test_closePosition_is_for_settlement_after_the_orders() public {
+    function test_closePositions_is_for_settlement_after_the_orders() public {
         _submit(traders[0], product, 0, 900, 100);
         _submit(traders[1], product, 1, 500, 60);
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotSettlement.selector, address(this)));
-        MARKET.closePosition(product, traders[0]);
+        MARKET.closePositions(product, _list(traders[0]));
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
-        _closePosition(traders[0]);
+        vm.prank(address(SETTLEMENT));
+        MARKET.closePositions(product, _list(traders[0]));
         _clear();
         MARKET.settleOrders(product, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersNotSettled.selector, product, 1, 2));
-        _closePosition(traders[0]);
+        vm.prank(address(SETTLEMENT));
+        MARKET.closePositions(product, _list(traders[0]));
         MARKET.settleOrders(product, 1);
 
         vm.expectEmit(address(MARKET));
         emit IMarket.PositionClosed(product, traders[0], 60, 1000 * 60 * 1e10);
-        (int256 contracted, uint256 released) = _closePosition(traders[0]);
-        vm.assertEq(contracted, 60);
-        vm.assertEq(released, 1000 * 60 * 1e10);
+        IMarket.Closing memory closing = _closePosition(traders[0]);
+        vm.assertEq(closing.closed, true);
+        vm.assertEq(closing.contracted, 60);
+        vm.assertEq(closing.released, 1000 * 60 * 1e10);
         vm.assertEq(MARKET.position(product, traders[0]), 60);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).delivered, true);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, traders[0]));
-        _closePosition(traders[0]);
+        vm.assertEq(abi.encode(_closePosition(traders[0])), abi.encode(IMarket.Closing(false, 0, 0)));
     }
 
     function test_positions_of_any_book_are_closed_once_for_what_is_locked(uint256 seed) public {
@@ -252,16 +254,16 @@ contract MarketClearingTest is System {
             IMarket.AccountInfo memory info = MARKET.accountInfo(product, traders[t]);
             vm.expectEmit(address(MARKET));
             emit IMarket.PositionClosed(product, traders[t], info.position, info.locked);
-            (int256 contracted, uint256 released) = _closePosition(traders[t]);
-            vm.assertEq(contracted, info.position);
-            vm.assertEq(released, VAULT.balanceOf(traders[t]).locked);
-            sum += contracted;
+            IMarket.Closing memory closing = _closePosition(traders[t]);
+            vm.assertEq(closing.closed, true);
+            vm.assertEq(closing.contracted, info.position);
+            vm.assertEq(closing.released, VAULT.balanceOf(traders[t]).locked);
+            sum += closing.contracted;
 
             info.locked = 0;
             info.delivered = true;
             vm.assertEq(abi.encode(MARKET.accountInfo(product, traders[t])), abi.encode(info));
-            vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, traders[t]));
-            _closePosition(traders[t]);
+            vm.assertEq(abi.encode(_closePosition(traders[t])), abi.encode(IMarket.Closing(false, 0, 0)));
         }
         vm.assertEq(sum, 0);
     }
@@ -270,7 +272,7 @@ contract MarketClearingTest is System {
         vm.assume(anybody != address(SETTLEMENT));
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotSettlement.selector, anybody));
         vm.prank(anybody);
-        MARKET.closePosition(product, traders[0]);
+        MARKET.closePositions(product, _list(traders[0]));
     }
 
     /// @dev Random orders around few prices, so that levels are shared, with some cancelled.
@@ -288,9 +290,9 @@ contract MarketClearingTest is System {
         }
     }
 
-    function _closePosition(address account) private returns (int256, uint256) {
+    function _closePosition(address account) private returns (IMarket.Closing memory) {
         vm.prank(address(SETTLEMENT));
-        return MARKET.closePosition(product, account);
+        return MARKET.closePositions(product, _list(account))[0];
     }
 
     function _closeGate() private {

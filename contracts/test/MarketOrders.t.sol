@@ -159,8 +159,10 @@ contract MarketOrdersTest is System {
         VAULT.withdraw(1000 * COIN - 50);
         vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, alice, 50, 11_000 * 1e10));
         _submit(alice, product, 0, 10_000, 1);
+        IVault.Delivery[] memory deliveries = new IVault.Delivery[](1);
+        deliveries[0] = IVault.Delivery(alice, 0, 60);
         vm.prank(address(SETTLEMENT));
-        VAULT.bookDelivery(alice, operator, 0, 60);
+        VAULT.bookDeliveries(operator, deliveries);
         vm.expectRevert(abi.encodeWithSelector(IVault.InDebt.selector, alice, 10));
         _submit(alice, product, 0, 10_000, 1);
     }

@@ -420,13 +420,14 @@ contract MeteringTest is System {
         vm.assertEq(energies[1].complete, false);
         vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0).complete, false);
 
-        bytes memory missing = abi.encodeWithSelector(IMetering.MissingReading.selector, _meterOf(bob), T0 + LENGTH);
-        vm.expectRevert(missing);
-        METERING.netImport(meters, T0, T0 + LENGTH);
+        bytes32[][] memory groups = new bytes32[][](1);
+        groups[0] = meters;
+        vm.assertEq(METERING.netImports(groups, T0, T0 + LENGTH)[0].read, false);
         _read(_meterOf(bob), T0 + LENGTH, 5, 25);
-        vm.assertEq(METERING.netImport(meters, T0, T0 + LENGTH), 60 - 10 - 20);
-        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, T0 - LENGTH));
-        METERING.netImport(meters, T0 - LENGTH, T0);
+        IMetering.NetImport memory net = METERING.netImports(groups, T0, T0 + LENGTH)[0];
+        vm.assertEq(net.read, true);
+        vm.assertEq(net.netWh, 60 - 10 - 20);
+        vm.assertEq(METERING.netImports(groups, T0 - LENGTH, T0)[0].read, false);
 
         vm.expectRevert(abi.encodeWithSelector(IMetering.LengthMismatch.selector, 2, 1));
         METERING.registers(meters, new uint64[](1));

@@ -214,12 +214,10 @@ contract SettlementTest is System {
         bytes32 meter = _meterOf(alice);
         vm.warp(START + LENGTH);
         vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.ReadingMissing));
-        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, START));
-        SETTLEMENT.settle(product, _list(alice));
+        _expectSkipped(alice, ISettlement.Status.ReadingMissing);
         _read(meter, START, 0, 0);
-        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, START + LENGTH));
-        SETTLEMENT.settle(product, _list(alice));
-        vm.expectRevert(abi.encodeWithSelector(IMetering.MissingReading.selector, meter, START + LENGTH));
+        _expectSkipped(alice, ISettlement.Status.ReadingMissing);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.ReadingMissing.selector, product, alice));
         SETTLEMENT.statement(product, alice);
 
         // The operator's substitute serves as well.
@@ -236,22 +234,28 @@ contract SettlementTest is System {
     function test_settle_settles_once() public {
         _trade();
         _deliver(alice, 1000, 0);
-        SETTLEMENT.settle(product, _list(alice));
-        vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, alice));
-        SETTLEMENT.settle(product, _list(alice));
-        // Nor twice in one call, and then nothing of the call stands.
         _deliver(bob, 0, 1000);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.AlreadyDelivered.selector, product, bob));
-        SETTLEMENT.settle(product, _list(bob, bob));
-        vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.Ready));
+        SETTLEMENT.settle(product, _list(alice));
+        IVault.Balance memory balance = VAULT.balanceOf(alice);
+        _expectSkipped(alice, ISettlement.Status.Done);
+        vm.assertEq(abi.encode(VAULT.balanceOf(alice)), abi.encode(balance));
+
+        // Nor twice in one call. The others of a batch go on.
+        ISettlement.Status[] memory found = SETTLEMENT.settle(product, _list(carol, alice, bob, bob));
+        vm.assertEq(uint256(found[0]), uint256(ISettlement.Status.ReadingMissing));
+        vm.assertEq(uint256(found[1]), uint256(ISettlement.Status.Done));
+        vm.assertEq(uint256(found[2]), uint256(ISettlement.Status.Ready));
+        vm.assertEq(uint256(found[3]), uint256(ISettlement.Status.Done));
+        vm.assertEq(abi.encode(VAULT.balanceOf(alice)), abi.encode(balance));
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + 10_000 * 1000 * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).locked, 0);
     }
 
     function test_settle_is_for_participants_of_the_zone() public {
         _trade();
         vm.warp(START + LENGTH);
         vm.assertEq(uint256(_status(operator)), uint256(ISettlement.Status.NotParticipant));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, ZONE));
-        SETTLEMENT.settle(product, _list(operator));
+        _expectSkipped(operator, ISettlement.Status.NotParticipant);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, ZONE));
         SETTLEMENT.statement(product, operator);
     }
@@ -272,30 +276,28 @@ contract SettlementTest is System {
         SETTLEMENT.statuses(unaligned, _list(alice));
         vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProduct.selector, START));
         SETTLEMENT.statuses(Product.wrap(START), _list(alice));
-        // Nobody takes part in no zone, not even who is registered nowhere.
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotParticipant.selector, operator, 0));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, 0));
         SETTLEMENT.statement(Product.wrap(START), operator);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, T0 - LENGTH));
         SETTLEMENT.statement(_product(T0 - LENGTH), alice);
     }
 
-    function test_an_operator_without_cover_makes_one_settlement_wait() public {
+    function test_an_operator_without_money_holds_up_no_settlement() public {
         _trade();
         vm.prank(operator);
         VAULT.withdraw(COIN);
         _deliver(bob, 0, 1100);
         _deliver(alice, 1000, 0);
         uint256 earned = 1500 * 100 * UNIT;
-        vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.OperatorWithoutCover));
-        vm.expectRevert(abi.encodeWithSelector(IVault.OperatorWithoutCover.selector, operator, 0, earned));
         SETTLEMENT.settle(product, _list(bob));
-        vm.assertEq(MARKET.accountInfo(product, bob).delivered, false);
-
-        // Others are settled meanwhile, and what the operator gets from them covers it.
-        vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.Ready));
+        // All that Bob sold is his; the rest the operator owes him, and pays from the first that it gets.
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + 10_000 * 1000 * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).locked, earned);
+        vm.assertEq(VAULT.debtTo(operator, bob), earned);
         SETTLEMENT.settle(product, _list(alice));
-        SETTLEMENT.settle(product, _list(bob));
         vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 + 1500 * 100) * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).locked, 0);
+        vm.assertEq(VAULT.balanceOf(operator).free, 700 * 1000 * UNIT - earned);
     }
 
     /// @dev Alice has bought 1,000 Wh, and has no more than half a coin for what comes. A pause of the token changes
@@ -357,6 +359,13 @@ contract SettlementTest is System {
             balance = VAULT.balanceOf(accounts[i]);
             sum = sum + balance.free + balance.locked - balance.debt;
         }
+    }
+
+    function _expectSkipped(address account, ISettlement.Status status) private {
+        vm.expectEmit(address(SETTLEMENT));
+        emit ISettlement.DeliverySkipped(product, account, status);
+        ISettlement.Status[] memory found = SETTLEMENT.settle(product, _list(account));
+        vm.assertEq(uint256(found[0]), uint256(status));
     }
 
     function _trade() private {

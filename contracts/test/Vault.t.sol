@@ -170,7 +170,7 @@ contract VaultTest is Ledger {
         calls[0] = abi.encodeCall(VAULT.lock, (anybody, 1));
         calls[1] = abi.encodeCall(VAULT.unlock, (anybody, 1));
         calls[2] = abi.encodeCall(VAULT.bookTrades, (new IVault.Trade[](0)));
-        calls[3] = abi.encodeCall(VAULT.bookDelivery, (anybody, operator, 0, 1));
+        calls[3] = abi.encodeCall(VAULT.bookDeliveries, (operator, new IVault.Delivery[](0)));
         for (uint256 i = 0; i < calls.length; ++i) {
             // Neither of the two can do what is the other's.
             address[] memory callers = _list(anybody, i < 3 ? address(SETTLEMENT) : address(MARKET));
@@ -228,7 +228,7 @@ contract VaultTest is Ledger {
         VAULT.bookTrades(trades);
     }
 
-    function test_bookDelivery_moves_what_is_due_either_way() public {
+    function test_bookDeliveries_moves_what_is_due_either_way() public {
         _deposit(alice, 100);
         _deposit(operator, 50);
         _lock(alice, 40);
@@ -244,14 +244,101 @@ contract VaultTest is Ledger {
         _book(alice, operator, 1, 0);
     }
 
-    function test_bookDelivery_needs_the_operators_cover() public {
+    function test_what_the_operator_cannot_pay_is_its_debt_and_holds_up_nobody() public {
+        _deposit(alice, 100);
         _deposit(operator, 50);
-        vm.expectRevert(abi.encodeWithSelector(IVault.OperatorWithoutCover.selector, operator, 50, 51));
-        _book(alice, operator, 0, -51);
-        _expectBalance(operator, 50, 0, 0);
-        _deposit(operator, 1);
-        _book(alice, operator, 0, -51);
-        _expectBalance(alice, 51, 0, 0);
+        _lock(alice, 100);
+        vm.expectEmit(address(VAULT));
+        emit IVault.DebtIncurred(operator, alice, 1);
+        _book(alice, operator, 100, -51);
+        _expectBalance(alice, 150, 1, 0);
+        _expectBalance(operator, 0, 0, 1);
+        _expectBooksBalance();
+        // It is paid before the operator can do anything else with its money.
+        _deposit(operator, 10);
+        _expectBalance(alice, 151, 0, 0);
+        _expectBalance(operator, 9, 0, 0);
+    }
+
+    function test_an_operator_pays_its_oldest_creditors_first_and_new_ones_after_them() public {
+        _book(alice, operator, 0, -30);
+        _deposit(carol, 20);
+        IVault.Delivery[] memory deliveries = new IVault.Delivery[](2);
+        deliveries[0] = IVault.Delivery(carol, 0, 20);
+        deliveries[1] = IVault.Delivery(bob, 0, -10);
+        vm.prank(address(SETTLEMENT));
+        VAULT.bookDeliveries(operator, deliveries);
+        _expectBalance(alice, 20, 10, 0);
+        _expectBalance(bob, 0, 10, 0);
+        _expectBalance(operator, 0, 0, 20);
+        _deposit(operator, 15);
+        _expectBalance(alice, 30, 0, 0);
+        _expectBalance(bob, 5, 5, 0);
+        _expectBooksBalance();
+    }
+
+    function test_an_operator_with_many_creditors_pays_them_in_pages() public {
+        address[] memory creditors = new address[](20);
+        for (uint256 i = 0; i < creditors.length; ++i) {
+            creditors[i] = _named(string.concat("creditor ", vm.toString(i)));
+            _book(creditors[i], operator, 0, -3);
+        }
+        _deposit(operator, 100);
+        _expectBalance(creditors[7], 3, 0, 0);
+        _expectBalance(creditors[8], 0, 3, 0);
+        _expectBalance(operator, 76, 0, 36);
+        // What it has waits for them: it cannot take it out, and new creditors queue behind them.
+        vm.expectRevert(abi.encodeWithSelector(IVault.InDebt.selector, operator, 36));
+        vm.prank(operator);
+        VAULT.withdraw(1);
+        _book(bob, operator, 0, -5);
+        _expectBalance(bob, 0, 5, 0);
+        vm.assertEq(VAULT.payDebts(operator, 1), 3);
+        vm.assertEq(VAULT.payDebts(operator, 100), 14);
+        _expectBalance(creditors[19], 3, 0, 0);
+        _expectBalance(bob, 5, 0, 0);
+        _expectBalance(operator, 35, 0, 0);
+    }
+
+    function test_what_two_owe_each_other_is_set_off() public {
+        _book(alice, operator, 0, -30);
+        vm.expectEmit(address(VAULT));
+        emit IVault.DebtPaid(operator, alice, 10);
+        _book(alice, operator, 0, 10);
+        _expectBalance(alice, 0, 20, 0);
+        _expectBalance(operator, 0, 0, 20);
+        _book(alice, operator, 0, 25);
+        _expectBalance(alice, 0, 0, 5);
+        _expectBalance(operator, 0, 5, 0);
+        _book(alice, operator, 0, -6);
+        _expectBalance(alice, 0, 1, 0);
+        _expectBalance(operator, 0, 0, 1);
+        // A creditor whose debt was set off holds no place that others wait for.
+        _book(bob, operator, 0, -2);
+        _book(alice, operator, 0, 1);
+        _deposit(operator, 5);
+        _expectBalance(bob, 2, 0, 0);
+        _expectBalance(operator, 3, 0, 0);
+    }
+
+    function test_a_creditor_forgives_its_debtor() public {
+        _book(alice, operator, 0, 30);
+        vm.expectEmit(address(VAULT));
+        emit IVault.DebtForgiven(alice, operator, 10);
+        vm.prank(operator);
+        vm.assertEq(VAULT.forgive(alice, 10), 10);
+        _expectBalance(alice, 0, 0, 20);
+        _expectBalance(operator, 0, 20, 0);
+        vm.prank(operator);
+        vm.assertEq(VAULT.forgive(alice, 21), 20);
+        _expectBalance(operator, 0, 0, 0);
+        _deposit(alice, 5);
+        vm.prank(alice);
+        VAULT.withdraw(5);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NoDebt.selector, alice, operator));
+        vm.prank(operator);
+        VAULT.forgive(alice, 1);
+        _expectBooksBalance();
     }
 
     function test_an_operator_owes_itself_nothing() public {
@@ -362,30 +449,26 @@ contract VaultTest is Ledger {
     }
 
     function test_a_delivery_is_paid_before_older_debts() public {
+        _deposit(alice, 40);
+        _lock(alice, 40);
         _book(alice, secondOperator, 0, 10);
-        _book(bob, alice, 0, 40);
-        _deposit(bob, 40);
-        _expectBalance(alice, 40, 0, 10);
-        _book(alice, operator, 0, 35);
+        _book(alice, operator, 40, 35);
         _expectBalance(operator, 35, 0, 0);
         _expectBalance(secondOperator, 5, 5, 0);
         _expectBalance(alice, 0, 0, 5);
     }
 
-    function test_payDebt_pays_from_free_money() public {
+    function test_payDebts_pays_from_free_money() public {
         // The operator owes another operator; when its own debtor pays, it has free money and the debt still.
         _book(operator, secondOperator, 0, 30);
         _book(alice, operator, 0, 10);
         _deposit(alice, 10);
         _expectBalance(operator, 10, 0, 30);
-        vm.prank(operator);
-        vm.assertEq(VAULT.payDebt(), 10);
+        vm.assertEq(VAULT.payDebts(operator, 8), 10);
         _expectBalance(operator, 0, 0, 20);
         _expectBalance(secondOperator, 10, 20, 0);
-        vm.prank(operator);
-        vm.assertEq(VAULT.payDebt(), 0);
-        vm.prank(carol);
-        vm.assertEq(VAULT.payDebt(), 0);
+        vm.assertEq(VAULT.payDebts(operator, 8), 0);
+        vm.assertEq(VAULT.payDebts(carol, 8), 0);
         _expectBooksBalance();
     }
 

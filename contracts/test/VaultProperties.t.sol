@@ -131,7 +131,7 @@ contract VaultPropertiesTest is Ledger {
     // Debts
 
     /// @dev The zone operator owes two others, and has free money all the same, because its own debtor pays it.
-    function test_payDebt_pays_the_oldest_debt_first_from_what_is_free(
+    function test_payDebts_pays_the_oldest_debt_first_from_what_is_free(
         uint256 toSecond,
         uint256 toCarol,
         uint256 claim,
@@ -158,8 +158,7 @@ contract VaultPropertiesTest is Ledger {
             vm.expectEmit(address(VAULT));
             emit IVault.DebtPaid(operator, carol, paid - first);
         }
-        vm.prank(operator);
-        vm.assertEq(VAULT.payDebt(), paid);
+        vm.assertEq(VAULT.payDebts(operator, 8), paid);
 
         _expectBalance(operator, free - paid, claim - free, toSecond + toCarol - paid);
         _expectBalance(secondOperator, first, toSecond - first, 0);
@@ -168,8 +167,7 @@ contract VaultPropertiesTest is Ledger {
         vm.assertEq(VAULT.debtTo(operator, carol), toCarol - (paid - first));
         _expectBooksBalance();
         // Once more there is nothing left to pay, or nothing to pay with.
-        vm.prank(operator);
-        vm.assertEq(VAULT.payDebt(), 0);
+        vm.assertEq(VAULT.payDebts(operator, 8), 0);
     }
 
     // Money inside
@@ -243,7 +241,7 @@ contract VaultPropertiesTest is Ledger {
         vm.assertEq(VAULT.clearingBalance(), 0);
     }
 
-    function test_bookDelivery_pays_what_is_there_and_owes_the_rest(
+    function test_bookDeliveries_pays_what_is_there_and_owes_the_rest(
         uint256 free,
         uint256 locked,
         uint256 released,
@@ -267,21 +265,44 @@ contract VaultPropertiesTest is Ledger {
         _expectBooksBalance();
     }
 
-    /// @dev What an account in debt earns pays the debt.
-    function test_bookDelivery_needs_cover_for_what_is_earned(uint256 cover, uint256 earned, uint256 debt) public {
+    /// @dev What an account in debt earns pays the debt; what the operator cannot pay is its own.
+    function test_bookDeliveries_pays_what_is_earned_or_owes_it(uint256 cover, uint256 earned, uint256 debt) public {
         cover = bound(cover, 1, 500 * COIN);
         earned = bound(earned, 1, 2 * cover);
         debt = bound(debt, 0, 500 * COIN);
         _deposit(operator, cover);
         _book(alice, secondOperator, 0, int256(debt));
-        bool covered = earned <= cover;
-        if (!covered) _expectError(IVault.OperatorWithoutCover.selector, operator, cover, earned);
         _book(alice, operator, 0, -int256(earned));
-        uint256 got = covered ? earned : 0;
+        uint256 got = Math.min(earned, cover);
         uint256 paid = Math.min(got, debt);
-        _expectBalance(operator, cover - got, 0, 0);
-        _expectBalance(alice, got - paid, 0, debt - paid);
+        _expectBalance(operator, cover - got, 0, earned - got);
+        _expectBalance(alice, got - paid, earned - got, debt - paid);
         _expectBalance(secondOperator, paid, debt - paid, 0);
+        _expectBooksBalance();
+    }
+
+    /// @dev Deliveries in one call come to the same as one by one, whoever is in debt before.
+    function test_bookDeliveries_books_a_batch_as_one_by_one(int256[6] memory dues, uint256[3] memory deposits) public {
+        address[3] memory accounts = [alice, bob, carol];
+        for (uint256 i = 0; i < 3; ++i) {
+            _deposit(accounts[i], bound(deposits[i], 1, 100 * COIN));
+        }
+        IVault.Delivery[] memory deliveries = new IVault.Delivery[](6);
+        for (uint256 i = 0; i < 6; ++i) {
+            deliveries[i] = IVault.Delivery(accounts[i % 3], 0, bound(dues[i], -int256(100 * COIN), int256(150 * COIN)));
+        }
+        vm.prank(address(SETTLEMENT));
+        VAULT.bookDeliveries(operator, deliveries);
+        int256 sum = 0;
+        for (uint256 i = 0; i < 3; ++i) {
+            int256 due = deliveries[i].due + deliveries[i + 3].due;
+            IVault.Balance memory balance = VAULT.balanceOf(accounts[i]);
+            int256 left = int256(bound(deposits[i], 1, 100 * COIN)) - due;
+            vm.assertEq(int256(balance.free + balance.locked) - int256(balance.debt), left);
+            sum += due;
+        }
+        IVault.Balance memory its = VAULT.balanceOf(operator);
+        vm.assertEq(int256(its.free + its.locked) - int256(its.debt), sum);
         _expectBooksBalance();
     }
 

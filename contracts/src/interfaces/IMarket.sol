@@ -93,6 +93,16 @@ interface IMarket {
         bool delivered;
     }
 
+    /// @notice What closing an account's part in a product came to.
+    /// @param closed Whether it was closed now; false if it had been before.
+    /// @param contracted The account's position in Wh.
+    /// @param released The base units that were locked for the product.
+    struct Closing {
+        bool closed;
+        int256 contracted;
+        uint256 released;
+    }
+
     /// @notice An order was submitted.
     event OrderSubmitted(
         Product indexed product,
@@ -161,8 +171,6 @@ interface IMarket {
     error OrdersNotSettled(Product product, uint256 settled, uint256 count);
     /// @notice A page must have at least one order.
     error EmptyPage();
-    /// @notice The account's delivery of this product is settled already.
-    error AlreadyDelivered(Product product, address account);
     /// @notice Only Settlement closes positions.
     error NotSettlement(address caller);
 
@@ -181,10 +189,8 @@ interface IMarket {
     ///         pages changes nothing in the result.
     /// @return done Whether all orders of the product are now settled.
     function settleOrders(Product product, uint256 max) external returns (bool done);
-    /// @notice Closes an account's part in a product whose orders are settled. Settlement only.
-    /// @return contracted The account's position in Wh.
-    /// @return released The base units that were locked for the product.
-    function closePosition(Product product, address account) external returns (int256 contracted, uint256 released);
+    /// @notice Closes the parts of accounts in a product whose orders are settled. Settlement only.
+    function closePositions(Product product, address[] calldata accounts) external returns (Closing[] memory);
     /// @notice Sets the most orders of one product, such that clearing them fits into a block. Administrator only.
     function setMaxOrders(uint256 maxOrders) external;
 

@@ -92,6 +92,14 @@ interface IMetering {
         bool substituted;
     }
 
+    /// @notice What a group of meters took in an interval, net.
+    /// @param read Whether all of them were read at both boundaries; if not, the energy is zero.
+    /// @param netWh Import minus export, in Wh.
+    struct NetImport {
+        bool read;
+        int256 netWh;
+    }
+
     /// @notice A reading was stored.
     event ReadingAccepted(
         bytes32 indexed meter, uint64 indexed time, uint64 importWh, uint64 exportWh, bool substituted
@@ -114,8 +122,6 @@ interface IMetering {
 
     /// @notice There must be one signature for each reading.
     error LengthMismatch(uint256 readings, uint256 signatures);
-    /// @notice A meter has no register for the boundary yet.
-    error MissingReading(bytes32 meter, uint64 time);
 
     /// @notice Judges each reading on its own: stores it, or says by an event why not.
     /// @param readings The readings, best in order of time.
@@ -143,9 +149,11 @@ interface IMetering {
     function energy(bytes32 meter, uint64 start, uint64 end) external view returns (Energy memory);
     /// @notice The energies of many meters in the interval [start, end).
     function energies(bytes32[] calldata meters, uint64 start, uint64 end) external view returns (Energy[] memory);
-    /// @notice Net import of several meters in [start, end): import minus export, in Wh. Reverts with `MissingReading`
-    ///         if one of them has not been read at both ends.
-    function netImport(bytes32[] calldata meters, uint64 start, uint64 end) external view returns (int256);
+    /// @notice What each of several groups of meters took in [start, end), net. A group without meters took nothing.
+    function netImports(bytes32[][] calldata groups, uint64 start, uint64 end)
+        external
+        view
+        returns (NetImport[] memory);
     /// @notice The EIP-712 digest that the meter's key signs.
     function digest(Reading calldata reading) external view returns (bytes32);
 }

@@ -91,6 +91,14 @@ interface IRegistry {
         uint256 capacityExportWh;
     }
 
+    /// @notice What Settlement asks of each account.
+    /// @param member Whether the account is a participant of the zone.
+    /// @param meters Its meters that count in the interval.
+    struct Membership {
+        bool member;
+        bytes32[] meters;
+    }
+
     /// @notice A zone was created, or has new settings for intervals that start at or after `validFrom`.
     event ZoneSettingsChanged(uint64 indexed zone, uint64 validFrom, ZoneSettings settings);
     /// @notice An account became a participant of a zone.
@@ -189,6 +197,11 @@ interface IRegistry {
     function metersOf(address account, uint64 start) external view returns (bytes32[] memory);
     /// @notice What the Market asks before it takes an order of `account` for an interval.
     function tradingRules(uint64 zone, uint64 start, address account) external view returns (TradingRules memory);
+    /// @notice What Settlement asks before it settles an interval of accounts.
+    function memberships(uint64 zone, uint64 start, address[] calldata accounts)
+        external
+        view
+        returns (Membership[] memory);
     /// @notice What Metering asks before it takes a reading; `signer` is zero for an unknown meter.
     function readingRules(bytes32 id)
         external

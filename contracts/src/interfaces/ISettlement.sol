@@ -16,15 +16,13 @@ interface ISettlement {
     /// @param DeliveryNotOver The interval has not ended.
     /// @param OrdersNotSettled The product is not cleared, or not all of its orders are settled.
     /// @param ReadingMissing One of the account's meters has not been read at both boundaries.
-    /// @param OperatorWithoutCover The zone operator has too little free money to pay what it owes the account.
     enum Status {
         Ready,
         Done,
         NotParticipant,
         DeliveryNotOver,
         OrdersNotSettled,
-        ReadingMissing,
-        OperatorWithoutCover
+        ReadingMissing
     }
 
     /// @notice The settlement of one account's delivery.
@@ -51,15 +49,22 @@ interface ISettlement {
         uint256 gridFee
     );
 
+    /// @notice An account of a batch was passed over.
+    event DeliverySkipped(Product indexed product, address indexed account, Status status);
+
     /// @notice The account is not a participant of the product's zone.
     error NotParticipant(address account, uint64 zone);
     /// @notice Delivery ends at `end`; settle then.
     error DeliveryNotOver(Product product, uint64 end);
+    /// @notice One of the account's meters has not been read at both boundaries.
+    error ReadingMissing(Product product, address account);
 
-    /// @notice Settles the delivery of a product for the given participants, all or none. Anyone may call. What else
-    ///         can go wrong carries the error of its origin: IMarket.OrdersNotSettled, IMarket.AlreadyDelivered,
-    ///         IMetering.MissingReading, IVault.OperatorWithoutCover.
-    function settle(Product product, address[] calldata accounts) external;
+    /// @notice Settles the delivery of a product for the given participants, each on its own: one that is settled already,
+    ///         not read yet or not of the zone is passed over. Anyone may call. A product whose delivery is not over or
+    ///         whose orders are not settled is refused as a whole, the latter with IMarket.OrdersNotSettled or
+    ///         IMarket.NotCleared.
+    /// @return found How each was found: those that were `Ready` are settled now.
+    function settle(Product product, address[] calldata accounts) external returns (Status[] memory found);
 
     /// @notice For each account whether its delivery can be settled now, on its own.
     function statuses(Product product, address[] calldata accounts) external view returns (Status[] memory);

@@ -10,7 +10,7 @@ pragma solidity ^0.8.30;
 interface IVault {
     /// @notice An account's money.
     /// @param free What it can withdraw or lock.
-    /// @param locked What waits for deliveries to be settled, and what debtors owe it.
+    /// @param locked What waits for deliveries to be settled, and what others owe it.
     /// @param debt What it owes.
     struct Balance {
         uint256 free;
@@ -30,6 +30,16 @@ interface IVault {
         uint256 freed;
     }
 
+    /// @notice The money side of one account's delivery.
+    /// @param account The participant.
+    /// @param released What was locked for the product.
+    /// @param due What it owes the zone operator; negative: what the operator owes it.
+    struct Delivery {
+        address account;
+        uint256 released;
+        int256 due;
+    }
+
     /// @notice `from` paid tokens in to the favour of `account`.
     event Deposited(address indexed account, address indexed from, uint256 amount);
     /// @notice `account` took tokens out, to `to`.
@@ -40,8 +50,10 @@ interface IVault {
     event ClearingBalanceChanged(int256 balance);
     /// @notice `account` could not pay a charge in full and owes `creditor` another `amount`.
     event DebtIncurred(address indexed account, address indexed creditor, uint256 amount);
-    /// @notice `account` paid `creditor` back `amount` of its debt.
+    /// @notice `account` paid `creditor` back `amount` of its debt, in money or because `creditor` came to owe it as much.
     event DebtPaid(address indexed account, address indexed creditor, uint256 amount);
+    /// @notice `creditor` forgave `account` `amount` of its debt.
+    event DebtForgiven(address indexed account, address indexed creditor, uint256 amount);
 
     /// @notice Only Market and Settlement may move money inside the vault.
     error NotMover(address caller);
@@ -51,8 +63,8 @@ interface IVault {
     error InsufficientLocked(address account, uint256 locked, uint256 needed);
     /// @notice The account owes `debt` and must pay it before it orders or withdraws.
     error InDebt(address account, uint256 debt);
-    /// @notice The zone operator has `free` of the `needed` money; once it has deposited more, settle again.
-    error OperatorWithoutCover(address operator, uint256 free, uint256 needed);
+    /// @notice The account owes the caller nothing.
+    error NoDebt(address account, address creditor);
     /// @notice An amount of zero moves nothing.
     error ZeroAmount();
     /// @notice An account that must not be zero is.
@@ -72,9 +84,13 @@ interface IVault {
     function withdraw(uint256 amount) external;
     /// @notice Takes free money out, as tokens, to another address.
     function withdrawTo(address to, uint256 amount) external;
-    /// @notice Pays the caller's debts out of its free money, as far as that goes.
+    /// @notice Pays an account's debts out of its free money, oldest first, to `max` creditors at most. Anyone may call.
+    ///         Whatever an account in debt receives goes this way by itself, but to a few creditors at a time.
     /// @return paid What was paid.
-    function payDebt() external returns (uint256 paid);
+    function payDebts(address account, uint256 max) external returns (uint256 paid);
+    /// @notice Forgives what `account` owes the caller, `amount` at most.
+    /// @return forgiven What was forgiven.
+    function forgive(address account, uint256 amount) external returns (uint256 forgiven);
 
     /// @notice Locks free money of an account without debts. Market only.
     function lock(address account, uint256 amount) external;
@@ -82,9 +98,10 @@ interface IVault {
     function unlock(address account, uint256 amount) external;
     /// @notice Books the money side of cleared orders. Market only.
     function bookTrades(Trade[] calldata trades) external;
-    /// @notice Frees `released` of the account's locks and moves `due` from it to the operator, or −`due` from the
-    ///         operator to it. What the account cannot pay becomes its debt to the operator. Settlement only.
-    function bookDelivery(address account, address operator, uint256 released, int256 due) external;
+    /// @notice Frees what was locked for each delivery and moves what is due between the account and the zone operator.
+    ///         What one of them cannot pay becomes its debt to the other: nothing waits for anybody's money. Settlement
+    ///         only.
+    function bookDeliveries(address operator, Delivery[] calldata deliveries) external;
 
     /// @notice An account's money.
     function balanceOf(address account) external view returns (Balance memory);

@@ -32,8 +32,10 @@ abstract contract Ledger is System {
     }
 
     function _book(address account, address creditor, uint256 released, int256 due) internal {
+        IVault.Delivery[] memory deliveries = new IVault.Delivery[](1);
+        deliveries[0] = IVault.Delivery(account, released, due);
         vm.prank(address(SETTLEMENT));
-        VAULT.bookDelivery(account, creditor, released, due);
+        VAULT.bookDeliveries(creditor, deliveries);
     }
 
     /// @dev The named account's signature that lets the vault have `value`.

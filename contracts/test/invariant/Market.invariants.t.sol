@@ -125,7 +125,7 @@ contract MarketInvariants is System {
     }
 
     /// @notice 6. Anyone can take out what is free, at any time, unless the token is paused: all of them, one after the
-    ///         other. (Who is in debt has nothing free, but for an operator that is owed money itself.)
+    ///         other. (Who is in debt has nothing free, once what it was paid itself has gone to its creditors.)
     function invariant_6_what_is_free_can_be_taken_out() external {
         if (TOKEN.paused()) return;
         _takeOut(operator);
@@ -135,12 +135,13 @@ contract MarketInvariants is System {
         }
     }
 
-    /// @dev Locks of the accounts are the sum of their locks in the products, so nothing is locked for nothing.
+    /// @dev Locks of the accounts are the sum of their locks in the products and of what the operator owes them, so
+    ///      nothing is locked for nothing.
     function invariant_locks_belong_to_products() external view {
         Product[] memory products = handler.products();
         address[] memory traders = handler.traders();
         for (uint256 i = 0; i < traders.length; ++i) {
-            uint256 locked = 0;
+            uint256 locked = VAULT.debtTo(operator, traders[i]);
             for (uint256 p = 0; p < products.length; ++p) {
                 locked += MARKET.accountInfo(products[p], traders[i]).locked;
             }
@@ -190,6 +191,7 @@ contract MarketInvariants is System {
     }
 
     function _takeOut(address account) private {
+        VAULT.payDebts(account, type(uint256).max);
         IVault.Balance memory balance = VAULT.balanceOf(account);
         if (balance.debt != 0) {
             vm.assertEq(balance.free, 0, "who is in debt has nothing free");
