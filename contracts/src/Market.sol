@@ -24,8 +24,6 @@ contract Market is IMarket, Managed {
 
     /// @notice The most orders of one account in one product, so that nobody can fill the book alone.
     uint256 public constant MAX_ORDERS_OF_ACCOUNT = 64;
-    /// @notice The most orders that the precompile clears.
-    uint256 public constant MAX_ORDERS = 1 << 24;
 
     /// @dev Three slots; clearing writes the first two, each page of settled orders the first and the last.
     struct Auction {
@@ -64,7 +62,6 @@ contract Market is IMarket, Managed {
     mapping(Product product => Order[]) private _orders;
     mapping(Product product => Auction) private _auctions;
     mapping(Product product => mapping(address account => Stake)) private _stakes;
-    uint256 private _maxOrders;
 
     /// @param auction_ The batch auction precompile's address.
     constructor(address auction_) {
@@ -72,10 +69,8 @@ contract Market is IMarket, Managed {
     }
 
     /// @notice Sets up the proxy.
-    /// @param maxOrders_ The most orders of one product, such that clearing them fits into a block.
-    function initialize(uint256 maxOrders_) external initializer {
+    function initialize() external initializer {
         __Managed_init();
-        _setMaxOrders(maxOrders_);
     }
 
     // Until gate closure
@@ -189,11 +184,6 @@ contract Market is IMarket, Managed {
             stake.locked = 0;
             emit PositionClosed(product, accounts[i], closings[i].contracted, closings[i].released);
         }
-    }
-
-    /// @inheritdoc IMarket
-    function setMaxOrders(uint256 maxOrders_) external restricted {
-        _setMaxOrders(maxOrders_);
     }
 
     // Views
@@ -310,11 +300,6 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function maxOrders() external view returns (uint256) {
-        return _maxOrders;
-    }
-
-    /// @inheritdoc IMarket
     function ordersSlot(Product product) public pure returns (bytes32) {
         return ORDERS_SLOT.deriveMapping(Product.unwrap(product)).deriveArray();
     }
@@ -338,11 +323,12 @@ contract Market is IMarket, Managed {
         if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
         _checkGateOpen(product, rules.settings);
         if (!rules.active) revert NotParticipant(msg.sender, zone);
+        if (msg.sender == rules.settings.operator) revert OperatorCannotTrade(msg.sender, zone);
         _checkTerms(order, rules.settings);
 
         Order[] storage book = _orders[product];
         index = book.length;
-        if (index >= _maxOrders) revert TooManyOrders(product, _maxOrders);
+        if (index >= rules.settings.maxOrders) revert TooManyOrders(product, rules.settings.maxOrders);
         uint256 locked = _collateral(order.side, order.price, order.quantity, rules.settings.collateralRate);
         _addToStake(order, rules, locked);
         book.push(packOrder(order.side, order.price, order.quantity, msg.sender));
@@ -410,12 +396,6 @@ contract Market is IMarket, Managed {
             stake.position -= moved;
             stake.openAskWh -= order.quantity();
         }
-    }
-
-    function _setMaxOrders(uint256 maxOrders_) private {
-        if (maxOrders_ == 0 || maxOrders_ > MAX_ORDERS) revert InvalidMaxOrders(maxOrders_);
-        _maxOrders = maxOrders_;
-        emit MaxOrdersChanged(maxOrders_);
     }
 
     /// @dev The fills of a cleared product's first `count` orders.

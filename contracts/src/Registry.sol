@@ -13,7 +13,7 @@ contract Registry is IRegistry, Managed {
     /// @notice The most meters that one account can ever hold; it bounds the work of an order and of a settlement.
     uint256 public constant MAX_METERS_OF_ACCOUNT = 64;
 
-    /// @dev Two slots: a zone's settings for intervals that start at or after `validFrom`.
+    /// @dev Three slots: a zone's settings for intervals that start at or after `validFrom`.
     struct Version {
         address operator;
         uint32 intervalLength;
@@ -25,8 +25,9 @@ contract Registry is IRegistry, Managed {
         int32 surplusPrice;
         uint32 gridFee;
         uint32 collateralRate;
-        uint24 reportingDeadline;
         uint40 validFrom;
+        uint24 maxOrders;
+        uint24 reportingDeadline;
     }
 
     struct Participant {
@@ -91,10 +92,21 @@ contract Registry is IRegistry, Managed {
         _checkSettings(settings);
         if (validFrom % length != 0) revert UnalignedTime(validFrom, length);
         uint64 earliest = _earliestUnopened(zone, validFrom, settings.openLead);
-        // Versions follow each other in time; one that has been announced is not taken back.
+        // Versions follow each other in time.
         if (earliest <= last.validFrom) earliest = uint64(last.validFrom) + length;
         if (validFrom < earliest) revert TooSoon(validFrom, earliest);
         _addVersion(zone, settings, validFrom);
+    }
+
+    /// @inheritdoc IRegistry
+    function withdrawZoneChange(uint64 zone) external restricted {
+        uint64 validFrom = _lastVersion(zone).validFrom;
+        Version[] storage versions = _versions[zone];
+        if (versions.length == 1 || validFrom < _earliestUnopened(zone, validFrom, 0)) {
+            revert NothingToWithdraw(zone, validFrom);
+        }
+        versions.pop();
+        emit ZoneChangeWithdrawn(zone, validFrom);
     }
 
     // Participants
@@ -313,6 +325,7 @@ contract Registry is IRegistry, Managed {
         if (settings.openLead <= settings.gateLead) revert InvalidSetting("openLead");
         // At the boundary itself the operator would always be ahead of the meter.
         if (settings.reportingDeadline == 0) revert InvalidSetting("reportingDeadline");
+        if (settings.maxOrders == 0) revert InvalidSetting("maxOrders");
         if (settings.minPrice > settings.maxPrice) revert InvalidSetting("maxPrice");
         // A surplus worth more than a shortage costs would let two accounts earn from the operator without end.
         if (settings.surplusPrice > settings.shortagePrice) revert InvalidSetting("surplusPrice");
@@ -336,6 +349,7 @@ contract Registry is IRegistry, Managed {
                 gridFee: settings.gridFee,
                 collateralRate: settings.collateralRate,
                 reportingDeadline: settings.reportingDeadline,
+                maxOrders: settings.maxOrders,
                 validFrom: uint256(validFrom).toUint40()
             })
         );
@@ -463,7 +477,8 @@ contract Registry is IRegistry, Managed {
             surplusPrice: version.surplusPrice,
             gridFee: version.gridFee,
             collateralRate: version.collateralRate,
-            reportingDeadline: version.reportingDeadline
+            reportingDeadline: version.reportingDeadline,
+            maxOrders: version.maxOrders
         });
     }
 }

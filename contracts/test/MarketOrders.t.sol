@@ -128,6 +128,22 @@ contract MarketOrdersTest is System {
         _submit(bob, packProduct(9, START), 0, 100, 10);
     }
 
+    function test_submit_refuses_the_zones_operator_while_it_is_that() public {
+        vm.prank(registrar);
+        REGISTRY.registerParticipants(ZONE, _list(operator));
+        _addMeter(operator, "operator's", 5000, 3000);
+        _deposit(operator, COIN);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OperatorCannotTrade.selector, operator, ZONE));
+        _submit(operator, product, 0, 100, 10);
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.operator = carol;
+        uint64 from = START + 2 * LENGTH;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.warp(from - OPEN_LEAD);
+        _submit(operator, _product(from), 0, 100, 10);
+    }
+
     function test_submit_refuses_bad_terms() public {
         vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSide.selector, 2));
         _submit(alice, product, 2, 100, 10);
@@ -182,12 +198,20 @@ contract MarketOrdersTest is System {
     }
 
     function test_submit_bounds_the_orders_of_a_product() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.maxOrders = 2;
+        uint64 from = START + 2 * LENGTH;
         vm.prank(admin);
-        MARKET.setMaxOrders(2);
-        _submit(alice, product, 0, 100, 1);
-        _submit(bob, product, 0, 100, 1);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.TooManyOrders.selector, product, 2));
-        _submit(bob, product, 0, 100, 1);
+        REGISTRY.changeZone(ZONE, settings, from);
+        // Books of earlier products stay as large as they were when they opened.
+        for (uint256 i = 0; i < 3; ++i) {
+            _submit(alice, product, 0, 100, 1);
+        }
+        vm.warp(from - OPEN_LEAD);
+        _submit(alice, _product(from), 0, 100, 1);
+        _submit(bob, _product(from), 0, 100, 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.TooManyOrders.selector, _product(from), 2));
+        _submit(bob, _product(from), 0, 100, 1);
     }
 
     // Cancelling

@@ -240,26 +240,6 @@ contract MarketPropertiesTest is System {
         return indices.length;
     }
 
-    // Administration
-
-    function test_setMaxOrders_keeps_to_what_the_precompile_clears(uint256 most) public {
-        bool valid = most != 0 && most <= 1 << 24;
-        if (valid) {
-            vm.expectEmit(address(MARKET));
-            emit IMarket.MaxOrdersChanged(most);
-        } else {
-            vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, most));
-        }
-        vm.prank(admin);
-        MARKET.setMaxOrders(most);
-        vm.assertEq(MARKET.maxOrders(), valid ? most : 200);
-        // Any number that may be set, without luck.
-        most = bound(most, 1, 1 << 24);
-        vm.prank(admin);
-        MARKET.setMaxOrders(most);
-        vm.assertEq(MARKET.maxOrders(), most);
-    }
-
     // The model
 
     function _expectSubmitted(IMarket.NewOrder memory order) private {

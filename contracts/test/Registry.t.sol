@@ -42,6 +42,7 @@ contract RegistryTest is System {
         int256 stake = int256(uint256(settings.gridFee)) + int256(uint256(settings.collateralRate));
         if (settings.surplusPrice > stake) settings.surplusPrice = int32(stake);
         settings.reportingDeadline = uint24(bound(uint256(settings.reportingDeadline), 1, type(uint24).max));
+        settings.maxOrders = uint24(bound(uint256(settings.maxOrders), 1, type(uint24).max));
         vm.prank(admin);
         REGISTRY.createZone(OTHER_ZONE, settings);
         vm.assertEq(abi.encode(REGISTRY.settingsAt(OTHER_ZONE, type(uint64).max)), abi.encode(settings));
@@ -69,6 +70,9 @@ contract RegistryTest is System {
         settings = _settings();
         settings.reportingDeadline = 0;
         _expectInvalid(settings, "reportingDeadline");
+        settings = _settings();
+        settings.maxOrders = 0;
+        _expectInvalid(settings, "maxOrders");
         settings = _settings();
         settings.maxPrice = settings.minPrice - 1;
         _expectInvalid(settings, "maxPrice");
@@ -125,6 +129,36 @@ contract RegistryTest is System {
             abi.encodeWithSelector(IRegistry.TooSoon.selector, earliest + 2 * LENGTH, earliest + 3 * LENGTH)
         );
         REGISTRY.changeZone(ZONE, _settings(), earliest + 2 * LENGTH);
+        vm.stopPrank();
+    }
+
+    function test_a_change_that_nothing_has_opened_under_can_be_withdrawn() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.gridFee = 701;
+        // A slip: the rules would be frozen until then.
+        uint64 year2400 = 13_569_465_600 / LENGTH * LENGTH;
+        vm.startPrank(admin);
+        REGISTRY.changeZone(ZONE, settings, year2400);
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.ZoneChangeWithdrawn(ZONE, year2400);
+        REGISTRY.withdrawZoneChange(ZONE);
+        vm.assertEq(REGISTRY.settingsAt(ZONE, year2400).gridFee, 700);
+
+        uint64 from = T0 + OPEN_LEAD + LENGTH;
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.warp(from - OPEN_LEAD - 1);
+        REGISTRY.withdrawZoneChange(ZONE);
+        from += LENGTH;
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.warp(from - OPEN_LEAD);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.NothingToWithdraw.selector, ZONE, from));
+        REGISTRY.withdrawZoneChange(ZONE);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
+        REGISTRY.withdrawZoneChange(OTHER_ZONE);
+        // The first settings are no change.
+        REGISTRY.createZone(OTHER_ZONE, settings);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.NothingToWithdraw.selector, OTHER_ZONE, T0 + 2 * LENGTH));
+        REGISTRY.withdrawZoneChange(OTHER_ZONE);
         vm.stopPrank();
     }
 

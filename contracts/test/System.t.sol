@@ -5,7 +5,6 @@ import {Market} from "../src/Market.sol";
 import {Metering} from "../src/Metering.sol";
 import {Registry} from "../src/Registry.sol";
 import {Genesis} from "../src/genesis/Genesis.sol";
-import {IMarket} from "../src/interfaces/IMarket.sol";
 import {Predeploys} from "../src/libraries/Predeploys.sol";
 import {System} from "./base/System.sol";
 import {
@@ -85,7 +84,6 @@ contract SystemTest is System {
         UUPSUpgradeable(address(MARKET)).upgradeToAndCall(next, "");
         vm.assertEq(_implementation(address(MARKET)), next);
         vm.assertEq(MARKET.auction(), address(0xdead));
-        vm.assertEq(MARKET.maxOrders(), 200);
     }
 
     function test_the_administrator_upgrades_the_manager() public {
@@ -112,23 +110,6 @@ contract SystemTest is System {
         }
     }
 
-    function test_the_administrator_sets_the_most_orders() public {
-        vm.expectEmit(address(MARKET));
-        emit IMarket.MaxOrdersChanged(1 << 24);
-        vm.prank(admin);
-        MARKET.setMaxOrders(1 << 24);
-        vm.assertEq(MARKET.maxOrders(), 1 << 24);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, (1 << 24) + 1));
-        vm.prank(admin);
-        MARKET.setMaxOrders((1 << 24) + 1);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, 0));
-        vm.prank(admin);
-        MARKET.setMaxOrders(0);
-        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, registrar));
-        vm.prank(registrar);
-        MARKET.setMaxOrders(1);
-    }
-
     function test_a_configuration_without_extras_needs_no_extra_calls() public {
         Genesis.Config memory config = _config();
         config.transactors = new address[](0);
@@ -147,15 +128,11 @@ contract SystemTest is System {
         address manager = _implementation(address(MANAGER));
         vm.expectRevert(abi.encodeWithSelector(IAccessManager.AccessManagerInvalidInitialAdmin.selector, address(0)));
         new ERC1967Proxy(manager, abi.encodeCall(AccessManagerUpgradeable.initialize, (address(0))));
-        address market = _implementation(address(MARKET));
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, 0));
-        new ERC1967Proxy(market, abi.encodeCall(Market.initialize, (0)));
     }
 
     function test_limits_can_be_asked_for() public view {
         vm.assertEq(Registry(address(REGISTRY)).MAX_METERS_OF_ACCOUNT(), 64);
         vm.assertEq(Market(address(MARKET)).MAX_ORDERS_OF_ACCOUNT(), 64);
-        vm.assertEq(Market(address(MARKET)).MAX_ORDERS(), 1 << 24);
         vm.assertEq(Metering(address(METERING)).MAX_SEARCH(), 128);
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IMarket} from "../src/interfaces/IMarket.sol";
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {System} from "./base/System.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
@@ -22,29 +21,32 @@ contract UpgradesTest is System {
     // Upgrades
 
     function test_an_upgrade_calls_what_it_is_told() public {
-        address next = vm.deployCode("Market.sol:Market", abi.encode(address(0xdead)));
-        // The call comes from the administrator, who may set the most orders.
+        address next = vm.deployCode("Registry.sol:Registry", "");
+        // The call comes from the administrator, who may create zones.
         vm.prank(admin);
-        UUPSUpgradeable(address(MARKET)).upgradeToAndCall(next, abi.encodeCall(MARKET.setMaxOrders, (7)));
-        vm.assertEq(MARKET.maxOrders(), 7);
-        vm.assertEq(MARKET.auction(), address(0xdead));
+        UUPSUpgradeable(address(REGISTRY))
+            .upgradeToAndCall(next, abi.encodeCall(REGISTRY.createZone, (ZONE + 1, _settings())));
+        vm.assertEq(REGISTRY.zones().length, 2);
+        vm.assertEq(_implementation(address(REGISTRY)), next);
     }
 
     function test_an_upgrade_whose_call_fails_fails() public {
-        address next = vm.deployCode("Market.sol:Market", abi.encode(address(0xdead)));
-        address before = MARKET.auction();
+        address next = vm.deployCode("Registry.sol:Registry", "");
+        address before = _implementation(address(REGISTRY));
         _expectRefused(
-            address(MARKET),
-            abi.encodeCall(UUPSUpgradeable.upgradeToAndCall, (next, abi.encodeCall(MARKET.setMaxOrders, (0)))),
-            abi.encodeWithSelector(IMarket.InvalidMaxOrders.selector, 0)
+            address(REGISTRY),
+            abi.encodeCall(
+                UUPSUpgradeable.upgradeToAndCall, (next, abi.encodeCall(REGISTRY.createZone, (ZONE, _settings())))
+            ),
+            abi.encodeWithSelector(IRegistry.ZoneExists.selector, ZONE)
         );
         // A function that there is not fails without a reason.
         _expectRefused(
-            address(MARKET),
+            address(REGISTRY),
             abi.encodeCall(UUPSUpgradeable.upgradeToAndCall, (next, hex"00000000")),
             abi.encodeWithSelector(Errors.FailedCall.selector)
         );
-        vm.assertEq(MARKET.auction(), before);
+        vm.assertEq(_implementation(address(REGISTRY)), before);
     }
 
     function test_an_upgrade_needs_an_implementation() public {

@@ -48,7 +48,6 @@ contract Genesis {
     /// @param deployers Accounts that may transact and create contracts.
     /// @param tokenName Name of the settlement token.
     /// @param tokenSymbol Symbol of the settlement token.
-    /// @param maxOrders The most orders of one product; clearing costs about 2,120 gas for each.
     /// @param zones Zones to create.
     /// @param funding Money to mint.
     /// @param members The first members of the consortium.
@@ -61,7 +60,6 @@ contract Genesis {
         address[] deployers;
         string tokenName;
         string tokenSymbol;
-        uint256 maxOrders;
         Zone[] zones;
         Funding[] funding;
         IConsortium.NewMember[] members;
@@ -132,7 +130,7 @@ contract Genesis {
             Call(admin, Predeploys.PERMISSIONS, abi.encodeCall(Permissions.initialize, (config.permissionOperators)));
         list[n++] = Call(admin, Predeploys.REGISTRY, abi.encodeCall(Registry.initialize, ()));
         list[n++] = Call(admin, Predeploys.VAULT, abi.encodeCall(Vault.initialize, ()));
-        list[n++] = Call(admin, Predeploys.MARKET, abi.encodeCall(Market.initialize, (config.maxOrders)));
+        list[n++] = Call(admin, Predeploys.MARKET, abi.encodeCall(Market.initialize, ()));
         list[n++] = Call(admin, Predeploys.METERING, abi.encodeCall(Metering.initialize, ()));
         list[n++] = Call(admin, Predeploys.SETTLEMENT, abi.encodeCall(Settlement.initialize, ()));
         list[n++] = Call(admin, Predeploys.CONSORTIUM, abi.encodeCall(Consortium.initialize, (config.members)));

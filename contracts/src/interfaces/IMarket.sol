@@ -125,8 +125,6 @@ interface IMarket {
     event OrdersSettled(Product indexed product);
     /// @notice An account's part in a product is closed and `released` no longer locked for it.
     event PositionClosed(Product indexed product, address indexed account, int256 position, uint256 released);
-    /// @notice The most orders of one product changed.
-    event MaxOrdersChanged(uint256 maxOrders);
 
     /// @notice Deliveries start at multiples of the zone's interval length.
     error UnalignedStart(Product product, uint32 length);
@@ -140,6 +138,8 @@ interface IMarket {
     error GateStillOpen(Product product, uint64 closesAt);
     /// @notice The account is not an active participant of the product's zone.
     error NotParticipant(address account, uint64 zone);
+    /// @notice The account operates the product's zone: as the counterparty of every imbalance it does not trade there.
+    error OperatorCannotTrade(address account, uint64 zone);
     /// @notice The side is neither 0 (bid) nor 1 (ask).
     error InvalidSide(uint8 side);
     /// @notice An order must be for at least 1 Wh.
@@ -153,8 +153,6 @@ interface IMarket {
     error TooManyOrders(Product product, uint256 limit);
     /// @notice The account has as many orders in this product as one account may.
     error TooManyOrdersOfAccount(Product product, address account, uint256 limit);
-    /// @notice The most orders of one product must be at least 1 and at most 2^24.
-    error InvalidMaxOrders(uint256 maxOrders);
     /// @notice The product has no order at `index`.
     error UnknownOrder(Product product, uint256 index);
     /// @notice The order was cancelled before.
@@ -191,8 +189,6 @@ interface IMarket {
     function settleOrders(Product product, uint256 max) external returns (bool done);
     /// @notice Closes the parts of accounts in a product whose orders are settled. Settlement only.
     function closePositions(Product product, address[] calldata accounts) external returns (Closing[] memory);
-    /// @notice Sets the most orders of one product, such that clearing them fits into a block. Administrator only.
-    function setMaxOrders(uint256 maxOrders) external;
 
     /// @notice All order words of a product, in order of submission; a cancelled one is zero.
     function orders(Product product) external view returns (Order[] memory);
@@ -223,8 +219,6 @@ interface IMarket {
     function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
     /// @notice The auction precompile's address.
     function auction() external view returns (address);
-    /// @notice The most orders of one product.
-    function maxOrders() external view returns (uint256);
     /// @notice The slot of the first order word of a product in this contract's storage; the others follow it.
     function ordersSlot(Product product) external view returns (bytes32);
     /// @notice Words of this contract's storage, `count` of them from slot `first` on.

@@ -25,6 +25,8 @@ interface IRegistry {
     ///        owes who delivers nothing if it is at least shortagePrice + gridFee − max(minPrice, 0); with less, what the
     ///        seller cannot pay is the operator's risk.
     /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading; not zero.
+    /// @param maxOrders The most orders of one product, such that clearing them fits into a block: about 2,120 gas each. Not
+    ///        zero.
     struct ZoneSettings {
         address operator;
         uint32 intervalLength;
@@ -37,6 +39,7 @@ interface IRegistry {
         uint32 gridFee;
         uint32 collateralRate;
         uint24 reportingDeadline;
+        uint24 maxOrders;
     }
 
     /// @notice A meter to register.
@@ -101,6 +104,8 @@ interface IRegistry {
 
     /// @notice A zone was created, or has new settings for intervals that start at or after `validFrom`.
     event ZoneSettingsChanged(uint64 indexed zone, uint64 validFrom, ZoneSettings settings);
+    /// @notice The settings that were announced for intervals from `validFrom` on are withdrawn.
+    event ZoneChangeWithdrawn(uint64 indexed zone, uint64 validFrom);
     /// @notice An account became a participant of a zone.
     event ParticipantRegistered(address indexed account, uint64 indexed zone);
     /// @notice A participant may order (`active`) or no longer may.
@@ -137,6 +142,8 @@ interface IRegistry {
     error UnalignedTime(uint64 time, uint32 length);
     /// @notice The zone has no settings for intervals that start at `time`: it was created for later ones.
     error BeforeZone(uint64 zone, uint64 time);
+    /// @notice The zone's latest settings are its first, or products have opened under them: they stay.
+    error NothingToWithdraw(uint64 zone, uint64 validFrom);
     /// @notice The account is not a registered participant.
     error UnknownParticipant(address account);
     /// @notice The account is a participant already.
@@ -161,6 +168,8 @@ interface IRegistry {
     /// @notice Changes a zone's rules for intervals that start at or after `validFrom`, none of which may have opened.
     ///         Administrator only.
     function changeZone(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) external;
+    /// @notice Withdraws a zone's latest settings as long as no product has opened under them. Administrator only.
+    function withdrawZoneChange(uint64 zone) external;
     /// @notice Makes accounts active participants of a zone, for good. Registrar only.
     function registerParticipants(uint64 zone, address[] calldata accounts) external;
     /// @notice Lets a participant order, or stops it. What it ordered stands. Registrar only.

@@ -90,7 +90,6 @@ abstract contract System is Test {
         config.deployers = _list(carol);
         config.tokenName = "Wattline Euro";
         config.tokenSymbol = "wEUR";
-        config.maxOrders = 200;
         config.zones = new Genesis.Zone[](1);
         config.zones[0] = Genesis.Zone({id: ZONE, settings: _settings()});
         config.funding = new Genesis.Funding[](1);
@@ -109,7 +108,8 @@ abstract contract System is Test {
             surplusPrice: 1500,
             gridFee: 700,
             collateralRate: 1000,
-            reportingDeadline: DEADLINE
+            reportingDeadline: DEADLINE,
+            maxOrders: 200
         });
     }
 
