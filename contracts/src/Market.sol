@@ -40,7 +40,8 @@ contract Market is IMarket, Managed {
         Fill.Seen seen;
     }
 
-    /// @dev One slot: what a product means for an account.
+    /// @dev One slot: what a product means for an account. Once delivered, nothing is locked and no order open: what was
+    ///      locked gives place to the metered energy, as an `int112`.
     struct Stake {
         uint112 locked;
         int48 position;
@@ -62,6 +63,11 @@ contract Market is IMarket, Managed {
     mapping(Product product => Order[]) private _orders;
     mapping(Product product => Auction) private _auctions;
     mapping(Product product => mapping(address account => Stake)) private _stakes;
+
+    modifier onlySettlement() {
+        if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
+        _;
+    }
 
     /// @param auction_ The batch auction precompile's address.
     constructor(address auction_) {
@@ -168,21 +174,42 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
-    function closePositions(Product product, address[] calldata accounts) external returns (Closing[] memory closings) {
-        if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
+    function closePositions(Product product, Delivery[] calldata deliveries)
+        external
+        onlySettlement
+        returns (Closing[] memory closings)
+    {
         Auction storage auction_ = _auctions[product];
         if (!auction_.cleared) revert NotCleared(product);
         uint256 count = _orders[product].length;
         if (auction_.settled != count) revert OrdersNotSettled(product, auction_.settled, count);
 
-        closings = new Closing[](accounts.length);
-        for (uint256 i = 0; i < accounts.length; ++i) {
-            Stake storage stake = _stakes[product][accounts[i]];
+        closings = new Closing[](deliveries.length);
+        for (uint256 i = 0; i < deliveries.length; ++i) {
+            Delivery calldata delivery = deliveries[i];
+            Stake storage stake = _stakes[product][delivery.account];
             if (stake.delivered) continue;
-            closings[i] = Closing({closed: true, contracted: stake.position, released: stake.locked});
+            int256 contracted = stake.position;
+            int256 metered = delivery.read ? delivery.metered : contracted;
+            closings[i] = Closing(true, contracted, metered, stake.locked);
             stake.delivered = true;
-            stake.locked = 0;
-            emit PositionClosed(product, accounts[i], closings[i].contracted, closings[i].released);
+            _setMetered(stake, metered);
+            emit PositionClosed(product, delivery.account, contracted, metered, closings[i].released);
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function correctPositions(Product product, Delivery[] calldata deliveries)
+        external
+        onlySettlement
+        returns (Correction[] memory corrections)
+    {
+        corrections = new Correction[](deliveries.length);
+        for (uint256 i = 0; i < deliveries.length; ++i) {
+            Stake storage stake = _stakes[product][deliveries[i].account];
+            if (!stake.delivered) continue;
+            corrections[i] = Correction(true, stake.position, _metered(stake));
+            _setMetered(stake, deliveries[i].metered);
         }
     }
 
@@ -252,11 +279,12 @@ contract Market is IMarket, Managed {
         Stake storage stake = _stakes[product][account];
         return AccountInfo({
             position: stake.position,
-            locked: stake.locked,
+            locked: stake.delivered ? 0 : stake.locked,
             openBidWh: stake.openBidWh,
             openAskWh: stake.openAskWh,
             orderCount: stake.orderCount,
-            delivered: stake.delivered
+            delivered: stake.delivered,
+            metered: stake.delivered ? _metered(stake) : int256(0)
         });
     }
 
@@ -407,6 +435,16 @@ contract Market is IMarket, Managed {
         for (uint256 i = 0; i < count; ++i) {
             fills[i] = Fill.next(result, seen, book[i]);
         }
+    }
+
+    function _setMetered(Stake storage stake, int256 metered) private {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        stake.locked = uint112(metered.toInt112());
+    }
+
+    function _metered(Stake storage stake) private view returns (int256) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return int112(stake.locked);
     }
 
     function _clearing(Auction storage auction_) private view returns (Clearing memory) {

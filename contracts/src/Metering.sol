@@ -11,8 +11,8 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title Meter registers
-/// @dev The registers of a meter are a list in order of time, linked both ways, so that a reading that comes late is
-///      judged against both of its neighbours.
+/// @dev The registers that a meter signed are a list in order of time, linked both ways, so that a reading that comes
+///      late is judged against both of its neighbours. Substitutes stand outside of the list until they are replaced.
 contract Metering is IMetering, EIP712Upgradeable, Managed {
     using SafeCast for uint256;
 
@@ -123,7 +123,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     function latest(bytes32 meter) public view returns (LatestRegister memory) {
         Head storage head = _heads[meter];
         Entry storage entry = _entries[meter][head.latest];
-        return LatestRegister(head.latest, entry.importWh, entry.exportWh, entry.substituted, head.count);
+        return LatestRegister(head.latest, entry.importWh, entry.exportWh, head.count);
     }
 
     /// @inheritdoc IMetering
@@ -139,9 +139,12 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         Entry memory first = _entries[meter][start];
         Entry memory last = _entries[meter][end];
         if (start > end || !first.known || !last.known) return Energy(0, 0, false, false);
-        return Energy(
-            last.importWh - first.importWh, last.exportWh - first.exportWh, true, first.substituted || last.substituted
-        );
+        bool substituted = first.substituted || last.substituted;
+        // What meters signed was judged when it came; substitutes are judged by what there is now.
+        if (substituted && _compare(first, last, end - start, _rules(meter)) != Verdict.Accepted) {
+            return Energy(0, 0, false, false);
+        }
+        return Energy(last.importWh - first.importWh, last.exportWh - first.exportWh, true, substituted);
     }
 
     /// @inheritdoc IMetering
@@ -174,13 +177,14 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     }
 
     function _netImport(bytes32[] calldata meters, uint64 start, uint64 end) private view returns (NetImport memory) {
-        int256 net = 0;
+        NetImport memory net = NetImport(true, false, 0);
         for (uint256 i = 0; i < meters.length; ++i) {
             Energy memory taken = energy(meters[i], start, end);
-            if (!taken.complete) return NetImport(false, 0);
-            net += int256(uint256(taken.importWh)) - int256(uint256(taken.exportWh));
+            if (!taken.complete) return NetImport(false, false, 0);
+            net.netWh += int256(uint256(taken.importWh)) - int256(uint256(taken.exportWh));
+            if (taken.substituted) net.substituted = true;
         }
-        return NetImport(true, net);
+        return net;
     }
 
     function _rules(bytes32 meter) private view returns (Rules memory rules) {
@@ -219,7 +223,8 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         Entry storage stored = entries[reading.time];
         if (stored.known) {
             bool same = stored.importWh == reading.importWh && stored.exportWh == reading.exportWh;
-            return same ? Verdict.Repeated : Verdict.Conflict;
+            if (same && (substituted || !stored.substituted)) return Verdict.Repeated;
+            if (!stored.substituted) return Verdict.Conflict;
         }
 
         Entry memory entry;
@@ -237,7 +242,9 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
             });
         }
         Verdict verdict = _fits(entries, entry, reading, rules);
-        if (verdict == Verdict.Accepted) _link(entries, entry, reading);
+        if (verdict != Verdict.Accepted) return verdict;
+        if (substituted) entries[reading.time] = entry;
+        else _link(entries, entry, reading);
         return verdict;
     }
 
@@ -255,8 +262,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return _compare(entry, entries[entry.next], entry.next - reading.time, rules);
     }
 
-    /// @dev Judges an entry without a stored earlier neighbour. Without a base, a substitute that comes before the
-    ///      meter's own first reading could say anything and lock out every true reading.
+    /// @dev Judges an entry without an earlier neighbour.
     function _followsInstallation(Entry memory entry, Reading calldata reading, Rules memory rules)
         private
         view
@@ -297,7 +303,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return Verdict.Accepted;
     }
 
-    /// @dev The stored times next to `time`, zero meaning none. In order, or filling a gap in order, this reads one or
+    /// @dev The signed times next to `time`, zero meaning none. In order, or filling a gap in order, this reads one or
     ///      two entries; else it walks back from the latest as far as MAX_SEARCH allows.
     function _neighbours(mapping(uint256 time => Entry) storage entries, uint256 last, uint256 time, uint256 length)
         private
@@ -306,9 +312,9 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     {
         if (time > last) return (true, last, 0);
         Entry memory entry = entries[time - length];
-        if (entry.known) return (true, time - length, entry.next);
+        if (_isSigned(entry)) return (true, time - length, entry.next);
         entry = entries[time + length];
-        if (entry.known) return (true, entry.previous, time + length);
+        if (_isSigned(entry)) return (true, entry.previous, time + length);
         next = last;
         for (uint256 i = 0; i < MAX_SEARCH; ++i) {
             previous = entries[next].previous;
@@ -316,6 +322,10 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
             next = previous;
         }
         return (false, 0, 0);
+    }
+
+    function _isSigned(Entry memory entry) private pure returns (bool) {
+        return entry.known && !entry.substituted;
     }
 
     function _report(Reading calldata reading, Verdict verdict, bool substituted) private {

@@ -28,6 +28,8 @@ contract Registry is IRegistry, Managed {
         uint40 validFrom;
         uint24 maxOrders;
         uint24 reportingDeadline;
+        uint32 finalDeadline;
+        uint32 correctionPeriod;
     }
 
     struct Participant {
@@ -325,6 +327,9 @@ contract Registry is IRegistry, Managed {
         if (settings.openLead <= settings.gateLead) revert InvalidSetting("openLead");
         // At the boundary itself the operator would always be ahead of the meter.
         if (settings.reportingDeadline == 0) revert InvalidSetting("reportingDeadline");
+        // After the final deadline who consumed more than it bought would gain by silence.
+        if (settings.finalDeadline <= settings.reportingDeadline) revert InvalidSetting("finalDeadline");
+        if (settings.correctionPeriod < settings.finalDeadline) revert InvalidSetting("correctionPeriod");
         if (settings.maxOrders == 0) revert InvalidSetting("maxOrders");
         if (settings.minPrice > settings.maxPrice) revert InvalidSetting("maxPrice");
         // A surplus worth more than a shortage costs would let two accounts earn from the operator without end.
@@ -349,6 +354,8 @@ contract Registry is IRegistry, Managed {
                 gridFee: settings.gridFee,
                 collateralRate: settings.collateralRate,
                 reportingDeadline: settings.reportingDeadline,
+                finalDeadline: settings.finalDeadline,
+                correctionPeriod: settings.correctionPeriod,
                 maxOrders: settings.maxOrders,
                 validFrom: uint256(validFrom).toUint40()
             })
@@ -478,6 +485,8 @@ contract Registry is IRegistry, Managed {
             gridFee: version.gridFee,
             collateralRate: version.collateralRate,
             reportingDeadline: version.reportingDeadline,
+            finalDeadline: version.finalDeadline,
+            correctionPeriod: version.correctionPeriod,
             maxOrders: version.maxOrders
         });
     }

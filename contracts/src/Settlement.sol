@@ -26,23 +26,37 @@ contract Settlement is ISettlement, Managed {
 
     /// @inheritdoc ISettlement
     function settle(Product product, address[] calldata accounts) external returns (Status[] memory found) {
-        (IRegistry.ZoneSettings memory settings, uint64 end) = _rules(product);
+        IRegistry.ZoneSettings memory settings = _settings(product);
+        uint64 end = product.start() + settings.intervalLength;
         if (block.timestamp < end) revert DeliveryNotOver(product, end);
 
-        IMetering.NetImport[] memory metered;
-        (found, metered) = _read(product, end, accounts);
-        address[] memory ready = new address[](accounts.length);
-        int256[] memory nets = new int256[](accounts.length);
-        uint256 count = 0;
-        for (uint256 i = 0; i < accounts.length; ++i) {
-            if (found[i] != Status.Ready) continue;
-            (ready[count], nets[count]) = (accounts[i], metered[i].netWh);
-            ++count;
-        }
-        bool[] memory closed = _settle(product, settings, _first(ready, count), nets);
-        for (uint256 i = accounts.length; i != 0;) {
+        IMarket.Delivery[] memory deliveries;
+        (found, deliveries) = _find(product, settings, accounts);
+        bool[] memory closed = _settle(product, settings, deliveries);
+        for ((uint256 i, uint256 count) = (accounts.length, closed.length); i != 0;) {
             if (found[--i] == Status.Ready && !closed[--count]) found[i] = Status.Done;
             if (found[i] != Status.Ready) emit DeliverySkipped(product, accounts[i], found[i]);
+        }
+    }
+
+    /// @inheritdoc ISettlement
+    function correct(Product product, address[] calldata accounts) external returns (Outcome[] memory outcomes) {
+        IRegistry.ZoneSettings memory settings = _settings(product);
+        uint64 end = product.start() + settings.intervalLength + settings.correctionPeriod;
+        if (block.timestamp >= end) revert CorrectionPeriodOver(product, end);
+
+        (bool[] memory members, IMetering.NetImport[] memory nets) = _read(product, settings, accounts);
+        outcomes = new Outcome[](accounts.length);
+        IMarket.Delivery[] memory deliveries = new IMarket.Delivery[](accounts.length);
+        uint256 count = 0;
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            if (!members[i]) outcomes[i] = Outcome.NotParticipant;
+            else if (!nets[i].read || nets[i].substituted) outcomes[i] = Outcome.ReadingMissing;
+            else deliveries[count++] = IMarket.Delivery(accounts[i], true, nets[i].netWh);
+        }
+        Outcome[] memory corrected = _correct(product, settings, _first(deliveries, count));
+        for (uint256 i = accounts.length; i != 0;) {
+            if (outcomes[--i] == Outcome.Corrected) outcomes[i] = corrected[--count];
         }
     }
 
@@ -50,7 +64,7 @@ contract Settlement is ISettlement, Managed {
     function statuses(Product product, address[] calldata accounts) external view returns (Status[] memory found) {
         IMarket.ProductInfo memory info = MARKET.productInfo(product);
         IMarket.AccountInfo[] memory infos = MARKET.accountInfos(product, accounts);
-        (found,) = _read(product, info.end, accounts);
+        (found,) = _find(product, _settings(product), accounts);
         for (uint256 i = 0; i < accounts.length; ++i) {
             if (found[i] == Status.NotParticipant) continue;
             if (infos[i].delivered) found[i] = Status.Done;
@@ -61,64 +75,107 @@ contract Settlement is ISettlement, Managed {
 
     /// @inheritdoc ISettlement
     function statement(Product product, address account) external view returns (Statement memory) {
-        (IRegistry.ZoneSettings memory settings, uint64 end) = _rules(product);
+        IRegistry.ZoneSettings memory settings = _settings(product);
+        IMarket.AccountInfo memory info = MARKET.accountInfo(product, account);
+        if (info.delivered) return _bill(info.position, info.metered, settings);
         address[] memory one = new address[](1);
         one[0] = account;
-        (Status[] memory found, IMetering.NetImport[] memory metered) = _read(product, end, one);
-        if (found[0] == Status.NotParticipant) revert NotParticipant(account, product.zone());
-        if (found[0] == Status.ReadingMissing) revert ReadingMissing(product, account);
-        return _bill(MARKET.position(product, account), metered[0].netWh, settings);
+        (bool[] memory members, IMetering.NetImport[] memory nets) = _read(product, settings, one);
+        if (!members[0]) revert NotParticipant(account, product.zone());
+        if (!nets[0].read) revert ReadingMissing(product, account);
+        return _bill(info.position, nets[0].netWh, settings);
     }
 
-    /// @dev Settles accounts whose readings are there; says which were not settled before.
-    function _settle(
-        Product product,
-        IRegistry.ZoneSettings memory settings,
-        address[] memory accounts,
-        int256[] memory nets
-    ) private returns (bool[] memory closed) {
-        IMarket.Closing[] memory closings = MARKET.closePositions(product, accounts);
-        IVault.Delivery[] memory deliveries = new IVault.Delivery[](accounts.length);
-        closed = new bool[](accounts.length);
-        for (uint256 i = 0; i < accounts.length; ++i) {
-            closed[i] = closings[i].closed;
+    /// @dev Settles deliveries; says which were not settled before.
+    function _settle(Product product, IRegistry.ZoneSettings memory settings, IMarket.Delivery[] memory deliveries)
+        private
+        returns (bool[] memory closed)
+    {
+        IMarket.Closing[] memory closings = MARKET.closePositions(product, deliveries);
+        IVault.Delivery[] memory bookings = new IVault.Delivery[](deliveries.length);
+        closed = new bool[](deliveries.length);
+        for (uint256 i = 0; i < deliveries.length; ++i) {
             // An empty delivery of the operator moves nothing.
-            deliveries[i].account = settings.operator;
-            if (!closed[i]) continue;
-            Statement memory bill = _bill(closings[i].contracted, nets[i], settings);
-            emit DeliverySettled(product, accounts[i], bill.contracted, bill.metered, bill.imbalanceCost, bill.gridFee);
-            deliveries[i] = IVault.Delivery(accounts[i], closings[i].released, _due(bill));
+            bookings[i].account = settings.operator;
+            if (!closings[i].closed) continue;
+            closed[i] = true;
+            address account = deliveries[i].account;
+            Statement memory bill = _bill(closings[i].contracted, closings[i].metered, settings);
+            emit DeliverySettled(product, account, bill.contracted, bill.metered, bill.imbalanceCost, bill.gridFee);
+            bookings[i] = IVault.Delivery(account, closings[i].released, _due(bill));
         }
-        VAULT.bookDeliveries(settings.operator, deliveries);
+        VAULT.bookDeliveries(settings.operator, bookings);
     }
 
-    /// @dev Who of the accounts is a participant, and what their meters say of the interval.
-    function _read(Product product, uint64 end, address[] memory accounts)
+    /// @dev Settles settled deliveries anew, by the difference.
+    function _correct(Product product, IRegistry.ZoneSettings memory settings, IMarket.Delivery[] memory deliveries)
+        private
+        returns (Outcome[] memory outcomes)
+    {
+        IMarket.Correction[] memory corrections = MARKET.correctPositions(product, deliveries);
+        IVault.Delivery[] memory bookings = new IVault.Delivery[](deliveries.length);
+        outcomes = new Outcome[](deliveries.length);
+        for (uint256 i = 0; i < deliveries.length; ++i) {
+            bookings[i].account = settings.operator;
+            (int256 before, int256 metered) = (corrections[i].before, deliveries[i].metered);
+            if (!corrections[i].delivered) outcomes[i] = Outcome.NotDelivered;
+            else if (before == metered) outcomes[i] = Outcome.Unchanged;
+            if (outcomes[i] != Outcome.Corrected) continue;
+            address account = deliveries[i].account;
+            int256 cost = _due(_bill(corrections[i].contracted, metered, settings))
+                - _due(_bill(corrections[i].contracted, before, settings));
+            emit DeliveryCorrected(product, account, before, metered, cost);
+            bookings[i] = IVault.Delivery(account, 0, cost);
+        }
+        VAULT.bookDeliveries(settings.operator, bookings);
+    }
+
+    /// @dev Which of the accounts are ready but for what only the Market knows, and the deliveries of those.
+    function _find(Product product, IRegistry.ZoneSettings memory settings, address[] calldata accounts)
         private
         view
-        returns (Status[] memory found, IMetering.NetImport[] memory metered)
+        returns (Status[] memory found, IMarket.Delivery[] memory deliveries)
     {
-        (uint64 zone, uint64 start) = (product.zone(), product.start());
-        IRegistry.Membership[] memory memberships = REGISTRY.memberships(zone, start, accounts);
-        bytes32[][] memory meters = new bytes32[][](accounts.length);
-        for (uint256 i = 0; i < accounts.length; ++i) {
-            meters[i] = memberships[i].meters;
-        }
-        metered = METERING.netImports(meters, start, end);
+        bool closing =
+            block.timestamp >= uint256(product.start()) + settings.intervalLength + settings.finalDeadline;
+        (bool[] memory members, IMetering.NetImport[] memory nets) = _read(product, settings, accounts);
         found = new Status[](accounts.length);
+        deliveries = new IMarket.Delivery[](accounts.length);
+        uint256 count = 0;
         for (uint256 i = 0; i < accounts.length; ++i) {
-            if (!memberships[i].member) found[i] = Status.NotParticipant;
-            else if (!metered[i].read) found[i] = Status.ReadingMissing;
+            if (!members[i]) found[i] = Status.NotParticipant;
+            else if (!nets[i].read && !closing) found[i] = Status.ReadingMissing;
+            else deliveries[count++] = IMarket.Delivery(accounts[i], nets[i].read, nets[i].netWh);
         }
+        deliveries = _first(deliveries, count);
     }
 
-    function _rules(Product product) private view returns (IRegistry.ZoneSettings memory settings, uint64 end) {
-        settings = REGISTRY.settingsAt(product.zone(), product.start());
-        end = product.start() + settings.intervalLength;
+    /// @dev Which of the accounts are participants, and what their meters say of the interval.
+    function _read(Product product, IRegistry.ZoneSettings memory settings, address[] memory accounts)
+        private
+        view
+        returns (bool[] memory members, IMetering.NetImport[] memory nets)
+    {
+        uint64 start = product.start();
+        IRegistry.Membership[] memory memberships = REGISTRY.memberships(product.zone(), start, accounts);
+        bytes32[][] memory meters = new bytes32[][](accounts.length);
+        members = new bool[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            (members[i], meters[i]) = (memberships[i].member, memberships[i].meters);
+        }
+        nets = METERING.netImports(meters, start, start + settings.intervalLength);
     }
 
-    function _first(address[] memory list, uint256 count) private pure returns (address[] memory part) {
-        part = new address[](count);
+    function _settings(Product product) private view returns (IRegistry.ZoneSettings memory) {
+        return REGISTRY.settingsAt(product.zone(), product.start());
+    }
+
+    function _first(IMarket.Delivery[] memory list, uint256 count)
+        private
+        pure
+        returns (IMarket.Delivery[] memory part)
+    {
+        part = new IMarket.Delivery[](count);
         for (uint256 i = 0; i < count; ++i) {
             part[i] = list[i];
         }

@@ -222,19 +222,19 @@ contract MarketClearingTest is System {
         _submit(traders[0], product, 0, 900, 100);
         _submit(traders[1], product, 1, 500, 60);
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotSettlement.selector, address(this)));
-        MARKET.closePositions(product, _list(traders[0]));
+        MARKET.closePositions(product, _delivery(traders[0], 0));
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
         vm.prank(address(SETTLEMENT));
-        MARKET.closePositions(product, _list(traders[0]));
+        MARKET.closePositions(product, _delivery(traders[0], 0));
         _clear();
         MARKET.settleOrders(product, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersNotSettled.selector, product, 1, 2));
         vm.prank(address(SETTLEMENT));
-        MARKET.closePositions(product, _list(traders[0]));
+        MARKET.closePositions(product, _delivery(traders[0], 0));
         MARKET.settleOrders(product, 1);
 
         vm.expectEmit(address(MARKET));
-        emit IMarket.PositionClosed(product, traders[0], 60, 1000 * 60 * 1e10);
+        emit IMarket.PositionClosed(product, traders[0], 60, 60, 1000 * 60 * 1e10);
         IMarket.Closing memory closing = _closePosition(traders[0]);
         vm.assertEq(closing.closed, true);
         vm.assertEq(closing.contracted, 60);
@@ -242,7 +242,7 @@ contract MarketClearingTest is System {
         vm.assertEq(MARKET.position(product, traders[0]), 60);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).delivered, true);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);
-        vm.assertEq(abi.encode(_closePosition(traders[0])), abi.encode(IMarket.Closing(false, 0, 0)));
+        vm.assertEq(abi.encode(_closePosition(traders[0])), abi.encode(IMarket.Closing(false, 0, 0, 0)));
     }
 
     function test_positions_of_any_book_are_closed_once_for_what_is_locked(uint256 seed) public {
@@ -253,7 +253,7 @@ contract MarketClearingTest is System {
         for (uint256 t = 0; t < TRADERS; ++t) {
             IMarket.AccountInfo memory info = MARKET.accountInfo(product, traders[t]);
             vm.expectEmit(address(MARKET));
-            emit IMarket.PositionClosed(product, traders[t], info.position, info.locked);
+            emit IMarket.PositionClosed(product, traders[t], info.position, info.position, info.locked);
             IMarket.Closing memory closing = _closePosition(traders[t]);
             vm.assertEq(closing.closed, true);
             vm.assertEq(closing.contracted, info.position);
@@ -261,18 +261,41 @@ contract MarketClearingTest is System {
             sum += closing.contracted;
 
             info.locked = 0;
-            info.delivered = true;
+            (info.delivered, info.metered) = (true, info.position);
             vm.assertEq(abi.encode(MARKET.accountInfo(product, traders[t])), abi.encode(info));
-            vm.assertEq(abi.encode(_closePosition(traders[t])), abi.encode(IMarket.Closing(false, 0, 0)));
+            vm.assertEq(abi.encode(_closePosition(traders[t])), abi.encode(IMarket.Closing(false, 0, 0, 0)));
         }
         vm.assertEq(sum, 0);
+    }
+
+    function test_positions_keep_what_was_metered(int48 metered, int48 corrected) public {
+        vm.assume(metered != 0 && corrected != 0);
+        _clear();
+        vm.startPrank(address(SETTLEMENT));
+        IMarket.Correction memory correction = MARKET.correctPositions(product, _delivery(traders[0], corrected))[0];
+        vm.assertEq(abi.encode(correction), abi.encode(IMarket.Correction(false, 0, 0)));
+        vm.assertEq(MARKET.accountInfo(product, traders[0]).metered, 0);
+        vm.assertEq(MARKET.closePositions(product, _delivery(traders[0], metered))[0].metered, metered);
+        vm.assertEq(MARKET.accountInfo(product, traders[0]).metered, metered);
+        vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);
+        correction = MARKET.correctPositions(product, _delivery(traders[0], corrected))[0];
+        vm.assertEq(abi.encode(correction), abi.encode(IMarket.Correction(true, 0, metered)));
+        vm.assertEq(MARKET.accountInfo(product, traders[0]).metered, corrected);
+        vm.stopPrank();
+    }
+
+    function test_only_settlement_corrects_positions(address anybody) public {
+        vm.assume(anybody != address(SETTLEMENT));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.NotSettlement.selector, anybody));
+        vm.prank(anybody);
+        MARKET.correctPositions(product, _delivery(traders[0], 1));
     }
 
     function test_only_settlement_closes_positions(address anybody) public {
         vm.assume(anybody != address(SETTLEMENT));
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotSettlement.selector, anybody));
         vm.prank(anybody);
-        MARKET.closePositions(product, _list(traders[0]));
+        MARKET.closePositions(product, _delivery(traders[0], 0));
     }
 
     /// @dev Random orders around few prices, so that levels are shared, with some cancelled.
@@ -292,7 +315,13 @@ contract MarketClearingTest is System {
 
     function _closePosition(address account) private returns (IMarket.Closing memory) {
         vm.prank(address(SETTLEMENT));
-        return MARKET.closePositions(product, _list(account))[0];
+        return MARKET.closePositions(product, _delivery(account, 0))[0];
+    }
+
+    /// @dev Not read, but for a metered energy.
+    function _delivery(address account, int256 metered) private pure returns (IMarket.Delivery[] memory deliveries) {
+        deliveries = new IMarket.Delivery[](1);
+        deliveries[0] = IMarket.Delivery(account, metered != 0, metered);
     }
 
     function _closeGate() private {

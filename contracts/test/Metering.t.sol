@@ -25,7 +25,6 @@ contract MeteringTest is System {
         vm.assertEq(latest.time, T0);
         vm.assertEq(latest.importWh, 4321);
         vm.assertEq(latest.exportWh, 1234);
-        vm.assertEq(latest.substituted, false);
         vm.assertEq(latest.count, 1);
         _expectRegister(T0, 4321, 1234);
     }
@@ -303,14 +302,22 @@ contract MeteringTest is System {
         IMetering.Register memory register = METERING.register(meter, time);
         vm.assertEq(register.importWh, 150);
         vm.assertEq(register.substituted, true);
-        vm.assertEq(METERING.latest(meter).substituted, true);
+        vm.assertEq(METERING.latest(meter).time, time - LENGTH);
         vm.assertEq(METERING.energy(meter, time - LENGTH, time).substituted, true);
         vm.assertEq(METERING.energy(meter, time - LENGTH, time).importWh, 50);
 
-        // The meter's own reading comes too late to change it, and it is on record that it did.
+        // It is provisional: another replaces it, and the meter's own reading ends that.
+        _expectVerdict(_substitute(operator, _reading(meter, time, 140, 100)), IMetering.Verdict.Accepted);
         vm.expectEmit(address(METERING));
-        emit IMetering.ReadingConflict(meter, time, 150, 100, 160, 100);
-        _expectVerdict(_read(meter, time, 160, 100), IMetering.Verdict.Conflict);
+        emit IMetering.ReadingAccepted(meter, time, 160, 100, false);
+        _expectVerdict(_read(meter, time, 160, 100), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.energy(meter, time - LENGTH, time).substituted, false);
+        vm.assertEq(METERING.energy(meter, time - LENGTH, time).importWh, 60);
+        vm.assertEq(METERING.latest(meter).count, 2);
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingConflict(meter, time, 160, 100, 150, 100);
+        _expectVerdict(_substitute(operator, _reading(meter, time, 150, 100)), IMetering.Verdict.Conflict);
+        _expectVerdict(_read(meter, time, 170, 100), IMetering.Verdict.Conflict);
     }
 
     function test_a_substitute_waits_for_the_deadline() public {
@@ -392,6 +399,53 @@ contract MeteringTest is System {
         _expectVerdict(_substitute(operator, _reading(meter, T0, 150, 100)), IMetering.Verdict.Conflict);
         _expectVerdict(_substitute(operator, _reading("unknown", T0, 1, 1)), IMetering.Verdict.UnknownMeter);
         _expectVerdict(_substitute(operator, _reading(meter, T0 + 1, 1, 1)), IMetering.Verdict.UnalignedTime);
+    }
+
+    function test_a_reading_that_agrees_with_its_substitute_confirms_it() public {
+        _substitute(operator, _reading(meter, T0, 10, 10));
+        _expectVerdict(_read(meter, T0, 10, 10), IMetering.Verdict.Accepted);
+        _expectRegister(T0, 10, 10);
+        _expectVerdict(_substitute(operator, _reading(meter, T0, 10, 10)), IMetering.Verdict.Repeated);
+        _expectVerdict(_read(meter, T0, 10, 10), IMetering.Verdict.Repeated);
+    }
+
+    /// @dev The operator, who is the counterparty, says all that the rating allows. The truth was less, and goes on from
+    ///      there.
+    function test_a_high_substitute_locks_no_true_reading_out() public {
+        _read(meter, T0, 0, 0);
+        _expectVerdict(_substitute(operator, _reading(meter, T0 + LENGTH, 5000, 0)), IMetering.Verdict.Accepted);
+        _expectVerdict(_read(meter, T0 + 2 * LENGTH, 200, 0), IMetering.Verdict.Accepted);
+        // The substitute fits no longer, and counts for nothing until it is replaced.
+        vm.assertEq(METERING.energy(meter, T0, T0 + LENGTH).complete, true);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).complete, false);
+        _expectVerdict(_substitute(operator, _reading(meter, T0 + LENGTH, 150, 0)), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).importWh, 50);
+        _expectVerdict(_read(meter, T0 + LENGTH, 100, 0), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).importWh, 100);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).substituted, false);
+    }
+
+    /// @dev An honest guess of nothing, while the sun shone at the rating.
+    function test_a_low_substitute_locks_no_true_reading_out() public {
+        _read(meter, T0, 0, 0);
+        _substitute(operator, _reading(meter, T0 + LENGTH, 0, 0));
+        _expectVerdict(_read(meter, T0 + 2 * LENGTH, 0, 6000), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).complete, false);
+        _expectVerdict(_read(meter, T0 + LENGTH, 0, 3000), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).exportWh, 3000);
+    }
+
+    function test_substitutes_are_bounded_by_the_rating_in_each_interval() public {
+        _read(meter, T0, 0, 0);
+        _substitute(operator, _reading(meter, T0 + LENGTH, 0, 0));
+        _expectVerdict(
+            _substitute(operator, _reading(meter, T0 + 2 * LENGTH, 10_001, 0)), IMetering.Verdict.BeyondRating
+        );
+        // In two intervals it could be, but not all of it in the second.
+        _expectVerdict(_substitute(operator, _reading(meter, T0 + 2 * LENGTH, 5001, 0)), IMetering.Verdict.Accepted);
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).complete, false);
+        _substitute(operator, _reading(meter, T0 + 2 * LENGTH, 5000, 0));
+        vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0 + 2 * LENGTH).importWh, 5000);
     }
 
     // Views

@@ -117,28 +117,33 @@ contract MeteringPropertiesTest is System {
         return now_ < reading.time + DEADLINE ? IMetering.Verdict.BeforeDeadline : IMetering.Verdict.Accepted;
     }
 
-    /// @dev Judges a reading against the registers before and after it, wherever they are, and stores it if it fits.
+    /// @dev Judges a reading against the signed registers before and after it, wherever they are, and stores it if it fits.
     function _judge(IMetering.Reading memory reading, bool substituted) private returns (IMetering.Verdict verdict) {
         if (reading.time < T0) return IMetering.Verdict.BeforeRegistration;
         uint256 place = (reading.time - T0) / LENGTH;
         IMetering.Register memory next = IMetering.Register(reading.importWh, reading.exportWh, true, substituted);
         if (stored[place].known) {
             bool same = stored[place].importWh == next.importWh && stored[place].exportWh == next.exportWh;
-            return same ? IMetering.Verdict.Repeated : IMetering.Verdict.Conflict;
+            if (same && (substituted || !stored[place].substituted)) return IMetering.Verdict.Repeated;
+            if (!stored[place].substituted) return IMetering.Verdict.Conflict;
         }
         // The meter showed nothing when it was installed; that stands for the boundary before T0.
         IMetering.Register memory before;
         uint256 elapsed = place + 1;
         for (uint256 i = 0; i < place; ++i) {
-            if (stored[i].known) (before, elapsed) = (stored[i], place - i);
+            if (_isSigned(i)) (before, elapsed) = (stored[i], place - i);
         }
         verdict = _follows(before, next, elapsed);
         for (uint256 i = place + 1; verdict == IMetering.Verdict.Accepted && i < BOUNDARIES; ++i) {
-            if (!stored[i].known) continue;
+            if (!_isSigned(i)) continue;
             verdict = _follows(next, stored[i], i - place);
             break;
         }
         if (verdict == IMetering.Verdict.Accepted) stored[place] = next;
+    }
+
+    function _isSigned(uint256 place) private view returns (bool) {
+        return stored[place].known && !stored[place].substituted;
     }
 
     function _follows(IMetering.Register memory earlier, IMetering.Register memory later, uint256 intervals)
@@ -217,7 +222,7 @@ contract MeteringPropertiesTest is System {
         uint64 last = 0;
         for (uint64 i = 0; i < BOUNDARIES; ++i) {
             vm.assertEq(abi.encode(METERING.register(meter, _time(i))), abi.encode(stored[i]));
-            if (stored[i].known) (count, last) = (count + 1, _time(i));
+            if (_isSigned(i)) (count, last) = (count + 1, _time(i));
         }
         bytes32[] memory meters = new bytes32[](1);
         meters[0] = meter;
@@ -226,7 +231,7 @@ contract MeteringPropertiesTest is System {
         vm.assertEq(abi.encode(METERING.registers(meters, times)), abi.encode(METERING.registersAt(meters, last)));
         IMetering.Register memory newest = METERING.registersAt(meters, last)[0];
         IMetering.LatestRegister memory head =
-            IMetering.LatestRegister(last, newest.importWh, newest.exportWh, newest.substituted, uint64(count));
+            IMetering.LatestRegister(last, newest.importWh, newest.exportWh, uint64(count));
         vm.assertEq(abi.encode(METERING.latestOf(meters)[0]), abi.encode(head));
         vm.assertEq(METERING.latest(meter).count, count);
         vm.assertEq(METERING.latest(meter).time, last);
@@ -238,7 +243,7 @@ contract MeteringPropertiesTest is System {
         bytes32[][] memory groups = new bytes32[][](2);
         groups[1] = meters;
         IMetering.NetImport[] memory nets = METERING.netImports(groups, start, end);
-        vm.assertEq(abi.encode(nets[0]), abi.encode(IMetering.NetImport(true, 0)));
-        vm.assertEq(abi.encode(nets[1]), abi.encode(IMetering.NetImport(true, net)));
+        vm.assertEq(abi.encode(nets[0]), abi.encode(IMetering.NetImport(true, false, 0)));
+        vm.assertEq(abi.encode(nets[1]), abi.encode(IMetering.NetImport(true, false, net)));
     }
 }

@@ -43,6 +43,10 @@ contract RegistryTest is System {
         if (settings.surplusPrice > stake) settings.surplusPrice = int32(stake);
         settings.reportingDeadline = uint24(bound(uint256(settings.reportingDeadline), 1, type(uint24).max));
         settings.maxOrders = uint24(bound(uint256(settings.maxOrders), 1, type(uint24).max));
+        settings.finalDeadline =
+            uint32(bound(uint256(settings.finalDeadline), uint256(settings.reportingDeadline) + 1, type(uint32).max));
+        settings.correctionPeriod =
+            uint32(bound(uint256(settings.correctionPeriod), settings.finalDeadline, type(uint32).max));
         vm.prank(admin);
         REGISTRY.createZone(OTHER_ZONE, settings);
         vm.assertEq(abi.encode(REGISTRY.settingsAt(OTHER_ZONE, type(uint64).max)), abi.encode(settings));
@@ -70,6 +74,12 @@ contract RegistryTest is System {
         settings = _settings();
         settings.reportingDeadline = 0;
         _expectInvalid(settings, "reportingDeadline");
+        settings = _settings();
+        settings.finalDeadline = DEADLINE;
+        _expectInvalid(settings, "finalDeadline");
+        settings = _settings();
+        settings.correctionPeriod = FINAL_DEADLINE - 1;
+        _expectInvalid(settings, "correctionPeriod");
         settings = _settings();
         settings.maxOrders = 0;
         _expectInvalid(settings, "maxOrders");

@@ -231,6 +231,93 @@ contract SettlementTest is System {
         vm.assertEq(uint256(_status(alice)), uint256(ISettlement.Status.Done));
     }
 
+    /// @dev A silent meter and an operator that lost its key.
+    function test_after_the_final_deadline_anybody_ends_an_interval() public {
+        _trade();
+        vm.warp(START + LENGTH + FINAL_DEADLINE - 1);
+        _expectSkipped(bob, ISettlement.Status.ReadingMissing);
+        vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.ReadingMissing));
+        vm.warp(START + LENGTH + FINAL_DEADLINE);
+        vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.Ready));
+        vm.expectEmit(address(SETTLEMENT));
+        emit ISettlement.DeliverySettled(product, bob, -1000, -1000, 0, 0);
+        vm.prank(carol);
+        SETTLEMENT.settle(product, _list(bob));
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + 10_000 * 1000 * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).locked, 0);
+        vm.assertEq(SETTLEMENT.statement(product, bob).metered, -1000);
+
+        // A meter that speaks after all is heard until the correction period is over.
+        vm.warp(START + LENGTH + CORRECTION_PERIOD - 1);
+        _readBoth(bob, START, 0, 900);
+        vm.expectEmit(address(SETTLEMENT));
+        emit ISettlement.DeliveryCorrected(product, bob, -1000, -900, int256(40_700 * 100 * UNIT));
+        _expectOutcome(bob, ISettlement.Outcome.Corrected);
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + (10_000 * 1000 - 40_700 * 100) * UNIT);
+        vm.assertEq(SETTLEMENT.statement(product, bob).metered, -900);
+        _expectOutcome(bob, ISettlement.Outcome.Unchanged);
+        vm.warp(START + LENGTH + CORRECTION_PERIOD);
+        uint64 end = START + LENGTH + CORRECTION_PERIOD;
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.CorrectionPeriodOver.selector, product, end));
+        SETTLEMENT.correct(product, _list(bob));
+    }
+
+    function test_correct_says_of_each_account_why_not() public {
+        _trade();
+        _deliver(alice, 1000, 0);
+        SETTLEMENT.settle(product, _list(alice));
+        vm.warp(START + LENGTH + DEADLINE);
+        IMetering.Reading memory guess = _reading(_meterOf(bob), START, 20_000, 12_000);
+        _substitute(operator, guess);
+        guess = _reading(_meterOf(bob), START + LENGTH, 20_000, 12_500);
+        _substitute(operator, guess);
+        SETTLEMENT.settle(product, _list(bob));
+        _readBoth(carol, START, 10, 0);
+
+        ISettlement.Outcome[] memory outcomes = SETTLEMENT.correct(product, _list(alice, bob, carol, operator));
+        vm.assertEq(uint256(outcomes[0]), uint256(ISettlement.Outcome.Unchanged));
+        // Another guess of the operator's is no reason.
+        vm.assertEq(uint256(outcomes[1]), uint256(ISettlement.Outcome.ReadingMissing));
+        vm.assertEq(uint256(outcomes[2]), uint256(ISettlement.Outcome.NotDelivered));
+        vm.assertEq(uint256(outcomes[3]), uint256(ISettlement.Outcome.NotParticipant));
+
+        _read(_meterOf(bob), START, 20_000, 12_000);
+        _read(_meterOf(bob), START + LENGTH, 20_000, 13_000);
+        outcomes = SETTLEMENT.correct(product, _list(bob, carol, bob));
+        vm.assertEq(uint256(outcomes[0]), uint256(ISettlement.Outcome.Corrected));
+        vm.assertEq(uint256(outcomes[1]), uint256(ISettlement.Outcome.NotDelivered));
+        vm.assertEq(uint256(outcomes[2]), uint256(ISettlement.Outcome.Unchanged));
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + 10_000 * 1000 * UNIT);
+    }
+
+    /// @dev Whatever the operator guesses first, in the end everybody has what the true readings give.
+    function test_corrections_end_where_true_readings_would_have(uint16[2] memory guesses, uint16[2] memory truths)
+        public
+    {
+        vm.prank(bank);
+        TOKEN.mint(operator, 10_000 * COIN);
+        _deposit(operator, 10_000 * COIN);
+        _deposit(alice, 900 * COIN);
+        _trade();
+        vm.warp(START + LENGTH + DEADLINE);
+        bytes32 meter = _meterOf(alice);
+        _substitute(operator, _reading(meter, START, 0, 0));
+        uint64 importWh = uint64(guesses[0] % 5001);
+        _substitute(operator, _reading(meter, START + LENGTH, importWh, guesses[1] % 3001));
+        SETTLEMENT.settle(product, _list(alice));
+        int256 guessed = int256(uint256(importWh)) - int256(uint256(guesses[1] % 3001));
+        vm.assertEq(SETTLEMENT.statement(product, alice).metered, guessed);
+
+        _read(meter, START, 0, 0);
+        _read(meter, START + LENGTH, truths[0] % 5001, truths[1] % 3001);
+        SETTLEMENT.correct(product, _list(alice));
+        int256 metered = int256(uint256(truths[0] % 5001)) - int256(uint256(truths[1] % 3001));
+        int256 e = metered - 1000;
+        int256 due = e * (e > 0 ? int256(40_700) : int256(1500)) + 700 * 1000;
+        vm.assertEq(int256(VAULT.balanceOf(alice).free), int256(901 * COIN) - (10_000 * 1000 + due) * int256(UNIT));
+        vm.assertEq(int256(VAULT.balanceOf(operator).free), int256(10_001 * COIN) + due * int256(UNIT));
+    }
+
     function test_settle_settles_once() public {
         _trade();
         _deliver(alice, 1000, 0);
@@ -366,6 +453,10 @@ contract SettlementTest is System {
         emit ISettlement.DeliverySkipped(product, account, status);
         ISettlement.Status[] memory found = SETTLEMENT.settle(product, _list(account));
         vm.assertEq(uint256(found[0]), uint256(status));
+    }
+
+    function _expectOutcome(address account, ISettlement.Outcome outcome) private {
+        vm.assertEq(uint256(SETTLEMENT.correct(product, _list(account))[0]), uint256(outcome));
     }
 
     function _trade() private {

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {Order} from "../types/Order.sol";
 
 /// @title The batch auction precompile
-/// @notice Clears one sealed double auction at one price. An order is one word:
+/// @notice Clears one double auction at one price. An order is one word:
 ///
 ///         | bits    | field                                             |
 ///         | ------- | ------------------------------------------------- |

@@ -5,9 +5,11 @@ import {Order} from "../types/Order.sol";
 import {Product} from "../types/Product.sol";
 
 /// @title Orders and auctions
-/// @notice One sealed auction for each product: one delivery interval in one zone, packed as `zone << 64 | start`.
+/// @notice One call auction for each product: one delivery interval in one zone, packed as `zone << 64 | start`.
 ///         An order is one word of the auction's format (see IBatchAuction): side, limit price in ticks of
 ///         10⁻⁵ currency/kWh, quantity in Wh, trader. Money is price × quantity × 10¹⁰ base units.
+///         Orders are public as soon as they are sent, and the last to move can set the price, within what is an
+///         equilibrium, with an order that does not fill.
 interface IMarket {
     /// @notice Where a product is in its life.
     /// @param NotOpen Its order book has not opened.
@@ -84,6 +86,7 @@ interface IMarket {
     /// @param openAskWh Wh of asks not yet cancelled or settled.
     /// @param orderCount Orders submitted, cancelled ones counted.
     /// @param delivered Whether its delivery is settled.
+    /// @param metered Net import in Wh by which it was settled.
     struct AccountInfo {
         int256 position;
         uint256 locked;
@@ -91,16 +94,39 @@ interface IMarket {
         uint256 openAskWh;
         uint256 orderCount;
         bool delivered;
+        int256 metered;
+    }
+
+    /// @notice A delivery to settle or to correct.
+    /// @param account The account.
+    /// @param read Whether its meters were read; if not, its contracted energy counts as delivered.
+    /// @param metered Their net import in Wh.
+    struct Delivery {
+        address account;
+        bool read;
+        int256 metered;
     }
 
     /// @notice What closing an account's part in a product came to.
     /// @param closed Whether it was closed now; false if it had been before.
     /// @param contracted The account's position in Wh.
+    /// @param metered The net import by which it is settled, in Wh.
     /// @param released The base units that were locked for the product.
     struct Closing {
         bool closed;
         int256 contracted;
+        int256 metered;
         uint256 released;
+    }
+
+    /// @notice What correcting a settled delivery came to.
+    /// @param delivered Whether it had been settled; if not, nothing was corrected.
+    /// @param contracted The account's position in Wh.
+    /// @param before The net import by which it was settled before, in Wh.
+    struct Correction {
+        bool delivered;
+        int256 contracted;
+        int256 before;
     }
 
     /// @notice An order was submitted.
@@ -123,8 +149,10 @@ interface IMarket {
     );
     /// @notice All orders of a product are settled.
     event OrdersSettled(Product indexed product);
-    /// @notice An account's part in a product is closed and `released` no longer locked for it.
-    event PositionClosed(Product indexed product, address indexed account, int256 position, uint256 released);
+    /// @notice An account's part in a product is closed by what its meters said, and `released` no longer locked for it.
+    event PositionClosed(
+        Product indexed product, address indexed account, int256 position, int256 metered, uint256 released
+    );
 
     /// @notice Deliveries start at multiples of the zone's interval length.
     error UnalignedStart(Product product, uint32 length);
@@ -188,7 +216,9 @@ interface IMarket {
     /// @return done Whether all orders of the product are now settled.
     function settleOrders(Product product, uint256 max) external returns (bool done);
     /// @notice Closes the parts of accounts in a product whose orders are settled. Settlement only.
-    function closePositions(Product product, address[] calldata accounts) external returns (Closing[] memory);
+    function closePositions(Product product, Delivery[] calldata deliveries) external returns (Closing[] memory);
+    /// @notice Replaces the net imports by which accounts were settled. Settlement only.
+    function correctPositions(Product product, Delivery[] calldata deliveries) external returns (Correction[] memory);
 
     /// @notice All order words of a product, in order of submission; a cancelled one is zero.
     function orders(Product product) external view returns (Order[] memory);

@@ -31,7 +31,7 @@ interface IMetering {
     ///        neighbour of the first reading is what the registrar read off when the meter was installed; it stands for
     ///        the boundary before the first interval for which the meter counts.
     /// @param BeyondRating More energy since the reading before, or until the one after, than the meter's rating allows.
-    /// @param Conflict Other values are stored for this boundary; they stay.
+    /// @param Conflict Other values, signed by the meter, are stored for this boundary; they stay.
     /// @param OutOfReach It lies in a gap too far behind the latest reading, away from both its ends; fill the gap in
     ///        order of time.
     /// @param NotZoneOperator Only the operator of the meter's zone may substitute, by the settings of the interval that
@@ -66,24 +66,23 @@ interface IMetering {
         bool substituted;
     }
 
-    /// @notice A meter's latest register.
-    /// @param time The boundary; zero when nothing is stored.
+    /// @notice The latest register that a meter signed.
+    /// @param time The boundary; zero when there is none.
     /// @param importWh Energy taken from the grid, in Wh.
     /// @param exportWh Energy fed into the grid, in Wh.
-    /// @param substituted Whether it is the operator's substitute.
-    /// @param count How many boundaries are stored.
+    /// @param count How many boundaries the meter signed.
     struct LatestRegister {
         uint64 time;
         uint64 importWh;
         uint64 exportWh;
-        bool substituted;
         uint64 count;
     }
 
     /// @notice The energy of one interval.
     /// @param importWh Energy taken from the grid in it, in Wh.
     /// @param exportWh Energy fed into the grid in it, in Wh.
-    /// @param complete Whether both boundaries are stored; if not, the energies are zero.
+    /// @param complete Whether both boundaries are stored and, if one of them is a substitute, fit each other; if not, the
+    ///        energies are zero.
     /// @param substituted Whether one of the boundaries is a substitute.
     struct Energy {
         uint64 importWh;
@@ -93,10 +92,12 @@ interface IMetering {
     }
 
     /// @notice What a group of meters took in an interval, net.
-    /// @param read Whether all of them were read at both boundaries; if not, the energy is zero.
+    /// @param read Whether the energies of all of them are complete; if not, the energy is zero.
+    /// @param substituted Whether one of them rests on a substitute.
     /// @param netWh Import minus export, in Wh.
     struct NetImport {
         bool read;
+        bool substituted;
         int256 netWh;
     }
 
@@ -131,7 +132,9 @@ interface IMetering {
         external
         returns (Verdict[] memory verdicts);
     /// @notice Stores the zone operator's values, marked as substitutes, for boundaries whose readings did not come by
-    ///         the reporting deadline. They must fit between the neighbouring readings like any other.
+    ///         the reporting deadline. They must fit between the readings around them that meters signed, and are
+    ///         provisional: the meter's own reading replaces them whenever it comes, and is never judged by them; nor is
+    ///         another substitute.
     /// @return verdicts What became of each.
     function substitute(Reading[] calldata readings) external returns (Verdict[] memory verdicts);
 
@@ -141,9 +144,9 @@ interface IMetering {
     function registersAt(bytes32[] calldata meters, uint64 time) external view returns (Register[] memory);
     /// @notice What is stored for pairs of meter and boundary.
     function registers(bytes32[] calldata meters, uint64[] calldata times) external view returns (Register[] memory);
-    /// @notice A meter's latest register.
+    /// @notice The latest register that a meter signed.
     function latest(bytes32 meter) external view returns (LatestRegister memory);
-    /// @notice The latest registers of many meters.
+    /// @notice The latest registers that many meters signed.
     function latestOf(bytes32[] calldata meters) external view returns (LatestRegister[] memory);
     /// @notice A meter's energy in the interval [start, end).
     function energy(bytes32 meter, uint64 start, uint64 end) external view returns (Energy memory);

@@ -25,6 +25,10 @@ interface IRegistry {
     ///        owes who delivers nothing if it is at least shortagePrice + gridFee − max(minPrice, 0); with less, what the
     ///        seller cannot pay is the operator's risk.
     /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading; not zero.
+    /// @param finalDeadline Seconds after the end of delivery from which anybody may settle it with the readings that are
+    ///        there; more than `reportingDeadline`, so that the operator can substitute before.
+    /// @param correctionPeriod Seconds after the end of delivery within which readings that come later are settled by
+    ///        their difference; at least `finalDeadline`.
     /// @param maxOrders The most orders of one product, such that clearing them fits into a block: about 2,120 gas each. Not
     ///        zero.
     struct ZoneSettings {
@@ -39,6 +43,8 @@ interface IRegistry {
         uint32 gridFee;
         uint32 collateralRate;
         uint24 reportingDeadline;
+        uint32 finalDeadline;
+        uint32 correctionPeriod;
         uint24 maxOrders;
     }
 

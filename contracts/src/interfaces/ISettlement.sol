@@ -15,7 +15,8 @@ interface ISettlement {
     /// @param NotParticipant The account is not a participant of the product's zone.
     /// @param DeliveryNotOver The interval has not ended.
     /// @param OrdersNotSettled The product is not cleared, or not all of its orders are settled.
-    /// @param ReadingMissing One of the account's meters has not been read at both boundaries.
+    /// @param ReadingMissing One of the account's meters has not been read at both boundaries, and the final deadline has
+    ///        not passed.
     enum Status {
         Ready,
         Done,
@@ -23,6 +24,20 @@ interface ISettlement {
         DeliveryNotOver,
         OrdersNotSettled,
         ReadingMissing
+    }
+
+    /// @notice What became of an account in a correction.
+    /// @param Corrected Its delivery is settled by what its meters signed now.
+    /// @param Unchanged It was settled by that already.
+    /// @param NotDelivered Its delivery is not settled yet.
+    /// @param ReadingMissing Not all of its meters have signed both boundaries.
+    /// @param NotParticipant The account is not a participant of the product's zone.
+    enum Outcome {
+        Corrected,
+        Unchanged,
+        NotDelivered,
+        ReadingMissing,
+        NotParticipant
     }
 
     /// @notice The settlement of one account's delivery.
@@ -49,6 +64,10 @@ interface ISettlement {
         uint256 gridFee
     );
 
+    /// @notice An account's delivery is settled anew by what its meters signed: it paid `cost` more (negative: less).
+    event DeliveryCorrected(
+        Product indexed product, address indexed account, int256 before, int256 metered, int256 cost
+    );
     /// @notice An account of a batch was passed over.
     event DeliverySkipped(Product indexed product, address indexed account, Status status);
 
@@ -56,6 +75,8 @@ interface ISettlement {
     error NotParticipant(address account, uint64 zone);
     /// @notice Delivery ends at `end`; settle then.
     error DeliveryNotOver(Product product, uint64 end);
+    /// @notice Corrections ended at `end`.
+    error CorrectionPeriodOver(Product product, uint64 end);
     /// @notice One of the account's meters has not been read at both boundaries.
     error ReadingMissing(Product product, address account);
 
@@ -63,11 +84,16 @@ interface ISettlement {
     ///         not read yet or not of the zone is passed over. Anyone may call. A product whose delivery is not over or
     ///         whose orders are not settled is refused as a whole, the latter with IMarket.OrdersNotSettled or
     ///         IMarket.NotCleared.
+    ///         After the zone's final deadline nobody waits for readings any more: an interval in which one is missing counts
+    ///         as delivered as contracted.
     /// @return found How each was found: those that were `Ready` are settled now.
     function settle(Product product, address[] calldata accounts) external returns (Status[] memory found);
+    /// @notice Settles deliveries again by what the meters have signed meanwhile, by the difference, within the zone's
+    ///         correction period. Anyone may call; each account is judged on its own.
+    function correct(Product product, address[] calldata accounts) external returns (Outcome[] memory outcomes);
 
     /// @notice For each account whether its delivery can be settled now, on its own.
     function statuses(Product product, address[] calldata accounts) external view returns (Status[] memory);
-    /// @notice The settlement of an account's delivery as it was or would be; its readings must be there.
+    /// @notice The settlement of an account's delivery as it was, or as it would be; then its readings must be there.
     function statement(Product product, address account) external view returns (Statement memory);
 }

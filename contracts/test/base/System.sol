@@ -25,6 +25,8 @@ abstract contract System is Test {
     uint32 internal constant GATE_LEAD = 300;
     uint32 internal constant OPEN_LEAD = 3600;
     uint24 internal constant DEADLINE = 1800;
+    uint32 internal constant FINAL_DEADLINE = 4 hours;
+    uint32 internal constant CORRECTION_PERIOD = 30 days;
     /// @dev An interval boundary.
     uint64 internal constant T0 = 1_465_257_600;
     /// @dev How many contracts the genesis file places, the AccessManager first.
@@ -109,6 +111,8 @@ abstract contract System is Test {
             gridFee: 700,
             collateralRate: 1000,
             reportingDeadline: DEADLINE,
+            finalDeadline: FINAL_DEADLINE,
+            correctionPeriod: CORRECTION_PERIOD,
             maxOrders: 200
         });
     }
