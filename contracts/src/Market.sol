@@ -6,6 +6,7 @@ import {IBatchAuction} from "./interfaces/IBatchAuction.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
 import {IVault} from "./interfaces/IVault.sol";
+import {Credit} from "./libraries/Credit.sol";
 import {Fill} from "./libraries/Fill.sol";
 import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
@@ -104,7 +105,7 @@ contract Market is IMarket, Managed {
         IRegistry.ZoneSettings memory settings = _settings(product);
         _checkGateOpen(product, settings);
 
-        uint256 locked = _collateral(order.side(), order.price(), order.quantity(), settings.collateralRate);
+        uint256 locked = Credit.ofOrder(order.side(), order.price(), order.quantity(), settings);
         book[index] = EMPTY;
         Stake storage stake = _stakes[product][msg.sender];
         stake.locked -= locked.toUint112();
@@ -160,10 +161,11 @@ contract Market is IMarket, Managed {
         {
             Clearing memory result = _clearing(auction_);
             Fill.Seen memory seen = auction_.seen;
-            uint256 rate = _settings(product).collateralRate;
+            IRegistry.ZoneSettings memory settings = _settings(product);
             for (uint256 i = from; i < to; ++i) {
                 Order order = book[i];
-                trades[i - from] = _settleOrder(product, i, order, Fill.next(result, seen, order), result.price, rate);
+                trades[i - from] =
+                    _settleOrder(product, i, order, Fill.next(result, seen, order), result.price, settings);
             }
             auction_.seen = seen;
         }
@@ -319,7 +321,7 @@ contract Market is IMarket, Managed {
     /// @inheritdoc IMarket
     function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256) {
         if (side > ASK) revert InvalidSide(side);
-        return _collateral(side, price, quantity, _settings(product).collateralRate);
+        return Credit.ofOrder(side, price, quantity, _settings(product));
     }
 
     /// @inheritdoc IMarket
@@ -357,11 +359,11 @@ contract Market is IMarket, Managed {
         Order[] storage book = _orders[product];
         index = book.length;
         if (index >= rules.settings.maxOrders) revert TooManyOrders(product, rules.settings.maxOrders);
-        uint256 locked = _collateral(order.side, order.price, order.quantity, rules.settings.collateralRate);
+        uint256 locked = Credit.ofOrder(order.side, order.price, order.quantity, rules.settings);
         _addToStake(order, rules, locked);
         book.push(packOrder(order.side, order.price, order.quantity, msg.sender));
         emit OrderSubmitted(product, msg.sender, index, order.side, order.price, order.quantity, locked);
-        VAULT.lock(msg.sender, locked);
+        VAULT.lock(msg.sender, locked, rules.security);
     }
 
     function _checkTerms(NewOrder memory order, IRegistry.ZoneSettings memory settings) private pure {
@@ -389,29 +391,23 @@ contract Market is IMarket, Managed {
     }
 
     /// @dev Moves the position and says what the vault must book. A cancelled order's trade is all zero.
-    function _settleOrder(Product product, uint256 index, Order order, uint256 fill, int32 price, uint256 rate)
-        private
-        returns (IVault.Trade memory trade)
-    {
+    function _settleOrder(
+        Product product,
+        uint256 index,
+        Order order,
+        uint256 fill,
+        int32 price,
+        IRegistry.ZoneSettings memory settings
+    ) private returns (IVault.Trade memory trade) {
         if (order.quantity() == 0) return trade;
-        trade = _trade(order, fill, price, rate);
-        _moveStake(_stakes[product][trade.account], order, fill, trade);
-        int256 cost = trade.paid.toInt256() - trade.received.toInt256();
-        emit OrderSettled(product, trade.account, index, order.side(), fill, cost);
-    }
-
-    function _trade(Order order, uint256 fill, int32 price, uint256 rate)
-        private
-        pure
-        returns (IVault.Trade memory trade)
-    {
+        uint8 side = order.side();
         trade.account = order.trader();
-        bool bid = order.side() == BID;
-        (trade.paid, trade.received) = Money.split(Money.value(bid ? int256(price) : -int256(price), fill));
-        // What the order locked, less what it pays and the collateral of what it traded. The clearing price is never
-        // worse than the limit, so this is never negative.
-        trade.freed = _collateral(order.side(), order.price(), order.quantity(), rate) - trade.paid
-            - Money.cost(rate.toInt256(), fill);
+        (trade.paid, trade.received) = Money.split(Money.value(side == BID ? int256(price) : -int256(price), fill));
+        // The clearing price is never worse than the limit, so what the trade keeps is never more than the order locked.
+        trade.freed = Credit.ofOrder(side, order.price(), order.quantity(), settings)
+            - Credit.ofOrder(side, price, fill, settings);
+        _moveStake(_stakes[product][trade.account], order, fill, trade);
+        emit OrderSettled(product, trade.account, index, side, fill, trade.paid.toInt256() - trade.received.toInt256());
     }
 
     function _moveStake(Stake storage stake, Order order, uint256 fill, IVault.Trade memory trade) private {
@@ -484,12 +480,6 @@ contract Market is IMarket, Managed {
     function _gate(Product product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
         uint64 start = product.start();
         return start > settings.gateLead ? start - settings.gateLead : 0;
-    }
-
-    /// @dev The most the order can cost, and the zone's rate per Wh.
-    function _collateral(uint8 side, int32 price, uint40 quantity, uint256 rate) private pure returns (uint256) {
-        int256 worst = side == BID ? int256(price) : -int256(price);
-        return Money.cost(worst, quantity) + Money.cost(rate.toInt256(), quantity);
     }
 
     function _isOrderOf(Order order, address account) private pure returns (bool) {

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Managed} from "./base/Managed.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
+import {Credit} from "./libraries/Credit.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
@@ -24,9 +25,9 @@ contract Registry is IRegistry, Managed {
         int32 shortagePrice;
         int32 surplusPrice;
         uint32 gridFee;
-        uint32 collateralRate;
         uint40 validFrom;
         uint24 maxOrders;
+        uint16 securityIntervals;
         uint24 reportingDeadline;
         uint32 finalDeadline;
         uint32 correctionPeriod;
@@ -60,6 +61,12 @@ contract Registry is IRegistry, Managed {
         uint64 until;
     }
 
+    /// @dev What all meters of a zone can take and deliver in an interval.
+    struct Ratings {
+        uint128 importWh;
+        uint128 exportWh;
+    }
+
     uint64 private constant FOREVER = type(uint64).max;
 
     uint64[] private _zones;
@@ -69,6 +76,9 @@ contract Registry is IRegistry, Managed {
     bytes32[] private _meterIds;
     mapping(bytes32 id => MeterRecord) private _meters;
     mapping(address account => Holding[]) private _holdings;
+    mapping(uint64 zone => Ratings) private _ratings;
+    /// @dev The zones that an account operates, operated or is announced to operate.
+    mapping(address operator => uint64[]) private _zonesOf;
 
     /// @notice Sets up the proxy.
     function initialize() external initializer {
@@ -83,6 +93,7 @@ contract Registry is IRegistry, Managed {
         if (_versions[zone].length != 0) revert ZoneExists(zone);
         _checkSettings(settings);
         _zones.push(zone);
+        _zonesOf[settings.operator].push(zone);
         _addVersion(zone, settings, _nextBoundary(block.timestamp, settings.intervalLength));
     }
 
@@ -97,6 +108,7 @@ contract Registry is IRegistry, Managed {
         // Versions follow each other in time.
         if (earliest <= last.validFrom) earliest = uint64(last.validFrom) + length;
         if (validFrom < earliest) revert TooSoon(validFrom, earliest);
+        if (settings.operator != last.operator) _zonesOf[settings.operator].push(zone);
         _addVersion(zone, settings, validFrom);
     }
 
@@ -162,6 +174,10 @@ contract Registry is IRegistry, Managed {
             if (ownerZone != zone) revert WrongZone(id, owner, ownerZone);
             record.owner = owner;
             _hold(owner, record, since);
+        } else {
+            Ratings storage ratings = _ratings[zone];
+            ratings.importWh -= record.maxImportWh;
+            ratings.exportWh -= record.maxExportWh;
         }
         emit MeterAssigned(id, owner, since);
     }
@@ -282,8 +298,24 @@ contract Registry is IRegistry, Managed {
             rules.capacityImportWh += holding.maxImportWh;
             rules.capacityExportWh += holding.maxExportWh;
         }
+        rules.security = _securityOfMeters(holdings, rules.settings);
         rules.capacityImportWh = Math.min(rules.capacityImportWh, type(uint40).max);
         rules.capacityExportWh = Math.min(rules.capacityExportWh, type(uint40).max);
+    }
+
+    /// @inheritdoc IRegistry
+    function securityOf(address account) external view returns (uint256 security) {
+        uint64 zone = _participants[account].zone;
+        if (zone != 0) security = _securityOfMeters(_holdings[account], _currentSettings(zone));
+        uint64[] storage operated = _zonesOf[account];
+        for (uint256 i = 0; i < operated.length; ++i) {
+            zone = operated[i];
+            bool counted = false;
+            for (uint256 j = 0; j < i; ++j) {
+                counted = counted || operated[j] == zone;
+            }
+            if (!counted && _answersFor(account, zone)) security += _reserveOf(zone);
+        }
     }
 
     /// @inheritdoc IRegistry
@@ -334,10 +366,6 @@ contract Registry is IRegistry, Managed {
         if (settings.minPrice > settings.maxPrice) revert InvalidSetting("maxPrice");
         // A surplus worth more than a shortage costs would let two accounts earn from the operator without end.
         if (settings.surplusPrice > settings.shortagePrice) revert InvalidSetting("surplusPrice");
-        // A buyer that takes nothing gets the surplus price and pays the fee, while the seller behind it delivers
-        // nothing and loses its collateral. In one hand, the two must not gain by that.
-        int256 stake = int256(uint256(settings.gridFee)) + int256(uint256(settings.collateralRate));
-        if (settings.surplusPrice > stake) revert InvalidSetting("collateralRate");
     }
 
     function _addVersion(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) private {
@@ -352,7 +380,7 @@ contract Registry is IRegistry, Managed {
                 shortagePrice: settings.shortagePrice,
                 surplusPrice: settings.surplusPrice,
                 gridFee: settings.gridFee,
-                collateralRate: settings.collateralRate,
+                securityIntervals: settings.securityIntervals,
                 reportingDeadline: settings.reportingDeadline,
                 finalDeadline: settings.finalDeadline,
                 correctionPeriod: settings.correctionPeriod,
@@ -392,6 +420,9 @@ contract Registry is IRegistry, Managed {
             input.importWh,
             input.exportWh
         );
+        Ratings storage ratings = _ratings[zone];
+        ratings.importWh += input.maxImportWh;
+        ratings.exportWh += input.maxExportWh;
         _hold(input.owner, record, since);
         emit MeterAssigned(input.id, input.owner, since);
     }
@@ -422,6 +453,52 @@ contract Registry is IRegistry, Managed {
 
     function _counts(Holding storage holding, uint64 start) private view returns (bool) {
         return holding.since <= start && start < holding.until;
+    }
+
+    /// @dev The security for meters that count or will, or did until less than a correction period ago.
+    function _securityOfMeters(Holding[] storage holdings, ZoneSettings memory settings)
+        private
+        view
+        returns (uint256)
+    {
+        if (settings.securityIntervals == 0) return 0;
+        (uint256 importWh, uint256 exportWh) = (0, 0);
+        uint256 length = holdings.length;
+        for (uint256 i = 0; i < length; ++i) {
+            Holding storage holding = holdings[i];
+            // No sum that starts from FOREVER.
+            if (holding.until <= block.timestamp && block.timestamp - holding.until >= settings.correctionPeriod) {
+                continue;
+            }
+            importWh += holding.maxImportWh;
+            exportWh += holding.maxExportWh;
+        }
+        return settings.securityIntervals * Credit.ofMeters(importWh, exportWh, settings);
+    }
+
+    function _reserveOf(uint64 zone) private view returns (uint256) {
+        ZoneSettings memory settings = _currentSettings(zone);
+        Ratings storage ratings = _ratings[zone];
+        return settings.securityIntervals * Credit.ofZone(ratings.importWh, ratings.exportWh, settings);
+    }
+
+    /// @dev Whether the account operates the zone, will, or did until less than a correction period ago.
+    function _answersFor(address account, uint64 zone) private view returns (bool) {
+        Version[] storage versions = _versions[zone];
+        uint256 i = versions.length;
+        uint256 period = versions[i - 1].correctionPeriod;
+        while (i != 0) {
+            Version storage version = versions[--i];
+            if (version.operator == account) return true;
+            if (version.validFrom + period <= block.timestamp) return false;
+        }
+        return false;
+    }
+
+    /// @dev The settings of the interval that runs, or of the zone's first.
+    function _currentSettings(uint64 zone) private view returns (ZoneSettings memory) {
+        uint64 first = _versions[zone][0].validFrom;
+        return settingsAt(zone, block.timestamp < first ? first : block.timestamp.toUint64());
     }
 
     function _knownMeter(bytes32 id) private view returns (MeterRecord storage record) {
@@ -483,7 +560,7 @@ contract Registry is IRegistry, Managed {
             shortagePrice: version.shortagePrice,
             surplusPrice: version.surplusPrice,
             gridFee: version.gridFee,
-            collateralRate: version.collateralRate,
+            securityIntervals: version.securityIntervals,
             reportingDeadline: version.reportingDeadline,
             finalDeadline: version.finalDeadline,
             correctionPeriod: version.correctionPeriod,

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Managed} from "./base/Managed.sol";
+import {IRegistry} from "./interfaces/IRegistry.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
@@ -45,6 +46,7 @@ contract Vault is IVault, Managed {
     uint256 private constant CREDITORS_AT_ONCE = 8;
 
     IERC20 private constant TOKEN = IERC20(Predeploys.SETTLEMENT_TOKEN);
+    IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
 
     mapping(address account => Account) private _accounts;
     mapping(address account => Debts) private _debts;
@@ -118,11 +120,12 @@ contract Vault is IVault, Managed {
     // Money inside
 
     /// @inheritdoc IVault
-    function lock(address account, uint256 amount) external only(Predeploys.MARKET) {
+    function lock(address account, uint256 amount, uint256 security) external only(Predeploys.MARKET) {
         Account memory balance = _accounts[account];
         if (balance.indebted) revert InDebt(account, _debts[account].total);
         if (balance.free < amount) revert InsufficientFree(account, balance.free, amount);
         balance.free -= amount.toUint120();
+        if (balance.free < security) revert SecurityNeeded(account, balance.free, security);
         balance.locked += amount.toUint120();
         _store(account, balance);
     }
@@ -219,6 +222,8 @@ contract Vault is IVault, Managed {
         if (balance.indebted) revert InDebt(msg.sender, _debts[msg.sender].total);
         if (balance.free < amount) revert InsufficientFree(msg.sender, balance.free, amount);
         balance.free -= amount.toUint120();
+        uint256 security = REGISTRY.securityOf(msg.sender);
+        if (balance.free < security) revert SecurityNeeded(msg.sender, balance.free, security);
         _store(msg.sender, balance);
         emit Withdrawn(msg.sender, to, amount);
         TOKEN.safeTransfer(to, amount);

@@ -27,8 +27,8 @@ contract LifecycleTest is System {
         vm.assertEq(_submit(alice, product, 0, 20_000, 1000), 0);
         vm.assertEq(_submit(bob, product, 1, 8000, 1200), 1);
         vm.assertEq(_submit(carol, product, 0, 12_000, 500), 2);
-        vm.assertEq(VAULT.balanceOf(alice).locked, (20_000 + 1000) * 1000 * 1e10);
-        vm.assertEq(VAULT.balanceOf(bob).locked, 1000 * 1200 * 1e10);
+        vm.assertEq(VAULT.balanceOf(alice).locked, (20_000 + 700) * 1000 * 1e10);
+        vm.assertEq(VAULT.balanceOf(bob).locked, (40_700 - 8000) * 1200 * 1e10);
 
         vm.warp(START - GATE_LEAD);
         MARKET.clear(product);
@@ -45,10 +45,11 @@ contract LifecycleTest is System {
         vm.assertEq(MARKET.position(product, alice), 1000);
         vm.assertEq(MARKET.position(product, bob), -1200);
         vm.assertEq(MARKET.position(product, carol), 200);
-        // Alice paid 12,000 × 1,000 and keeps 1,000 × 1,000 locked; Bob's lock holds what he earned.
-        vm.assertEq(VAULT.balanceOf(alice).free, 100 * COIN - 13_000 * 1000 * 1e10);
-        vm.assertEq(VAULT.balanceOf(alice).locked, 1000 * 1000 * 1e10);
-        vm.assertEq(VAULT.balanceOf(bob).locked, 13_000 * 1200 * 1e10);
+        // Alice paid 12,000 × 1,000 and keeps the grid fee locked; what Bob earned and what he keeps locked is all that he
+        // can come to owe.
+        vm.assertEq(VAULT.balanceOf(alice).free, 100 * COIN - 12_700 * 1000 * 1e10);
+        vm.assertEq(VAULT.balanceOf(alice).locked, 700 * 1000 * 1e10);
+        vm.assertEq(VAULT.balanceOf(bob).locked, 40_700 * 1200 * 1e10);
         vm.assertEq(VAULT.clearingBalance(), 0);
 
         // Alice takes what she bought, Bob delivers 200 Wh too little, Carol takes 50 Wh less than she bought.

@@ -143,10 +143,10 @@ contract MarketClearingTest is System {
         emit IMarket.OrderSettled(product, traders[1], 1, 1, 100, 300 * 100 * 1e10);
         MARKET.settleOrders(product, 10);
         // The buyer's earnings are locked with its collateral; the seller keeps its collateral locked.
-        vm.assertEq(VAULT.balanceOf(traders[0]).locked, (1000 + 300) * 100 * 1e10);
-        vm.assertEq(VAULT.balanceOf(traders[0]).free, 100_000 * COIN - 1000 * 100 * 1e10);
-        vm.assertEq(VAULT.balanceOf(traders[1]).locked, 1000 * 100 * 1e10);
-        vm.assertEq(VAULT.balanceOf(traders[1]).free, 100_000 * COIN - (1000 + 300) * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(traders[0]).locked, (700 + 300) * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(traders[0]).free, 100_000 * COIN - 700 * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(traders[1]).locked, 40_700 * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(traders[1]).free, 100_000 * COIN - (40_700 + 300) * 100 * 1e10);
         vm.assertEq(MARKET.position(product, traders[0]), 100);
         vm.assertEq(MARKET.position(product, traders[1]), -100);
     }
@@ -211,7 +211,7 @@ contract MarketClearingTest is System {
         vm.assertEq(total, int256(100_000 * COIN) - cost);
         IMarket.AccountInfo memory info = MARKET.accountInfo(product, account);
         vm.assertEq(info.locked, VAULT.balanceOf(account).locked);
-        vm.assertGe(info.locked, 1000 * traded * 1e10, "collateral of what was traded stays locked");
+        vm.assertGe(info.locked, 700 * traded * 1e10, "collateral of what was traded stays locked");
         vm.assertEq(info.openBidWh, 0);
         vm.assertEq(info.openAskWh, 0);
     }
@@ -234,11 +234,11 @@ contract MarketClearingTest is System {
         MARKET.settleOrders(product, 1);
 
         vm.expectEmit(address(MARKET));
-        emit IMarket.PositionClosed(product, traders[0], 60, 60, 1000 * 60 * 1e10);
+        emit IMarket.PositionClosed(product, traders[0], 60, 60, 700 * 60 * 1e10);
         IMarket.Closing memory closing = _closePosition(traders[0]);
         vm.assertEq(closing.closed, true);
         vm.assertEq(closing.contracted, 60);
-        vm.assertEq(closing.released, 1000 * 60 * 1e10);
+        vm.assertEq(closing.released, 700 * 60 * 1e10);
         vm.assertEq(MARKET.position(product, traders[0]), 60);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).delivered, true);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);

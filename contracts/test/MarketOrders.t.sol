@@ -24,7 +24,7 @@ contract MarketOrdersTest is System {
 
     function test_submit_stores_the_word_and_locks_cost_and_collateral() public {
         vm.expectEmit(address(MARKET));
-        emit IMarket.OrderSubmitted(product, alice, 0, 0, 20_000, 1000, 21_000 * 1000 * 1e10);
+        emit IMarket.OrderSubmitted(product, alice, 0, 0, 20_000, 1000, 20_700 * 1000 * 1e10);
         vm.assertEq(_submit(alice, product, 0, 20_000, 1000), 0);
         vm.assertEq(_submit(bob, product, 1, -300, 40), 1);
 
@@ -37,12 +37,12 @@ contract MarketOrdersTest is System {
             bytes32(uint256(1) << 232 | uint256(0xfffffed4) << 200 | uint256(40) << 160 | uint160(bob))
         );
         vm.assertEq(MARKET.orderCount(product), 2);
-        vm.assertEq(VAULT.balanceOf(alice).locked, 21_000 * 1000 * 1e10);
-        // A seller at a negative price may have to pay.
-        vm.assertEq(VAULT.balanceOf(bob).locked, 1300 * 40 * 1e10);
+        vm.assertEq(VAULT.balanceOf(alice).locked, 20_700 * 1000 * 1e10);
+        // A seller that delivers nothing buys at the shortage price, and at a negative price pays that, too.
+        vm.assertEq(VAULT.balanceOf(bob).locked, 41_000 * 40 * 1e10);
 
         IMarket.AccountInfo memory info = MARKET.accountInfo(product, alice);
-        vm.assertEq(info.locked, 21_000 * 1000 * 1e10);
+        vm.assertEq(info.locked, 20_700 * 1000 * 1e10);
         vm.assertEq(info.openBidWh, 1000);
         vm.assertEq(info.openAskWh, 0);
         vm.assertEq(info.orderCount, 1);
@@ -53,8 +53,9 @@ contract MarketOrdersTest is System {
 
     function test_collateral_covers_the_worst_case(uint8 side, int32 price, uint40 quantity) public view {
         side = uint8(bound(uint256(side), 0, 1));
-        uint256 worst = side == 0 ? (price > 0 ? uint256(int256(price)) : 0) : (price < 0 ? uint256(-int256(price)) : 0);
-        vm.assertEq(MARKET.collateral(product, side, price, quantity), (worst + 1000) * quantity * 1e10);
+        // A buyer can owe the price and the grid fee, a seller the shortage price and the grid fee less its proceeds.
+        int256 worst = side == 0 ? (price > 0 ? int256(price) : int256(0)) + 700 : int256(40_700) - price;
+        vm.assertEq(MARKET.collateral(product, side, price, quantity), worst > 0 ? uint256(worst) * quantity * 1e10 : 0);
     }
 
     function test_collateral_knows_two_sides() public {
@@ -173,7 +174,7 @@ contract MarketOrdersTest is System {
     function test_submit_needs_free_money_and_no_debt() public {
         vm.prank(alice);
         VAULT.withdraw(1000 * COIN - 50);
-        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, alice, 50, 11_000 * 1e10));
+        vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, alice, 50, 10_700 * 1e10));
         _submit(alice, product, 0, 10_000, 1);
         IVault.Delivery[] memory deliveries = new IVault.Delivery[](1);
         deliveries[0] = IVault.Delivery(alice, 0, 60);
@@ -221,7 +222,7 @@ contract MarketOrdersTest is System {
         _submit(alice, product, 1, -100, 500);
         _submit(alice, product, 0, 10_000, 100);
         vm.expectEmit(address(MARKET));
-        emit IMarket.OrderCancelled(product, alice, 0, 21_000 * 1000 * 1e10);
+        emit IMarket.OrderCancelled(product, alice, 0, 20_700 * 1000 * 1e10);
         vm.startPrank(alice);
         MARKET.cancel(product, 0);
         MARKET.cancel(product, 1);
@@ -232,9 +233,9 @@ contract MarketOrdersTest is System {
         vm.assertEq(Order.unwrap(words[0]), bytes32(0));
         vm.assertEq(Order.unwrap(words[1]), bytes32(0));
         vm.assertEq(Order.unwrap(words[2]), _word(0, 10_000, 100, alice));
-        vm.assertEq(VAULT.balanceOf(alice).locked, 11_000 * 100 * 1e10);
+        vm.assertEq(VAULT.balanceOf(alice).locked, 10_700 * 100 * 1e10);
         IMarket.AccountInfo memory info = MARKET.accountInfo(product, alice);
-        vm.assertEq(info.locked, 11_000 * 100 * 1e10);
+        vm.assertEq(info.locked, 10_700 * 100 * 1e10);
         vm.assertEq(info.openBidWh, 100);
         vm.assertEq(info.openAskWh, 0);
     }
@@ -316,7 +317,7 @@ contract MarketOrdersTest is System {
     function test_new_zone_settings_leave_open_products_alone() public {
         _submit(alice, product, 0, 20_000, 1000);
         IRegistry.ZoneSettings memory settings = _settings();
-        settings.collateralRate = 9000;
+        settings.gridFee = 9000;
         settings.maxPrice = 10_000;
         vm.prank(admin);
         REGISTRY.changeZone(ZONE, settings, START + LENGTH);

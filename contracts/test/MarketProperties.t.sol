@@ -259,10 +259,10 @@ contract MarketPropertiesTest is System {
         vm.assertEq(info.position, 0);
     }
 
-    /// @dev What an order can cost at most, and 1,000 ticks of collateral for each Wh.
+    /// @dev What an order can cost at most: shortage price and grid fee are 40,700 ticks together.
     function _locked(uint8 side, int32 price, uint40 quantity) private pure returns (uint256) {
-        int256 worst = side == 0 ? int256(price) : -int256(price);
-        return (worst > 0 ? uint256(worst) + 1000 : 1000) * quantity * 1e10;
+        int256 worst = side == 0 ? (price > 0 ? int256(price) : int256(0)) + 700 : int256(40_700) - price;
+        return worst > 0 ? uint256(worst) * quantity * 1e10 : 0;
     }
 
     /// @dev Orders within all bounds: six of them keep to 3,000 Wh.

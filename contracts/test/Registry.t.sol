@@ -39,8 +39,6 @@ contract RegistryTest is System {
         settings.gateLead = uint32(bound(uint256(settings.gateLead), 0, settings.openLead - 1));
         if (settings.minPrice > settings.maxPrice) settings.minPrice = settings.maxPrice;
         if (settings.surplusPrice > settings.shortagePrice) settings.surplusPrice = settings.shortagePrice;
-        int256 stake = int256(uint256(settings.gridFee)) + int256(uint256(settings.collateralRate));
-        if (settings.surplusPrice > stake) settings.surplusPrice = int32(stake);
         settings.reportingDeadline = uint24(bound(uint256(settings.reportingDeadline), 1, type(uint24).max));
         settings.maxOrders = uint24(bound(uint256(settings.maxOrders), 1, type(uint24).max));
         settings.finalDeadline =
@@ -89,23 +87,6 @@ contract RegistryTest is System {
         settings = _settings();
         settings.surplusPrice = settings.shortagePrice + 1;
         _expectInvalid(settings, "surplusPrice");
-        settings = _settings();
-        (settings.gridFee, settings.collateralRate) = (700, 799);
-        _expectInvalid(settings, "collateralRate");
-        (settings.gridFee, settings.collateralRate) = (1499, 0);
-        _expectInvalid(settings, "collateralRate");
-    }
-
-    function test_createZone_takes_a_surplus_price_that_fee_and_collateral_just_make_up_for() public {
-        IRegistry.ZoneSettings memory settings = _settings();
-        (settings.surplusPrice, settings.gridFee, settings.collateralRate) = (1500, 700, 800);
-        vm.startPrank(admin);
-        REGISTRY.createZone(OTHER_ZONE, settings);
-        // Below zero nobody is paid for a surplus, so nothing has to make up for it.
-        (settings.surplusPrice, settings.gridFee, settings.collateralRate) = (-1, 0, 0);
-        REGISTRY.createZone(OTHER_ZONE + 1, settings);
-        vm.stopPrank();
-        vm.assertEq(REGISTRY.zones().length, 3);
     }
 
     function test_changeZone_leaves_earlier_products_alone() public {

@@ -108,40 +108,6 @@ contract SettlementTest is System {
         vm.assertEq(SETTLEMENT.statement(product, carol).metered, 0);
     }
 
-    /// @dev Two accounts of one owner: at the lowest price one sells to the other what it never delivers, with no more
-    ///      money than its order locks.
-    function test_defaulting_on_a_sale_to_oneself_earns_nothing(uint32 fee, uint32 rate, uint16 taken) public {
-        IRegistry.ZoneSettings memory settings = _settings();
-        settings.gridFee = fee % 5000;
-        settings.collateralRate = rate % 5000;
-        settings.surplusPrice = int32(settings.gridFee + settings.collateralRate);
-        uint64 start = T0 + 2 * OPEN_LEAD;
-        vm.prank(admin);
-        REGISTRY.changeZone(ZONE, settings, start);
-        address dave = _named("dave");
-        _enrol(_list(dave));
-        uint256 stake = MARKET.collateral(_product(start), 1, -5000, 1000);
-        vm.prank(alice);
-        TOKEN.transfer(dave, stake);
-        _deposit(dave, stake);
-
-        vm.warp(start - OPEN_LEAD);
-        _submit(dave, _product(start), 1, -5000, 1000);
-        _submit(alice, _product(start), 0, -5000, 1000);
-        vm.warp(start - GATE_LEAD);
-        MARKET.clear(_product(start));
-        MARKET.settleOrders(_product(start), 2);
-        vm.warp(start + LENGTH);
-        taken = uint16(bound(uint256(taken), 0, 1000));
-        _readBoth(alice, start, taken, 0);
-        _readBoth(dave, start, 0, 0);
-        SETTLEMENT.settle(_product(start), _list(alice, dave));
-        uint256 left = VAULT.balanceOf(alice).free + VAULT.balanceOf(dave).free;
-        // Nothing if nothing was taken; for what was taken at least the surplus price that was forgone.
-        uint256 least = uint256(int256(settings.surplusPrice)) * taken * UNIT;
-        vm.assertLe(left + least, COIN + stake, "defaulting pays");
-    }
-
     function test_at_negative_prices_money_flows_the_other_way() public {
         IRegistry.ZoneSettings memory settings = _settings();
         (settings.shortagePrice, settings.surplusPrice, settings.gridFee) = (-100, -300, 0);
@@ -178,11 +144,11 @@ contract SettlementTest is System {
         vm.stopPrank();
         _deliver(alice, 2000, 0);
         SETTLEMENT.settle(product, _list(alice));
-        // The collateral of 1,000 ticks per Wh traded is all there is.
+        // The grid fee for what was traded is all there is.
         uint256 due = (40_000 * 1000 + 700 * 2000) * UNIT;
-        vm.assertEq(VAULT.balanceOf(alice).debt, due - 1000 * 1000 * UNIT);
+        vm.assertEq(VAULT.balanceOf(alice).debt, due - 700 * 1000 * UNIT);
         vm.assertEq(VAULT.balanceOf(alice).locked, 0);
-        vm.assertEq(VAULT.debtTo(alice, operator), due - 1000 * 1000 * UNIT);
+        vm.assertEq(VAULT.debtTo(alice, operator), due - 700 * 1000 * UNIT);
     }
 
     // When it cannot be settled

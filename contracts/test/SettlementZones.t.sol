@@ -43,7 +43,7 @@ contract SettlementZonesTest is Ledger {
     function _easternSettings() private view returns (IRegistry.ZoneSettings memory settings) {
         settings = _settings();
         (settings.operator, settings.shortagePrice, settings.gridFee) = (secondOperator, 30_000, 100);
-        (settings.surplusPrice, settings.collateralRate) = (200, 100);
+        settings.surplusPrice = 200;
     }
 
     function test_each_zone_settles_with_its_own_operator_by_its_own_prices() public {

@@ -167,7 +167,7 @@ contract VaultTest is Ledger {
     function test_only_market_and_settlement_move_money(address anybody) public {
         vm.assume(anybody != address(MARKET) && anybody != address(SETTLEMENT));
         bytes[] memory calls = new bytes[](4);
-        calls[0] = abi.encodeCall(VAULT.lock, (anybody, 1));
+        calls[0] = abi.encodeCall(VAULT.lock, (anybody, 1, 0));
         calls[1] = abi.encodeCall(VAULT.unlock, (anybody, 1));
         calls[2] = abi.encodeCall(VAULT.bookTrades, (new IVault.Trade[](0)));
         calls[3] = abi.encodeCall(VAULT.bookDeliveries, (operator, new IVault.Delivery[](0)));
@@ -193,7 +193,7 @@ contract VaultTest is Ledger {
         vm.startPrank(address(MARKET));
         VAULT.unlock(alice, 15);
         vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, alice, 75, 76));
-        VAULT.lock(alice, 76);
+        VAULT.lock(alice, 76, 0);
         vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientLocked.selector, alice, 25, 26));
         VAULT.unlock(alice, 26);
         vm.stopPrank();

@@ -20,10 +20,8 @@ interface IRegistry {
     /// @param shortagePrice What a participant short of contract pays the operator, in ticks.
     /// @param surplusPrice What a participant long of contract gets from the operator, in ticks.
     /// @param gridFee What the operator gets per Wh bought, in ticks.
-    /// @param collateralRate What is locked per Wh of an order on top of its cost, in ticks; with `gridFee` at least
-    ///        `surplusPrice`, so that a sale to oneself on which one defaults earns nothing. It covers all that a seller
-    ///        owes who delivers nothing if it is at least shortagePrice + gridFee − max(minPrice, 0); with less, what the
-    ///        seller cannot pay is the operator's risk.
+    /// @param securityIntervals For how many intervals participants secure what their meters can take, and the operator what
+    ///        it may have to pay. Accounts are safe from debts as long as no more intervals than these wait for settlement.
     /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading; not zero.
     /// @param finalDeadline Seconds after the end of delivery from which anybody may settle it with the readings that are
     ///        there; more than `reportingDeadline`, so that the operator can substitute before.
@@ -41,7 +39,7 @@ interface IRegistry {
         int32 shortagePrice;
         int32 surplusPrice;
         uint32 gridFee;
-        uint32 collateralRate;
+        uint16 securityIntervals;
         uint24 reportingDeadline;
         uint32 finalDeadline;
         uint32 correctionPeriod;
@@ -93,11 +91,13 @@ interface IRegistry {
     /// @param active Whether the account is an active participant of the zone.
     /// @param capacityImportWh What its meters can take in the interval, in Wh, at most 2^40 − 1.
     /// @param capacityExportWh What its meters can deliver in the interval, in Wh, at most 2^40 − 1.
+    /// @param security What the account must keep free when it orders, in base units.
     struct TradingRules {
         ZoneSettings settings;
         bool active;
         uint256 capacityImportWh;
         uint256 capacityExportWh;
+        uint256 security;
     }
 
     /// @notice What Settlement asks of each account.
@@ -217,6 +217,10 @@ interface IRegistry {
         external
         view
         returns (Membership[] memory);
+    /// @notice What an account must keep free in the vault, in base units: the standing security of a participant for its
+    ///         meters, until the correction period after their last interval is over, and the reserve of an operator for
+    ///         the meters of its zones, likewise.
+    function securityOf(address account) external view returns (uint256);
     /// @notice What Metering asks before it takes a reading; `signer` is zero for an unknown meter.
     function readingRules(bytes32 id)
         external

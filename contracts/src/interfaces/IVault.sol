@@ -59,6 +59,8 @@ interface IVault {
     error NotMover(address caller);
     /// @notice The account has `free` of the `needed` money free.
     error InsufficientFree(address account, uint256 free, uint256 needed);
+    /// @notice The account would have `free` left of the `security` that it must keep for its meters, or for its zone.
+    error SecurityNeeded(address account, uint256 free, uint256 security);
     /// @notice The account has `locked` of the `needed` money locked.
     error InsufficientLocked(address account, uint256 locked, uint256 needed);
     /// @notice The account owes `debt` and must pay it before it orders or withdraws.
@@ -80,7 +82,7 @@ interface IVault {
     function depositFor(address account, uint256 amount) external;
     /// @notice Pays tokens of the caller in, approved by its ERC-2612 signature.
     function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
-    /// @notice Takes free money out, as tokens, to the caller.
+    /// @notice Takes free money out, as tokens, to the caller, down to its security (see IRegistry.securityOf).
     function withdraw(uint256 amount) external;
     /// @notice Takes free money out, as tokens, to another address.
     function withdrawTo(address to, uint256 amount) external;
@@ -92,8 +94,8 @@ interface IVault {
     /// @return forgiven What was forgiven.
     function forgive(address account, uint256 amount) external returns (uint256 forgiven);
 
-    /// @notice Locks free money of an account without debts. Market only.
-    function lock(address account, uint256 amount) external;
+    /// @notice Locks free money of an account without debts, of which `security` must stay free. Market only.
+    function lock(address account, uint256 amount, uint256 security) external;
     /// @notice Frees locked money. Market only.
     function unlock(address account, uint256 amount) external;
     /// @notice Books the money side of cleared orders. Market only.

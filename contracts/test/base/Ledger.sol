@@ -28,7 +28,7 @@ abstract contract Ledger is System {
 
     function _lock(address account, uint256 amount) internal {
         vm.prank(address(MARKET));
-        VAULT.lock(account, amount);
+        VAULT.lock(account, amount, 0);
     }
 
     function _book(address account, address creditor, uint256 released, int256 due) internal {

@@ -109,7 +109,7 @@ abstract contract System is Test {
             shortagePrice: 40_000,
             surplusPrice: 1500,
             gridFee: 700,
-            collateralRate: 1000,
+            securityIntervals: 0,
             reportingDeadline: DEADLINE,
             finalDeadline: FINAL_DEADLINE,
             correctionPeriod: CORRECTION_PERIOD,

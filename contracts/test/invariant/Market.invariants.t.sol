@@ -28,7 +28,7 @@ contract MarketInvariants is System {
     function _settings() internal view override returns (IRegistry.ZoneSettings memory settings) {
         settings = super._settings();
         (settings.shortagePrice, settings.surplusPrice, settings.gridFee) = (20_000, 50, 7);
-        (settings.collateralRate, settings.openLead) = (50, 1200);
+        (settings.securityIntervals, settings.openLead) = (0, 1200);
     }
 
     /// @notice Where forge takes its steps.
