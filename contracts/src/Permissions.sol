@@ -9,18 +9,22 @@ contract Permissions is IPermissions, Managed {
     uint256 internal constant TRANSACT = 1 << 0;
     uint256 internal constant DEPLOY = 1 << 1;
     uint256 internal constant OPERATOR = 1 << 2;
+    uint256 internal constant PROTECTED = 1 << 3;
 
     /// @dev Slot 0, which the node reads. It must stay the first variable; all base contracts use namespaced storage.
     mapping(address account => uint256) private _flags;
 
     uint256 private _operatorCount;
 
-    /// @notice Sets up the proxy with its first operators, at least one.
-    function initialize(address[] calldata operators) external initializer {
+    /// @notice Sets up the proxy with its first operators, at least one, and accounts that they cannot lock out.
+    function initialize(address[] calldata operators, address[] calldata protectedAccounts) external initializer {
         if (operators.length == 0) revert LastOperator(address(0));
         __Managed_init();
         for (uint256 i = 0; i < operators.length; ++i) {
             _setOperator(operators[i], true);
+        }
+        for (uint256 i = 0; i < protectedAccounts.length; ++i) {
+            _setProtected(protectedAccounts[i], true);
         }
     }
 
@@ -29,13 +33,20 @@ contract Permissions is IPermissions, Managed {
         if (_flags[msg.sender] & OPERATOR == 0) revert NotPermissionOperator(msg.sender);
         if (flags & ~(TRANSACT | DEPLOY) != 0) revert ReservedFlags(flags);
         for (uint256 i = 0; i < accounts.length; ++i) {
-            _change(accounts[i], _flags[accounts[i]] & OPERATOR | flags);
+            uint256 previous = _flags[accounts[i]];
+            if (previous & PROTECTED != 0) revert AccountProtected(accounts[i]);
+            _change(accounts[i], previous & OPERATOR | flags);
         }
     }
 
     /// @inheritdoc IPermissions
     function setOperator(address account, bool operator) external restricted {
         _setOperator(account, operator);
+    }
+
+    /// @inheritdoc IPermissions
+    function setProtected(address account, bool isProtected) external restricted {
+        _setProtected(account, isProtected);
     }
 
     /// @inheritdoc IPermissions
@@ -77,6 +88,11 @@ contract Permissions is IPermissions, Managed {
             --_operatorCount;
             _change(account, previous & ~OPERATOR);
         }
+    }
+
+    function _setProtected(address account, bool isProtected) private {
+        uint256 previous = _flags[account];
+        _change(account, isProtected ? previous | TRANSACT | PROTECTED : previous & ~PROTECTED);
     }
 
     function _change(address account, uint256 current) private {

@@ -12,10 +12,12 @@ contract PermissionsTest is System {
 
     function test_the_genesis_grants_what_its_configuration_says() public view {
         vm.assertEq(PERMISSIONS.flagsOf(permissionOperator), 4);
-        vm.assertEq(PERMISSIONS.flagsOf(admin), 4);
+        vm.assertEq(PERMISSIONS.flagsOf(admin), 13);
         vm.assertEq(PERMISSIONS.flagsOf(alice), 1);
         vm.assertEq(PERMISSIONS.flagsOf(carol), 3);
         vm.assertEq(PERMISSIONS.flagsOf(dave), 0);
+        vm.assertEq(PERMISSIONS.flagsOf(bank), 9);
+        vm.assertEq(PERMISSIONS.flagsOf(registrar), 9);
         vm.assertEq(PERMISSIONS.operatorCount(), 2);
     }
 
@@ -51,6 +53,36 @@ contract PermissionsTest is System {
         vm.assertEq(flags[0], 2);
         vm.assertEq(flags[1], 2);
         vm.assertEq(flags[2], 1);
+    }
+
+    function test_operators_lock_out_nobody_who_is_protected() public {
+        address[] memory accounts = _list(admin, bank, registrar);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IPermissions.AccountProtected.selector, accounts[i]));
+            _setFlags(permissionOperator, accounts[i], 0);
+            vm.assertEq(PERMISSIONS.canTransact(accounts[i]), true);
+        }
+        // So the administrator is there to dismiss an operator that locks everybody else out.
+        _setFlags(permissionOperator, alice, 0);
+        vm.prank(admin);
+        PERMISSIONS.setOperator(permissionOperator, false);
+        vm.expectRevert(abi.encodeWithSelector(IPermissions.NotPermissionOperator.selector, permissionOperator));
+        _setFlags(permissionOperator, bob, 0);
+    }
+
+    function test_the_administrator_protects_accounts() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, permissionOperator));
+        vm.prank(permissionOperator);
+        PERMISSIONS.setProtected(dave, true);
+        vm.expectEmit(address(PERMISSIONS));
+        emit IPermissions.PermissionsChanged(dave, admin, 0, 9);
+        vm.prank(admin);
+        PERMISSIONS.setProtected(dave, true);
+        vm.prank(admin);
+        PERMISSIONS.setProtected(dave, false);
+        vm.assertEq(PERMISSIONS.flagsOf(dave), 1);
+        _setFlags(permissionOperator, dave, 0);
+        vm.assertEq(PERMISSIONS.flagsOf(dave), 0);
     }
 
     function test_operators_cannot_lock_each_other_out() public {
@@ -100,7 +132,7 @@ contract PermissionsTest is System {
     function test_there_is_an_operator_from_the_start() public {
         address implementation = vm.deployCode("Permissions.sol:Permissions", "");
         vm.expectRevert(abi.encodeWithSelector(IPermissions.LastOperator.selector, address(0)));
-        new ERC1967Proxy(implementation, abi.encodeCall(Permissions.initialize, (new address[](0))));
+        new ERC1967Proxy(implementation, abi.encodeCall(Permissions.initialize, (new address[](0), new address[](0))));
     }
 
     function test_setFlags_sets_two_flags_and_keeps_the_third(uint8[6] memory changes) public {

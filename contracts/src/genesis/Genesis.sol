@@ -126,8 +126,13 @@ contract Genesis {
             Predeploys.SETTLEMENT_TOKEN,
             abi.encodeCall(SettlementToken.initialize, (config.tokenName, config.tokenSymbol))
         );
-        list[n++] =
-            Call(admin, Predeploys.PERMISSIONS, abi.encodeCall(Permissions.initialize, (config.permissionOperators)));
+        address[] memory protectedAccounts = new address[](3);
+        (protectedAccounts[0], protectedAccounts[1], protectedAccounts[2]) = (admin, config.bank, config.registrar);
+        list[n++] = Call(
+            admin,
+            Predeploys.PERMISSIONS,
+            abi.encodeCall(Permissions.initialize, (config.permissionOperators, protectedAccounts))
+        );
         list[n++] = Call(admin, Predeploys.REGISTRY, abi.encodeCall(Registry.initialize, ()));
         list[n++] = Call(admin, Predeploys.VAULT, abi.encodeCall(Vault.initialize, ()));
         list[n++] = Call(admin, Predeploys.MARKET, abi.encodeCall(Market.initialize, ()));

@@ -12,6 +12,7 @@ pragma solidity ^0.8.30;
 ///         | 1   | DEPLOY   | may also create contracts                                                     |
 ///         | 2   | OPERATOR | may change the two flags above of any account; may send transactions whatever |
 ///         |     |          | bit 0 says, so that operators cannot lock each other out                      |
+///         | 3   | PROTECTED | operators cannot change the two flags of this account                          |
 ///
 ///         All other bits are zero.
 interface IPermissions {
@@ -26,16 +27,22 @@ interface IPermissions {
     error NotPermissionOperator(address caller);
     /// @notice Operators set bits 0 and 1 only; got `flags`.
     error ReservedFlags(uint256 flags);
+    /// @notice Only the administrator changes the flags of this account, by lifting its protection first.
+    error AccountProtected(address account);
     /// @notice The last operator stays: without one nobody could change permissions again.
     error LastOperator(address account);
 
-    /// @notice Sets the TRANSACT and DEPLOY flags of accounts; their OPERATOR flag stays. Operators only.
+    /// @notice Sets the TRANSACT and DEPLOY flags of accounts; their other flags stay. Operators only. An account that is
+    ///         protected is refused.
     /// @param accounts The accounts.
     /// @param flags The flags that each of them then has: any of bits 0 and 1.
     function setFlags(address[] calldata accounts, uint256 flags) external;
 
     /// @notice Names or dismisses a permission operator. Administrator only.
     function setOperator(address account, bool operator) external;
+    /// @notice Protects an account, which may transact from then on, or lifts its protection. Administrator only: whoever
+    ///         administers the chain, its money and its registers must not depend on an operator.
+    function setProtected(address account, bool isProtected) external;
 
     /// @notice An account's flags.
     function flagsOf(address account) external view returns (uint256);
