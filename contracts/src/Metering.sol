@@ -67,7 +67,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         verdicts = new Verdict[](readings.length);
         for (uint256 i = 0; i < readings.length; ++i) {
             Reading calldata reading = readings[i];
-            Rules memory rules = _rules(reading.meter);
+            Rules memory rules = _rules(reading.meter, reading.time);
             Verdict verdict = _checkTime(reading, rules);
             if (verdict == Verdict.Accepted && !_isSignedBy(rules.signer, domain, reading, signatures[i])) {
                 verdict = Verdict.WrongSigner;
@@ -83,7 +83,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         verdicts = new Verdict[](readings.length);
         for (uint256 i = 0; i < readings.length; ++i) {
             Reading calldata reading = readings[i];
-            Rules memory rules = _rules(reading.meter);
+            Rules memory rules = _rules(reading.meter, reading.time);
             Verdict verdict = _checkTime(reading, rules);
             if (verdict == Verdict.Accepted) verdict = _checkSubstitution(reading, rules);
             if (verdict == Verdict.Accepted) verdict = _place(reading, rules, true);
@@ -141,7 +141,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         if (start > end || !first.known || !last.known) return Energy(0, 0, false, false);
         bool substituted = first.substituted || last.substituted;
         // What meters signed was judged when it came; substitutes are judged by what there is now.
-        if (substituted && _compare(first, last, end - start, _rules(meter)) != Verdict.Accepted) {
+        if (substituted && _compare(first, last, end - start, _rules(meter, end)) != Verdict.Accepted) {
             return Energy(0, 0, false, false);
         }
         return Energy(last.importWh - first.importWh, last.exportWh - first.exportWh, true, substituted);
@@ -187,8 +187,9 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return net;
     }
 
-    function _rules(bytes32 meter) private view returns (Rules memory rules) {
-        (rules.signer, rules.zone, rules.length, rules.maxImportWh, rules.maxExportWh) = REGISTRY.readingRules(meter);
+    function _rules(bytes32 meter, uint64 time) private view returns (Rules memory rules) {
+        (rules.signer, rules.zone, rules.length, rules.maxImportWh, rules.maxExportWh) =
+            REGISTRY.readingRules(meter, time);
     }
 
     function _checkTime(Reading calldata reading, Rules memory rules) private view returns (Verdict) {

@@ -3,7 +3,9 @@ pragma solidity ^0.8.30;
 
 import {Managed} from "./base/Managed.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
+import {IVault} from "./interfaces/IVault.sol";
 import {Credit} from "./libraries/Credit.sol";
+import {Predeploys} from "./libraries/Predeploys.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
@@ -11,7 +13,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 contract Registry is IRegistry, Managed {
     using SafeCast for uint256;
 
-    /// @notice The most meters that one account can ever hold; it bounds the work of an order and of a settlement.
+    /// @notice The most meters that one account can hold; it bounds the work of an order and of a settlement.
     uint256 public constant MAX_METERS_OF_ACCOUNT = 64;
 
     /// @dev Three slots: a zone's settings for intervals that start at or after `validFrom`.
@@ -28,6 +30,7 @@ contract Registry is IRegistry, Managed {
         uint40 validFrom;
         uint24 maxOrders;
         uint16 securityIntervals;
+        uint40 maxRating;
         uint24 reportingDeadline;
         uint32 finalDeadline;
         uint32 correctionPeriod;
@@ -35,21 +38,31 @@ contract Registry is IRegistry, Managed {
 
     struct Participant {
         uint64 zone;
+        uint64 place;
         bool active;
     }
 
-    /// @dev Three slots, of which a reading needs the first and the zone, and the third if it has no earlier neighbour.
+    /// @dev Three slots, of which a reading needs the first and the zone, and the third if it has no earlier neighbour or
+    ///      the meter has had another key.
     struct MeterRecord {
         address signer;
         uint40 maxImportWh;
         uint40 maxExportWh;
         bool renewable;
+        bool rekeyed;
         address owner;
         uint64 zone;
         uint32 number;
-        uint64 since;
+        uint48 since;
         uint64 importWh;
         uint64 exportWh;
+        uint48 keySince;
+    }
+
+    /// @dev A key that a meter had, for boundaries at or after `since`.
+    struct FormerKey {
+        address signer;
+        uint48 since;
     }
 
     /// @dev One slot: a meter that counts for an account in intervals that start in [since, until).
@@ -69,6 +82,8 @@ contract Registry is IRegistry, Managed {
 
     uint64 private constant FOREVER = type(uint64).max;
 
+    IVault private constant VAULT = IVault(Predeploys.VAULT);
+
     uint64[] private _zones;
     mapping(uint64 zone => Version[]) private _versions;
     mapping(address account => Participant) private _participants;
@@ -79,6 +94,19 @@ contract Registry is IRegistry, Managed {
     mapping(uint64 zone => Ratings) private _ratings;
     /// @dev The zones that an account operates, operated or is announced to operate.
     mapping(address operator => uint64[]) private _zonesOf;
+    /// @dev Oldest first.
+    mapping(bytes32 id => FormerKey[]) private _formerKeys;
+    /// @dev By the hash of the call.
+    mapping(bytes32 proposal => bool) private _proposed;
+
+    /// @dev For calls that the registrar proposed, word for word. Who may make them is the function's to say.
+    modifier proposed() {
+        bytes32 proposal = keccak256(msg.data);
+        if (!_proposed[proposal]) revert NotProposed(proposal);
+        delete _proposed[proposal];
+        emit Confirmed(proposal, msg.sender);
+        _;
+    }
 
     /// @notice Sets up the proxy.
     function initialize() external initializer {
@@ -123,16 +151,34 @@ contract Registry is IRegistry, Managed {
         emit ZoneChangeWithdrawn(zone, validFrom);
     }
 
+    // Proposals
+
+    /// @inheritdoc IRegistry
+    function propose(bytes calldata call) external restricted {
+        bytes32 proposal = keccak256(call);
+        _proposed[proposal] = true;
+        emit Proposed(proposal, call);
+    }
+
+    /// @inheritdoc IRegistry
+    function withdrawProposal(bytes32 proposal) external restricted {
+        if (!_proposed[proposal]) revert NotProposed(proposal);
+        delete _proposed[proposal];
+        emit ProposalWithdrawn(proposal);
+    }
+
     // Participants
 
     /// @inheritdoc IRegistry
-    function registerParticipants(uint64 zone, address[] calldata accounts) external restricted {
+    function registerParticipants(uint64 zone, address[] calldata accounts) external proposed {
         if (_versions[zone].length == 0) revert UnknownZone(zone);
+        _checkOperator(zone);
         for (uint256 i = 0; i < accounts.length; ++i) {
             address account = accounts[i];
             if (account == address(0)) revert ZeroAddress();
             if (_participants[account].zone != 0) revert ParticipantExists(account);
-            _participants[account] = Participant({zone: zone, active: true});
+            _participants[account] =
+                Participant({zone: zone, place: _participantsOf[zone].length.toUint64(), active: true});
             _participantsOf[zone].push(account);
             emit ParticipantRegistered(account, zone);
         }
@@ -145,21 +191,47 @@ contract Registry is IRegistry, Managed {
         emit ParticipantActivity(account, active);
     }
 
+    /// @inheritdoc IRegistry
+    function leaveZone() external {
+        Participant memory record = _participants[msg.sender];
+        if (record.zone == 0) revert UnknownParticipant(msg.sender);
+        uint256 period = _currentSettings(record.zone).correctionPeriod;
+        Holding[] storage holdings = _holdings[msg.sender];
+        for (uint256 i = 0; i < holdings.length; ++i) {
+            if (!_isOver(holdings[i], period)) revert NotSettledYet(msg.sender);
+        }
+        IVault.Balance memory balance = VAULT.balanceOf(msg.sender);
+        if (balance.locked != 0 || balance.debt != 0) revert NotSettledYet(msg.sender);
+
+        delete _holdings[msg.sender];
+        delete _participants[msg.sender];
+        address[] storage others = _participantsOf[record.zone];
+        address last = others[others.length - 1];
+        others.pop();
+        if (last != msg.sender) {
+            others[record.place] = last;
+            _participants[last].place = record.place;
+        }
+        emit ParticipantLeft(msg.sender, record.zone);
+    }
+
     // Meters
 
     /// @inheritdoc IRegistry
-    function registerMeters(NewMeter[] calldata meters) external restricted {
+    function registerMeters(NewMeter[] calldata meters) external proposed {
         for (uint256 i = 0; i < meters.length; ++i) {
             _registerMeter(meters[i]);
         }
     }
 
     /// @inheritdoc IRegistry
-    function assignMeter(bytes32 id, address owner, uint64 since) external restricted {
+    function assignMeter(bytes32 id, address owner, uint64 since) external proposed {
         MeterRecord storage record = _knownMeter(id);
         uint64 zone = record.zone;
-        Holding storage holding = _currentHolding(record);
-        if (holding.until != FOREVER) revert MeterRetired(id);
+        _checkOperator(zone);
+        (bool found, uint256 place) = _currentHolding(record);
+        if (!found || _holdings[record.owner][place].until != FOREVER) revert MeterRetired(id);
+        Holding storage holding = _holdings[record.owner][place];
         uint32 length = _lastVersion(zone).intervalLength;
         if (since % length != 0) revert UnalignedTime(since, length);
         // A shorter past would leave the previous owner's end behind the new owner's beginning.
@@ -183,11 +255,16 @@ contract Registry is IRegistry, Managed {
     }
 
     /// @inheritdoc IRegistry
-    function setMeterSigner(bytes32 id, address signer) external restricted {
+    function setMeterSigner(bytes32 id, address signer) external proposed {
         MeterRecord storage record = _knownMeter(id);
+        _checkOperator(record.zone);
         if (signer == address(0)) revert InvalidMeter(id);
+        uint64 since = _nextBoundary(block.timestamp, _versions[record.zone][0].intervalLength);
+        _formerKeys[id].push(FormerKey({signer: record.signer, since: record.keySince}));
         record.signer = signer;
-        emit MeterSignerChanged(id, signer);
+        record.keySince = uint256(since).toUint48();
+        record.rekeyed = true;
+        emit MeterSignerChanged(id, signer, since);
     }
 
     // Views
@@ -332,7 +409,7 @@ contract Registry is IRegistry, Managed {
     }
 
     /// @inheritdoc IRegistry
-    function readingRules(bytes32 id)
+    function readingRules(bytes32 id, uint64 time)
         external
         view
         returns (address signer, uint64 zone, uint32 intervalLength, uint40 maxImportWh, uint40 maxExportWh)
@@ -340,6 +417,7 @@ contract Registry is IRegistry, Managed {
         MeterRecord storage record = _meters[id];
         signer = record.signer;
         if (signer == address(0)) return (address(0), 0, 0, 0, 0);
+        if (record.rekeyed && time < record.keySince) signer = _formerSigner(id, time);
         zone = record.zone;
         intervalLength = _versions[zone][0].intervalLength;
         (maxImportWh, maxExportWh) = (record.maxImportWh, record.maxExportWh);
@@ -382,6 +460,7 @@ contract Registry is IRegistry, Managed {
                 gridFee: settings.gridFee,
                 securityIntervals: settings.securityIntervals,
                 reportingDeadline: settings.reportingDeadline,
+                maxRating: settings.maxRating,
                 finalDeadline: settings.finalDeadline,
                 correctionPeriod: settings.correctionPeriod,
                 maxOrders: settings.maxOrders,
@@ -397,6 +476,9 @@ contract Registry is IRegistry, Managed {
         if (record.signer != address(0)) revert MeterExists(input.id);
         uint64 zone = _participants[input.owner].zone;
         if (zone == 0) revert UnknownParticipant(input.owner);
+        _checkOperator(zone);
+        uint40 maxRating = _lastVersion(zone).maxRating;
+        if (Math.max(input.maxImportWh, input.maxExportWh) > maxRating) revert BeyondMaxRating(input.id, maxRating);
 
         record.signer = input.signer;
         record.maxImportWh = input.maxImportWh;
@@ -406,8 +488,8 @@ contract Registry is IRegistry, Managed {
         record.zone = zone;
         record.number = _meterIds.length.toUint32();
         _meterIds.push(input.id);
-        uint64 since = _nextBoundary(block.timestamp, _versions[zone][0].intervalLength);
-        record.since = since;
+        uint64 since = _earliestUnopened(zone, block.timestamp.toUint64(), 0);
+        record.since = uint256(since).toUint48();
         record.importWh = input.importWh;
         record.exportWh = input.exportWh;
         emit MeterRegistered(
@@ -428,27 +510,54 @@ contract Registry is IRegistry, Managed {
     }
 
     function _hold(address owner, MeterRecord storage record, uint64 since) private {
+        Holding memory holding = Holding({
+            number: record.number,
+            maxImportWh: record.maxImportWh,
+            maxExportWh: record.maxExportWh,
+            since: since,
+            until: FOREVER
+        });
         Holding[] storage holdings = _holdings[owner];
+        uint256 period = _lastVersion(record.zone).correctionPeriod;
+        for (uint256 i = 0; i < holdings.length; ++i) {
+            if (!_isOver(holdings[i], period)) continue;
+            holdings[i] = holding;
+            return;
+        }
         if (holdings.length == MAX_METERS_OF_ACCOUNT) revert TooManyMeters(owner, MAX_METERS_OF_ACCOUNT);
-        holdings.push(
-            Holding({
-                number: record.number,
-                maxImportWh: record.maxImportWh,
-                maxExportWh: record.maxExportWh,
-                since: since,
-                until: FOREVER
-            })
-        );
+        holdings.push(holding);
     }
 
-    /// @dev The latest owner's latest holding of the meter: the only one that can still be without end.
-    function _currentHolding(MeterRecord storage record) private view returns (Holding storage holding) {
+    /// @dev The latest owner's latest holding of the meter, the only one that can still be without end; none if it ended so
+    ///      long ago that another took its place.
+    function _currentHolding(MeterRecord storage record) private view returns (bool found, uint256 place) {
         Holding[] storage holdings = _holdings[record.owner];
-        uint256 i = holdings.length - 1;
-        while (holdings[i].number != record.number) {
+        uint64 since = 0;
+        for (uint256 i = 0; i < holdings.length; ++i) {
+            if (holdings[i].number != record.number || (found && holdings[i].since < since)) continue;
+            (found, place, since) = (true, i, holdings[i].since);
+        }
+    }
+
+    /// @dev Whether the holding ended so long ago that nothing of it can be settled or corrected any more.
+    function _isOver(Holding storage holding, uint256 correctionPeriod) private view returns (bool) {
+        uint64 until = holding.until;
+        // No sum that starts from FOREVER.
+        return until <= block.timestamp && block.timestamp - until >= correctionPeriod;
+    }
+
+    function _formerSigner(bytes32 id, uint64 time) private view returns (address) {
+        FormerKey[] storage keys = _formerKeys[id];
+        uint256 i = keys.length - 1;
+        // The first is of all times.
+        while (i != 0 && keys[i].since > time) {
             --i;
         }
-        return holdings[i];
+        return keys[i].signer;
+    }
+
+    function _checkOperator(uint64 zone) private view {
+        if (msg.sender != _currentSettings(zone).operator) revert NotZoneOperator(msg.sender, zone);
     }
 
     function _counts(Holding storage holding, uint64 start) private view returns (bool) {
@@ -466,10 +575,7 @@ contract Registry is IRegistry, Managed {
         uint256 length = holdings.length;
         for (uint256 i = 0; i < length; ++i) {
             Holding storage holding = holdings[i];
-            // No sum that starts from FOREVER.
-            if (holding.until <= block.timestamp && block.timestamp - holding.until >= settings.correctionPeriod) {
-                continue;
-            }
+            if (_isOver(holding, settings.correctionPeriod)) continue;
             importWh += holding.maxImportWh;
             exportWh += holding.maxExportWh;
         }
@@ -535,10 +641,12 @@ contract Registry is IRegistry, Managed {
 
     function _toMeter(bytes32 id) private view returns (Meter memory) {
         MeterRecord storage record = _meters[id];
-        Holding storage holding = _currentHolding(record);
+        (bool found, uint256 place) = _currentHolding(record);
+        Holding memory holding;
+        if (found) holding = _holdings[record.owner][place];
         uint64 until = holding.until;
         return Meter({
-            owner: record.owner,
+            owner: found ? record.owner : address(0),
             signer: record.signer,
             zone: record.zone,
             maxImportWh: record.maxImportWh,
@@ -562,6 +670,7 @@ contract Registry is IRegistry, Managed {
             gridFee: version.gridFee,
             securityIntervals: version.securityIntervals,
             reportingDeadline: version.reportingDeadline,
+            maxRating: version.maxRating,
             finalDeadline: version.finalDeadline,
             correctionPeriod: version.correctionPeriod,
             maxOrders: version.maxOrders

@@ -64,7 +64,8 @@ contract CreditTest is Ledger {
     function test_security_ends_a_correction_period_after_the_last_interval() public {
         _deposit(alice, SECURITY);
         uint64 until = T0 + OPEN_LEAD + LENGTH;
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), address(0), until)));
+        vm.prank(operator);
         REGISTRY.assignMeter(_meterOf(alice), address(0), until);
         vm.warp(until + CORRECTION_PERIOD - 1);
         vm.assertEq(REGISTRY.securityOf(alice), SECURITY);
@@ -192,7 +193,8 @@ contract CreditTest is Ledger {
         VAULT.withdraw(1);
         vm.stopPrank();
         // Less is needed when a meter leaves.
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), address(0), START + LENGTH)));
+        vm.prank(operator);
         REGISTRY.assignMeter(_meterOf(alice), address(0), START + LENGTH);
         vm.assertEq(REGISTRY.securityOf(operator), reserve / 2);
     }

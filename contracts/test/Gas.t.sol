@@ -28,11 +28,11 @@ contract GasTest is System {
         }
         vm.prank(bank);
         TOKEN.mintMany(households, 1000 * COIN);
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, households)));
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, households);
         vm.snapshotGasLastCall("Registry", "registerParticipants, 100");
-        vm.prank(registrar);
-        REGISTRY.registerMeters(meters);
+        _registerInTime(meters);
         vm.snapshotGasLastCall("Registry", "registerMeters, 100");
         for (uint256 i = 0; i < HOUSEHOLDS; ++i) {
             _deposit(households[i], 1000 * COIN);

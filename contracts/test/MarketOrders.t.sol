@@ -130,7 +130,8 @@ contract MarketOrdersTest is System {
     }
 
     function test_submit_refuses_the_zones_operator_while_it_is_that() public {
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(operator))));
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, _list(operator));
         _addMeter(operator, "operator's", 5000, 3000);
         _deposit(operator, COIN);
@@ -336,7 +337,8 @@ contract MarketOrdersTest is System {
     }
 
     function test_a_meter_that_changes_owner_leaves_open_products_alone() public {
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), bob, START + LENGTH)));
+        vm.prank(operator);
         REGISTRY.assignMeter(_meterOf(alice), bob, START + LENGTH);
         _submit(alice, product, 0, 100, 5000);
         vm.warp(T0 + LENGTH);

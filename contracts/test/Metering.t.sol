@@ -57,7 +57,8 @@ contract MeteringTest is System {
         _read(USED, since, 1_000_000, 500_000);
         _expectRejected(_reading(USED, since - LENGTH, 1_000_000, 500_000), IMetering.Verdict.BeforeRegistration);
         // Who has owned it since changes nothing.
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (USED, bob, since + 10 * LENGTH + 2 * OPEN_LEAD)));
+        vm.prank(operator);
         REGISTRY.assignMeter(USED, bob, since + 10 * LENGTH + 2 * OPEN_LEAD);
         _expectVerdict(_read(USED, since + LENGTH, 1_000_000, 500_000), IMetering.Verdict.Accepted);
     }
@@ -177,14 +178,40 @@ contract MeteringTest is System {
         _expectVerdict(_submitSigned(reading, twin), IMetering.Verdict.WrongSigner);
     }
 
-    function test_a_changed_key_signs_from_then_on() public {
-        IMetering.Reading memory reading = _reading(meter, T0, 100, 100);
-        bytes memory old = _sign(reading);
-        vm.prank(registrar);
-        REGISTRY.setMeterSigner(meter, vm.addr(_keyOf(_meterOf(bob))));
-        _expectVerdict(_submitSigned(reading, old), IMetering.Verdict.WrongSigner);
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOf(_meterOf(bob)), METERING.digest(reading));
-        _expectVerdict(_submitSigned(reading, abi.encodePacked(r, s, v)), IMetering.Verdict.Accepted);
+    /// @dev Not even with the operator's help does a key sign what another was there to sign.
+    function test_a_boundary_is_signed_by_the_key_of_its_time() public {
+        uint64 next = T0 + 1001 * LENGTH;
+        address signer = vm.addr(_keyOf(_meterOf(bob)));
+        vm.warp(next - 1);
+        _propose(abi.encodeCall(REGISTRY.setMeterSigner, (meter, signer)));
+        vm.prank(operator);
+        REGISTRY.setMeterSigner(meter, signer);
+        vm.warp(next);
+        IMetering.Reading memory past = _reading(meter, next - LENGTH, 100, 100);
+        IMetering.Reading memory present = _reading(meter, next, 100, 100);
+        _expectVerdict(_submitSigned(past, _signBy(_meterOf(bob), past)), IMetering.Verdict.WrongSigner);
+        _expectVerdict(_submitSigned(present, _sign(present)), IMetering.Verdict.WrongSigner);
+        _expectVerdict(_submitSigned(past, _sign(past)), IMetering.Verdict.Accepted);
+        _expectVerdict(_submitSigned(present, _signBy(_meterOf(bob), present)), IMetering.Verdict.Accepted);
+
+        // Back for two intervals, and then another: each boundary keeps its own.
+        _propose(abi.encodeCall(REGISTRY.setMeterSigner, (meter, vm.addr(_keyOf(meter)))));
+        vm.prank(operator);
+        REGISTRY.setMeterSigner(meter, vm.addr(_keyOf(meter)));
+        vm.warp(next + 2 * LENGTH);
+        _propose(abi.encodeCall(REGISTRY.setMeterSigner, (meter, signer)));
+        vm.prank(operator);
+        REGISTRY.setMeterSigner(meter, signer);
+        present = _reading(meter, next + LENGTH, 100, 100);
+        _expectVerdict(_submitSigned(present, _signBy(_meterOf(bob), present)), IMetering.Verdict.WrongSigner);
+        _expectVerdict(_submitSigned(present, _sign(present)), IMetering.Verdict.Accepted);
+        past = _reading(meter, next - 2 * LENGTH, 100, 100);
+        _expectVerdict(_submitSigned(past, _sign(past)), IMetering.Verdict.Accepted);
+    }
+
+    function _signBy(bytes32 other, IMetering.Reading memory reading) private view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOf(other), METERING.digest(reading));
+        return abi.encodePacked(r, s, v);
     }
 
     function test_the_digest_is_EIP_712() public view {
@@ -380,7 +407,8 @@ contract MeteringTest is System {
         settings.operator = bob;
         REGISTRY.changeZone(zone, settings, first + 100 * LENGTH);
         vm.stopPrank();
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (zone, _list(dave))));
+        vm.prank(operator);
         REGISTRY.registerParticipants(zone, _list(dave));
         _addMeter(dave, other, 5000, 3000);
         vm.warp(first + DEADLINE);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {System} from "./base/System.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 contract RegistryTest is System {
     uint64 private constant OTHER_ZONE = 8;
@@ -182,11 +183,12 @@ contract RegistryTest is System {
     // Participants
 
     function test_registerParticipants_registers_many() public {
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(alice, bob))));
         vm.expectEmit(address(REGISTRY));
         emit IRegistry.ParticipantRegistered(alice, ZONE);
         vm.expectEmit(address(REGISTRY));
         emit IRegistry.ParticipantRegistered(bob, ZONE);
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, _list(alice, bob));
         (uint64 zone, bool active) = REGISTRY.participant(alice);
         vm.assertEq(zone, ZONE);
@@ -202,14 +204,18 @@ contract RegistryTest is System {
     }
 
     function test_registerParticipants_refuses_bad_input() public {
-        vm.startPrank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (OTHER_ZONE, _list(alice))));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
+        vm.prank(operator);
         REGISTRY.registerParticipants(OTHER_ZONE, _list(alice));
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(alice, address(0)))));
         vm.expectRevert(IRegistry.ZeroAddress.selector);
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, _list(alice, address(0)));
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(alice, alice))));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.ParticipantExists.selector, alice));
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, _list(alice, alice));
-        vm.stopPrank();
     }
 
     function test_setParticipantActive_stops_and_resumes() public {
@@ -228,42 +234,44 @@ contract RegistryTest is System {
 
     // Meters
 
-    function test_registerMeters_counts_from_the_next_boundary() public {
+    function test_registerMeters_counts_from_products_that_have_not_opened() public {
         _registerParticipant(alice);
         vm.warp(T0 + 1);
+        uint64 since = T0 + OPEN_LEAD + LENGTH;
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](2);
         meters[0] = IRegistry.NewMeter(METER, alice, bob, 5000, 3000, true, 123_456, 789);
         meters[1] = IRegistry.NewMeter("second", alice, carol, 200, 0, false, 0, 0);
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
         vm.expectEmit(address(REGISTRY));
         emit IRegistry.MeterRegistered(METER, ZONE, bob, 5000, 3000, true, 123_456, 789);
         vm.expectEmit(address(REGISTRY));
-        emit IRegistry.MeterAssigned(METER, alice, T0 + LENGTH);
-        vm.prank(registrar);
+        emit IRegistry.MeterAssigned(METER, alice, since);
+        vm.prank(operator);
         REGISTRY.registerMeters(meters);
 
         IRegistry.Meter memory meter = REGISTRY.meter(METER);
-        IRegistry.Meter memory expected = IRegistry.Meter(alice, bob, ZONE, 5000, 3000, true, T0 + LENGTH, 0);
+        IRegistry.Meter memory expected = IRegistry.Meter(alice, bob, ZONE, 5000, 3000, true, since, 0);
         vm.assertEq(abi.encode(meter), abi.encode(expected));
         vm.assertEq(REGISTRY.meterCount(), 2);
         vm.assertEq(REGISTRY.meterIds(0, 9).length, 2);
         vm.assertEq(REGISTRY.meterIds(1, 1)[0], "second");
         vm.assertEq(REGISTRY.meterIds(2, 1).length, 0);
 
-        vm.assertEq(REGISTRY.metersOf(alice, T0).length, 0);
-        vm.assertEq(REGISTRY.metersOf(alice, T0 + LENGTH).length, 2);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, T0 + LENGTH, alice);
+        vm.assertEq(REGISTRY.metersOf(alice, since - LENGTH).length, 0);
+        vm.assertEq(REGISTRY.metersOf(alice, since).length, 2);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, since, alice);
         vm.assertEq(rules.capacityImportWh, 5200);
         vm.assertEq(rules.capacityExportWh, 3000);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, alice).capacityImportWh, 0);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, since - LENGTH, alice).capacityImportWh, 0);
 
         (address signer, uint64 zone, uint32 length, uint40 maxImportWh, uint40 maxExportWh) =
-            REGISTRY.readingRules(METER);
+            REGISTRY.readingRules(METER, T0);
         vm.assertEq(signer, bob);
         vm.assertEq(zone, ZONE);
         vm.assertEq(length, LENGTH);
         vm.assertEq(maxImportWh, 5000);
         vm.assertEq(maxExportWh, 3000);
-        (signer,,,,) = REGISTRY.readingRules("nobody's");
+        (signer,,,,) = REGISTRY.readingRules("nobody's", T0);
         vm.assertEq(signer, address(0));
     }
 
@@ -275,7 +283,8 @@ contract RegistryTest is System {
         _expectInstallation(METER, T0 + LENGTH, 123_456, 789);
         _expectInstallation("nobody's", 0, 0, 0);
         // They stay what they were when it changes hands.
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, bob, T0 + OPEN_LEAD + LENGTH * 2)));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, bob, T0 + OPEN_LEAD + LENGTH * 2);
         _expectInstallation(METER, T0 + LENGTH, 123_456, 789);
     }
@@ -304,8 +313,9 @@ contract RegistryTest is System {
         vm.assertEq(rules.capacityExportWh, 64);
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
         meters[0] = IRegistry.NewMeter(METER, alice, bob, 1, 1, false, 0, 0);
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.TooManyMeters.selector, alice, 64));
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.registerMeters(meters);
     }
 
@@ -314,9 +324,10 @@ contract RegistryTest is System {
         _registerParticipant(bob);
         _addMeter(alice, METER, 5000, 3000);
         uint64 since = T0 + OPEN_LEAD + LENGTH;
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, bob, since)));
         vm.expectEmit(address(REGISTRY));
         emit IRegistry.MeterAssigned(METER, bob, since);
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, bob, since);
 
         vm.assertEq(REGISTRY.metersOf(alice, since - LENGTH).length, 1);
@@ -329,7 +340,8 @@ contract RegistryTest is System {
         vm.assertEq(REGISTRY.meter(METER).since, since);
 
         // Back again: the account's second holding of the same meter is the one that counts.
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, alice, since + LENGTH)));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, alice, since + LENGTH);
         vm.assertEq(REGISTRY.metersOf(bob, since).length, 1);
         vm.assertEq(REGISTRY.metersOf(alice, since).length, 0);
@@ -341,14 +353,16 @@ contract RegistryTest is System {
         _registerParticipant(alice);
         _addMeter(alice, METER, 5000, 3000);
         uint64 since = T0 + OPEN_LEAD + LENGTH;
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, address(0), since)));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, address(0), since);
         vm.assertEq(REGISTRY.meter(METER).owner, alice);
         vm.assertEq(REGISTRY.meter(METER).until, since);
         vm.assertEq(REGISTRY.metersOf(alice, since - LENGTH).length, 1);
         vm.assertEq(REGISTRY.metersOf(alice, since).length, 0);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, alice, since + LENGTH)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.MeterRetired.selector, METER));
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, alice, since + LENGTH);
     }
 
@@ -359,24 +373,38 @@ contract RegistryTest is System {
         uint64 since = T0 + OPEN_LEAD + LENGTH;
         vm.prank(admin);
         REGISTRY.createZone(OTHER_ZONE, _settings());
-        vm.startPrank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (OTHER_ZONE, _list(carol))));
+        vm.prank(operator);
         REGISTRY.registerParticipants(OTHER_ZONE, _list(carol));
 
+        _propose(abi.encodeCall(REGISTRY.assignMeter, ("other", bob, since)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownMeter.selector, bytes32("other")));
+        vm.prank(operator);
         REGISTRY.assignMeter("other", bob, since);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, bob, since + 1)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnalignedTime.selector, since + 1, LENGTH));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, bob, since + 1);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, bob, since - LENGTH)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, since - LENGTH, since));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, bob, since - LENGTH);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, operator, since)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, operator));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, operator, since);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, carol, since)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.WrongZone.selector, METER, carol, OTHER_ZONE));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, carol, since);
         // No earlier than the owner before began.
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, bob, since + LENGTH)));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, bob, since + LENGTH);
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, alice, since)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, since, since + LENGTH));
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, alice, since);
-        vm.stopPrank();
     }
 
     function test_assignMeter_bounds_an_accounts_meters() public {
@@ -387,8 +415,9 @@ contract RegistryTest is System {
             _addMeter(bob, bytes32(i), 1, 1);
         }
         uint64 since = T0 + OPEN_LEAD + LENGTH;
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, bob, since)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.TooManyMeters.selector, bob, 64));
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, bob, since);
         vm.assertEq(REGISTRY.metersOf(alice, since)[0], METER);
         vm.assertEq(REGISTRY.meter(METER).until, 0);
@@ -404,24 +433,29 @@ contract RegistryTest is System {
         vm.prank(admin);
         REGISTRY.changeZone(ZONE, settings, from);
         // The products after `from` open so early that the change must wait for all of them.
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, bob, T0 + OPEN_LEAD + LENGTH)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.TooSoon.selector, T0 + OPEN_LEAD + LENGTH, from));
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, bob, T0 + OPEN_LEAD + LENGTH);
     }
 
     function test_setMeterSigner_changes_the_key() public {
         _registerParticipant(alice);
         _addMeter(alice, METER, 5000, 3000);
+        _propose(abi.encodeCall(REGISTRY.setMeterSigner, (METER, carol)));
         vm.expectEmit(address(REGISTRY));
-        emit IRegistry.MeterSignerChanged(METER, carol);
-        vm.startPrank(registrar);
+        emit IRegistry.MeterSignerChanged(METER, carol, T0);
+        vm.prank(operator);
         REGISTRY.setMeterSigner(METER, carol);
         vm.assertEq(REGISTRY.meter(METER).signer, carol);
+        _propose(abi.encodeCall(REGISTRY.setMeterSigner, (METER, address(0))));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidMeter.selector, METER));
+        vm.prank(operator);
         REGISTRY.setMeterSigner(METER, address(0));
+        _propose(abi.encodeCall(REGISTRY.setMeterSigner, ("other", carol)));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownMeter.selector, bytes32("other")));
+        vm.prank(operator);
         REGISTRY.setMeterSigner("other", carol);
-        vm.stopPrank();
     }
 
     function test_meterRecords_leaves_unknown_ones_empty() public {
@@ -440,20 +474,154 @@ contract RegistryTest is System {
 
     function test_only_the_administrator_and_the_registrar_change_anything(address anybody) public {
         vm.assume(anybody != admin && anybody != registrar);
-        bytes[] memory calls = new bytes[](7);
+        bytes[] memory calls = new bytes[](6);
         calls[0] = abi.encodeCall(REGISTRY.createZone, (OTHER_ZONE, _settings()));
         calls[1] = abi.encodeCall(REGISTRY.changeZone, (ZONE, _settings(), T0 + 100 * LENGTH));
-        calls[2] = abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(anybody)));
-        calls[3] = abi.encodeCall(REGISTRY.setParticipantActive, (anybody, true));
-        calls[4] = abi.encodeCall(REGISTRY.registerMeters, (new IRegistry.NewMeter[](0)));
-        calls[5] = abi.encodeCall(REGISTRY.assignMeter, (METER, anybody, T0));
-        calls[6] = abi.encodeCall(REGISTRY.setMeterSigner, (METER, anybody));
+        calls[2] = abi.encodeCall(REGISTRY.withdrawZoneChange, (ZONE));
+        calls[3] = abi.encodeCall(REGISTRY.propose, (""));
+        calls[4] = abi.encodeCall(REGISTRY.withdrawProposal, (bytes32(0)));
+        calls[5] = abi.encodeCall(REGISTRY.setParticipantActive, (anybody, true));
         for (uint256 i = 0; i < calls.length; ++i) {
             _expectUnauthorized(anybody, calls[i]);
             // The administrator's role does not include the registrar's, nor the other way round.
-            if (i < 2) _expectUnauthorized(registrar, calls[i]);
+            if (i < 3) _expectUnauthorized(registrar, calls[i]);
             else _expectUnauthorized(admin, calls[i]);
         }
+    }
+
+    /// @dev Neither the registrar nor the operator enters anything alone.
+    function test_the_registrar_proposes_and_the_operator_confirms() public {
+        _enrol(_list(alice));
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
+        meters[0] = IRegistry.NewMeter(METER, alice, bob, 5000, 3000, true, 0, 0);
+        bytes[4] memory calls = [
+            abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(bob))),
+            abi.encodeCall(REGISTRY.registerMeters, (meters)),
+            abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), address(0), T0 + 2 * OPEN_LEAD)),
+            abi.encodeCall(REGISTRY.setMeterSigner, (_meterOf(alice), carol))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            bytes32 proposal = keccak256(calls[i]);
+            bytes memory notProposed = abi.encodeWithSelector(IRegistry.NotProposed.selector, proposal);
+            _expectFailure(operator, calls[i], notProposed);
+            vm.expectEmit(address(REGISTRY));
+            emit IRegistry.Proposed(proposal, calls[i]);
+            _propose(calls[i]);
+            bytes memory notOperator = abi.encodeWithSelector(IRegistry.NotZoneOperator.selector, registrar, ZONE);
+            _expectFailure(registrar, calls[i], notOperator);
+            vm.expectEmit(address(REGISTRY));
+            emit IRegistry.ProposalWithdrawn(proposal);
+            vm.prank(registrar);
+            REGISTRY.withdrawProposal(proposal);
+            _expectFailure(operator, calls[i], notProposed);
+            vm.expectRevert(notProposed);
+            vm.prank(registrar);
+            REGISTRY.withdrawProposal(proposal);
+
+            _propose(calls[i]);
+            vm.expectEmit(address(REGISTRY));
+            emit IRegistry.Confirmed(proposal, operator);
+            vm.prank(operator);
+            Address.functionCall(address(REGISTRY), calls[i]);
+            // Once.
+            _expectFailure(operator, calls[i], notProposed);
+        }
+    }
+
+    function test_a_meters_rating_has_a_limit() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.maxRating = 5000;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, T0 + OPEN_LEAD + LENGTH);
+        _registerParticipant(alice);
+        IRegistry.NewMeter memory good = IRegistry.NewMeter(METER, alice, bob, 5000, 5000, true, 0, 0);
+        bytes memory reason = abi.encodeWithSelector(IRegistry.BeyondMaxRating.selector, bytes32("other"), 5000);
+        _expectRefused(good, IRegistry.NewMeter("other", alice, bob, 5001, 0, true, 0, 0), reason);
+        _expectRefused(good, IRegistry.NewMeter("other", alice, bob, 0, 5001, true, 0, 0), reason);
+    }
+
+    function test_who_has_nothing_open_leaves_and_joins_elsewhere() public {
+        _enrol(_list(alice, bob, carol));
+        _deposit(alice, COIN);
+        bytes memory notYet = abi.encodeWithSelector(IRegistry.NotSettledYet.selector, alice);
+        vm.expectRevert(notYet);
+        vm.prank(alice);
+        REGISTRY.leaveZone();
+        uint64 until = T0 + OPEN_LEAD + LENGTH;
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), address(0), until)));
+        vm.prank(operator);
+        REGISTRY.assignMeter(_meterOf(alice), address(0), until);
+        vm.warp(until + CORRECTION_PERIOD - 1);
+        vm.expectRevert(notYet);
+        vm.prank(alice);
+        REGISTRY.leaveZone();
+        vm.warp(until + CORRECTION_PERIOD);
+        vm.prank(address(MARKET));
+        VAULT.lock(alice, 1, 0);
+        vm.expectRevert(notYet);
+        vm.prank(alice);
+        REGISTRY.leaveZone();
+        vm.prank(address(MARKET));
+        VAULT.unlock(alice, 1);
+
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.ParticipantLeft(alice, ZONE);
+        vm.prank(alice);
+        REGISTRY.leaveZone();
+        vm.prank(alice);
+        VAULT.withdraw(COIN);
+        (uint64 zone,) = REGISTRY.participant(alice);
+        vm.assertEq(zone, 0);
+        vm.assertEq(REGISTRY.participants(ZONE, 0, 9), _list(carol, bob));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, alice));
+        vm.prank(alice);
+        REGISTRY.leaveZone();
+        // Who took the place in the list can leave as well, and the retired meter stays that.
+        vm.assertEq(REGISTRY.meter(_meterOf(alice)).owner, address(0));
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), bob, until + 2 * CORRECTION_PERIOD)));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.MeterRetired.selector, _meterOf(alice)));
+        vm.prank(operator);
+        REGISTRY.assignMeter(_meterOf(alice), bob, until + 2 * CORRECTION_PERIOD);
+        vm.prank(admin);
+        REGISTRY.createZone(OTHER_ZONE, _settings());
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (OTHER_ZONE, _list(alice))));
+        vm.prank(operator);
+        REGISTRY.registerParticipants(OTHER_ZONE, _list(alice));
+        (zone,) = REGISTRY.participant(alice);
+        vm.assertEq(zone, OTHER_ZONE);
+    }
+
+    function test_the_limit_of_meters_counts_present_ones() public {
+        _registerParticipant(alice);
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](64);
+        for (uint256 i = 0; i < meters.length; ++i) {
+            meters[i] = IRegistry.NewMeter(bytes32(i + 1), alice, bob, 10, 10, false, 0, 0);
+        }
+        _registerInTime(meters);
+        uint64 until = T0 + OPEN_LEAD + LENGTH;
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (bytes32(uint256(3)), address(0), until)));
+        vm.prank(operator);
+        REGISTRY.assignMeter(bytes32(uint256(3)), address(0), until);
+        vm.warp(until + CORRECTION_PERIOD - 1);
+        meters = new IRegistry.NewMeter[](1);
+        meters[0] = IRegistry.NewMeter(METER, alice, bob, 10, 10, false, 0, 0);
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TooManyMeters.selector, alice, 64));
+        vm.prank(operator);
+        REGISTRY.registerMeters(meters);
+        vm.warp(until + CORRECTION_PERIOD);
+        vm.prank(operator);
+        REGISTRY.registerMeters(meters);
+        vm.assertEq(REGISTRY.metersOf(alice, until + 2 * CORRECTION_PERIOD).length, 64);
+        vm.assertEq(REGISTRY.meter(bytes32(uint256(3))).owner, address(0));
+        vm.assertEq(REGISTRY.meter(METER).owner, alice);
+    }
+
+    function _expectFailure(address caller, bytes memory data, bytes memory expected) private {
+        vm.prank(caller);
+        (bool success, bytes memory reason) = address(REGISTRY).call(data);
+        vm.assertEq(success, false);
+        vm.assertEq(reason, expected);
     }
 
     function _expectUnauthorized(address caller, bytes memory data) private {
@@ -474,8 +642,9 @@ contract RegistryTest is System {
     {
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](2);
         (meters[0], meters[1]) = (first, second);
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
         vm.expectRevert(reason);
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.registerMeters(meters);
     }
 
@@ -487,7 +656,8 @@ contract RegistryTest is System {
     }
 
     function _registerParticipant(address account) private {
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(account))));
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, _list(account));
     }
 }

@@ -123,10 +123,13 @@ contract RegistryPropertiesTest is System {
         address[] memory accounts = new address[](bound(count, 0, 12));
         for (uint160 i = 0; i < accounts.length; ++i) {
             accounts[i] = address(uint160(bound(uint256(seed), 1, type(uint160).max - 12)) + i);
+        }
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, accounts)));
+        for (uint256 i = 0; i < accounts.length; ++i) {
             vm.expectEmit(address(REGISTRY));
             emit IRegistry.ParticipantRegistered(accounts[i], ZONE);
         }
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, accounts);
         vm.assertEq(REGISTRY.participantCount(ZONE), accounts.length);
         vm.assertEq(REGISTRY.participants(ZONE, 0, type(uint256).max), accounts);
@@ -161,13 +164,16 @@ contract RegistryPropertiesTest is System {
     function test_registerMeters_keeps_what_it_is_given(IRegistry.NewMeter[5] memory random, uint256 wait) public {
         _registerParticipants();
         _wait(wait);
-        uint64 since = T0 + uint64(Math.ceilDiv(time - T0, LENGTH)) * LENGTH;
+        uint64 since = _unopened(OPEN_LEAD);
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](random.length);
         for (uint256 i = 0; i < meters.length; ++i) {
             meters[i] = _valid(random[i], i);
+        }
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
+        for (uint256 i = 0; i < meters.length; ++i) {
             _expectMeterEvents(meters[i], since);
         }
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.registerMeters(meters);
 
         vm.assertEq(REGISTRY.meterCount(), meters.length);
@@ -211,7 +217,7 @@ contract RegistryPropertiesTest is System {
         );
         vm.assertEq(abi.encode(REGISTRY.meter(given.id)), abi.encode(expected));
         (address signer, uint64 zone, uint32 length, uint40 maxImportWh, uint40 maxExportWh) =
-            REGISTRY.readingRules(given.id);
+            REGISTRY.readingRules(given.id, T0);
         vm.assertEq(
             abi.encode(signer, zone, length, maxImportWh, maxExportWh),
             abi.encode(given.signer, ZONE, LENGTH, given.maxImportWh, given.maxExportWh)
@@ -263,8 +269,9 @@ contract RegistryPropertiesTest is System {
             wrong.owner = operator;
             reason = abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, operator);
         }
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
         vm.expectRevert(reason);
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.registerMeters(meters);
         vm.assertEq(REGISTRY.meterCount(), 0);
         vm.assertEq(REGISTRY.metersOf(alice, T0).length + REGISTRY.metersOf(bob, T0).length, 0);
@@ -289,12 +296,13 @@ contract RegistryPropertiesTest is System {
         _addMeter(alice, METER, 5000, 3000);
         IRegistry.Meter memory expected = REGISTRY.meter(METER);
         expected.signer = signer;
+        _propose(abi.encodeCall(REGISTRY.setMeterSigner, (METER, signer)));
         vm.expectEmit(address(REGISTRY));
-        emit IRegistry.MeterSignerChanged(METER, signer);
-        vm.prank(registrar);
+        emit IRegistry.MeterSignerChanged(METER, signer, T0);
+        vm.prank(operator);
         REGISTRY.setMeterSigner(METER, signer);
         vm.assertEq(abi.encode(REGISTRY.meter(METER)), abi.encode(expected));
-        (address found,,,,) = REGISTRY.readingRules(METER);
+        (address found,,,,) = REGISTRY.readingRules(METER, T0);
         vm.assertEq(found, signer);
     }
 
@@ -328,6 +336,7 @@ contract RegistryPropertiesTest is System {
     function _assignMeter(Ownership memory next) private {
         Ownership memory last = ownerships[ownerships.length - 1];
         uint64 earliest = uint64(Math.max(_unopened(OPEN_LEAD), last.since));
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (METER, next.owner, next.since)));
         if (last.owner == address(0)) {
             vm.expectRevert(abi.encodeWithSelector(IRegistry.MeterRetired.selector, METER));
         } else if (next.since < earliest) {
@@ -337,7 +346,7 @@ contract RegistryPropertiesTest is System {
             emit IRegistry.MeterAssigned(METER, next.owner, next.since);
             ownerships.push(next);
         }
-        vm.prank(registrar);
+        vm.prank(operator);
         REGISTRY.assignMeter(METER, next.owner, next.since);
     }
 
@@ -360,7 +369,8 @@ contract RegistryPropertiesTest is System {
     }
 
     function _registerParticipants() private {
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(alice, bob, carol))));
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, _list(alice, bob, carol));
     }
 }

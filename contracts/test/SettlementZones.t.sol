@@ -21,10 +21,12 @@ contract SettlementZonesTest is Ledger {
 
     function setUp() public override {
         super.setUp();
-        vm.startPrank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, _list(alice, secondOperator))));
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, _list(alice, secondOperator));
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (EAST, _list(carol, operator))));
+        vm.prank(secondOperator);
         REGISTRY.registerParticipants(EAST, _list(carol, operator));
-        vm.stopPrank();
         address[] memory accounts = _everybody();
         for (uint256 i = 0; i < accounts.length; ++i) {
             _addMeter(accounts[i], _meterOf(accounts[i]), 5000, 3000);

@@ -24,7 +24,7 @@ import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.s
 contract Genesis {
     /// @notice The role that mints, burns and pauses the settlement token.
     uint64 public constant BANK_ROLE = 1;
-    /// @notice The role that registers participants and meters.
+    /// @notice The role that proposes participants and meters.
     uint64 public constant REGISTRAR_ROLE = 2;
 
     /// @notice A zone to create.
@@ -42,7 +42,7 @@ contract Genesis {
     /// @notice What differs from network to network.
     /// @param admin Administrator of the AccessManager: roles, upgrades, zones, permission operators.
     /// @param bank Mints, burns and pauses.
-    /// @param registrar Registers participants and meters.
+    /// @param registrar Proposes participants and meters.
     /// @param permissionOperators Permission operators, at least one.
     /// @param transactors Accounts that may transact.
     /// @param deployers Accounts that may transact and create contracts.
@@ -150,12 +150,10 @@ contract Genesis {
         bank[2] = SettlementToken.burn.selector;
         bank[3] = SettlementToken.pause.selector;
         bank[4] = SettlementToken.unpause.selector;
-        bytes4[] memory registrar = new bytes4[](5);
-        registrar[0] = Registry.registerParticipants.selector;
-        registrar[1] = Registry.setParticipantActive.selector;
-        registrar[2] = Registry.registerMeters.selector;
-        registrar[3] = Registry.assignMeter.selector;
-        registrar[4] = Registry.setMeterSigner.selector;
+        bytes4[] memory registrar = new bytes4[](3);
+        registrar[0] = Registry.propose.selector;
+        registrar[1] = Registry.withdrawProposal.selector;
+        registrar[2] = Registry.setParticipantActive.selector;
         n = _assignRole(list, n, config, BANK_ROLE, "bank", config.bank, Predeploys.SETTLEMENT_TOKEN, bank);
         return
             _assignRole(list, n, config, REGISTRAR_ROLE, "registrar", config.registrar, Predeploys.REGISTRY, registrar);

@@ -5,10 +5,13 @@ pragma solidity ^0.8.30;
 /// @notice Who takes part in the market, where, under which rules and with which meters.
 /// @dev What a product was opened under never changes:
 ///      - a zone's settings are versioned by delivery time, and a new version starts at products that have not opened;
-///      - a meter counts for its owner from the first interval that begins at or after its registration, and its
-///        registers when it was installed bound its first reading;
+///      - a meter counts for its owner from the first interval on that has not opened, and its registers when it was
+///        installed bound its first reading;
 ///      - a meter changes owner, or leaves, only from products on that have not opened;
 ///      - a meter's ratings and a zone's interval length never change.
+///
+///      Participants, meters, their owners and their keys take two: the registrar proposes a call, word for word, and the
+///      zone's operator makes it. Neither can move money alone by what it writes here.
 interface IRegistry {
     /// @notice The rules of a zone.
     /// @param operator The zone operator's account: balancing counterparty in the vault, supplier of substitutes.
@@ -23,6 +26,7 @@ interface IRegistry {
     /// @param securityIntervals For how many intervals participants secure what their meters can take, and the operator what
     ///        it may have to pay. Accounts are safe from debts as long as no more intervals than these wait for settlement.
     /// @param reportingDeadline Seconds after a boundary from which the operator may substitute its reading; not zero.
+    /// @param maxRating The most that a meter may take or deliver in one interval, in Wh.
     /// @param finalDeadline Seconds after the end of delivery from which anybody may settle it with the readings that are
     ///        there; more than `reportingDeadline`, so that the operator can substitute before.
     /// @param correctionPeriod Seconds after the end of delivery within which readings that come later are settled by
@@ -41,6 +45,7 @@ interface IRegistry {
         uint32 gridFee;
         uint16 securityIntervals;
         uint24 reportingDeadline;
+        uint40 maxRating;
         uint32 finalDeadline;
         uint32 correctionPeriod;
         uint24 maxOrders;
@@ -67,8 +72,9 @@ interface IRegistry {
     }
 
     /// @notice A registered meter.
-    /// @param owner The latest owner, possibly from a coming interval on.
-    /// @param signer The address of the meter's signing key.
+    /// @param owner The latest owner, possibly from a coming interval on; zero if it was retired so long ago that nothing of
+    ///        it can be settled or corrected any more.
+    /// @param signer The address of the meter's latest signing key.
     /// @param zone The zone it measures in.
     /// @param maxImportWh The most it can take from the grid in one interval, in Wh.
     /// @param maxExportWh The most it can feed into the grid in one interval, in Wh.
@@ -108,6 +114,12 @@ interface IRegistry {
         bytes32[] meters;
     }
 
+    /// @notice The registrar proposed a call that only a zone's operator makes.
+    event Proposed(bytes32 indexed proposal, bytes call);
+    /// @notice A proposed call was made.
+    event Confirmed(bytes32 indexed proposal, address indexed operator);
+    /// @notice The registrar took a proposal back.
+    event ProposalWithdrawn(bytes32 indexed proposal);
     /// @notice A zone was created, or has new settings for intervals that start at or after `validFrom`.
     event ZoneSettingsChanged(uint64 indexed zone, uint64 validFrom, ZoneSettings settings);
     /// @notice The settings that were announced for intervals from `validFrom` on are withdrawn.
@@ -129,8 +141,10 @@ interface IRegistry {
     );
     /// @notice A meter counts for `owner` for intervals that start at or after `since`; zero owner: for nobody.
     event MeterAssigned(bytes32 indexed meter, address indexed owner, uint64 since);
-    /// @notice A meter signs with another key from now on.
-    event MeterSignerChanged(bytes32 indexed meter, address signer);
+    /// @notice A meter signs with another key for boundaries at or after `since`.
+    event MeterSignerChanged(bytes32 indexed meter, address signer, uint64 since);
+    /// @notice A participant left its zone.
+    event ParticipantLeft(address indexed account, uint64 indexed zone);
 
     /// @notice No such zone.
     error UnknownZone(uint64 zone);
@@ -162,7 +176,15 @@ interface IRegistry {
     error InvalidMeter(bytes32 meter);
     /// @notice The meter's next owner belongs to another zone.
     error WrongZone(bytes32 meter, address owner, uint64 zone);
-    /// @notice An account can hold no more meters, past ones counted.
+    /// @notice The registrar has proposed no such call, or it was made already.
+    error NotProposed(bytes32 proposal);
+    /// @notice Only the zone's operator makes calls that the registrar proposed.
+    error NotZoneOperator(address caller, uint64 zone);
+    /// @notice The meter's ratings are beyond what the zone allows.
+    error BeyondMaxRating(bytes32 meter, uint40 maxRating);
+    /// @notice The account has meters whose intervals may still be settled or corrected, or money locked, or debts.
+    error NotSettledYet(address account);
+    /// @notice An account can hold no more meters, those counted whose intervals may still be settled or corrected.
     error TooManyMeters(address account, uint256 limit);
     /// @notice The meter was retired.
     error MeterRetired(bytes32 meter);
@@ -176,16 +198,23 @@ interface IRegistry {
     function changeZone(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) external;
     /// @notice Withdraws a zone's latest settings as long as no product has opened under them. Administrator only.
     function withdrawZoneChange(uint64 zone) external;
-    /// @notice Makes accounts active participants of a zone, for good. Registrar only.
+    /// @notice Proposes a call of one of the functions that say so, with its arguments. Registrar only.
+    function propose(bytes calldata call) external;
+    /// @notice Takes a proposal back, named by the hash of the call. Registrar only.
+    function withdrawProposal(bytes32 proposal) external;
+    /// @notice Makes accounts active participants of a zone. Its operator, as proposed.
     function registerParticipants(uint64 zone, address[] calldata accounts) external;
     /// @notice Lets a participant order, or stops it. What it ordered stands. Registrar only.
     function setParticipantActive(address account, bool active) external;
-    /// @notice Registers meters. Registrar only.
+    /// @notice Leaves the zone, once all that the caller had there is settled, corrected and unlocked.
+    function leaveZone() external;
+    /// @notice Registers meters of participants of one zone or several. Their operator, as proposed.
     function registerMeters(NewMeter[] calldata meters) external;
     /// @notice Gives a meter to another participant of its zone from an interval on that has not opened; to the zero
-    ///         address: retires it. Registrar only.
+    ///         address: retires it. The zone\'s operator, as proposed.
     function assignMeter(bytes32 meter, address owner, uint64 since) external;
-    /// @notice Changes a meter's signing key, at once. Registrar only.
+    /// @notice Changes a meter's signing key from the next boundary on; readings of earlier ones are checked against the
+    ///         key of their time. The zone's operator, as proposed.
     function setMeterSigner(bytes32 meter, address signer) external;
 
     /// @notice The rules of a zone for the interval that starts at `start`.
@@ -221,8 +250,8 @@ interface IRegistry {
     ///         meters, until the correction period after their last interval is over, and the reserve of an operator for
     ///         the meters of its zones, likewise.
     function securityOf(address account) external view returns (uint256);
-    /// @notice What Metering asks before it takes a reading; `signer` is zero for an unknown meter.
-    function readingRules(bytes32 id)
+    /// @notice What Metering asks before it takes a reading of the boundary `time`; `signer` is zero for an unknown meter.
+    function readingRules(bytes32 id, uint64 time)
         external
         view
         returns (address signer, uint64 zone, uint32 intervalLength, uint40 maxImportWh, uint40 maxExportWh);

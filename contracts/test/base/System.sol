@@ -110,6 +110,7 @@ abstract contract System is Test {
             surplusPrice: 1500,
             gridFee: 700,
             securityIntervals: 0,
+            maxRating: type(uint40).max,
             reportingDeadline: DEADLINE,
             finalDeadline: FINAL_DEADLINE,
             correctionPeriod: CORRECTION_PERIOD,
@@ -117,9 +118,16 @@ abstract contract System is Test {
         });
     }
 
+    /// @dev The registrar proposes what the zone's operator does next.
+    function _propose(bytes memory call) internal {
+        vm.prank(registrar);
+        REGISTRY.propose(call);
+    }
+
     /// @dev Registers participants with a meter each that can take 5,000 Wh and deliver 3,000 Wh in an interval.
     function _enrol(address[] memory accounts) internal {
-        vm.prank(registrar);
+        _propose(abi.encodeCall(REGISTRY.registerParticipants, (ZONE, accounts)));
+        vm.prank(operator);
         REGISTRY.registerParticipants(ZONE, accounts);
         for (uint256 i = 0; i < accounts.length; ++i) {
             _addMeter(accounts[i], _meterOf(accounts[i]), 5000, 3000);
@@ -130,7 +138,8 @@ abstract contract System is Test {
         _addMeter(owner, id, maxImportWh, maxExportWh, 0, 0);
     }
 
-    /// @dev Registers a meter that shows `importWh` and `exportWh` when it is installed.
+    /// @dev Registers a meter that shows `importWh` and `exportWh` when it is installed, in time to count from the next
+    ///      boundary on.
     function _addMeter(
         address owner,
         bytes32 id,
@@ -150,8 +159,20 @@ abstract contract System is Test {
             importWh: importWh,
             exportWh: exportWh
         });
-        vm.prank(registrar);
+        _registerInTime(meters);
+    }
+
+    /// @dev Registers meters of one zone before the products from the next boundary on opened.
+    function _registerInTime(IRegistry.NewMeter[] memory meters) internal {
+        uint256 today = block.timestamp;
+        (uint64 zone,) = REGISTRY.participant(meters[0].owner);
+        uint64 next = uint64(today + LENGTH - 1) / LENGTH * LENGTH;
+        IRegistry.ZoneSettings memory settings = REGISTRY.settingsAt(zone, next);
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
+        vm.warp(today - settings.openLead - 1);
+        vm.prank(settings.operator);
         REGISTRY.registerMeters(meters);
+        vm.warp(today);
     }
 
     function _deposit(address account, uint256 amount) internal {
