@@ -10,7 +10,7 @@ import {Credit} from "./libraries/Credit.sol";
 import {Fill} from "./libraries/Fill.sol";
 import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
-import {ASK, BID, EMPTY, Order, packOrder} from "./types/Order.sol";
+import {ASK, BID, Order, packOrder} from "./types/Order.sol";
 import {Product} from "./types/Product.sol";
 import {SlotDerivation} from "@openzeppelin/contracts/utils/SlotDerivation.sol";
 import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
@@ -23,10 +23,11 @@ contract Market is IMarket, Managed {
     using SafeCast for int256;
     using SlotDerivation for bytes32;
 
-    /// @notice The most orders of one account in one product, so that nobody can fill the book alone.
+    /// @notice The most orders of one account in one product, so that nobody fills the book alone.
     uint256 public constant MAX_ORDERS_OF_ACCOUNT = 64;
 
-    /// @dev Three slots; clearing writes the first two, each page of settled orders the first and the last.
+    /// @dev Three slots; clearing writes the first two, each page of settled orders the first and the last. `vacant` is the
+    ///      place, counted from one, whose order was cancelled last; the empty word there names the one before.
     struct Auction {
         int32 price;
         uint64 volume;
@@ -34,6 +35,7 @@ contract Market is IMarket, Managed {
         int32 askPrice;
         bool cleared;
         uint32 settled;
+        uint32 vacant;
         uint64 bidQuantity;
         uint64 bidFilled;
         uint64 askQuantity;
@@ -106,11 +108,12 @@ contract Market is IMarket, Managed {
         _checkGateOpen(product, settings);
 
         uint256 locked = Credit.ofOrder(order.side(), order.price(), order.quantity(), settings);
-        book[index] = EMPTY;
+        _vacate(product, index);
         Stake storage stake = _stakes[product][msg.sender];
         stake.locked -= locked.toUint112();
         if (order.side() == BID) stake.openBidWh -= order.quantity();
         else stake.openAskWh -= order.quantity();
+        --stake.orderCount;
         emit OrderCancelled(product, msg.sender, index, locked);
         VAULT.unlock(msg.sender, locked);
     }
@@ -219,15 +222,16 @@ contract Market is IMarket, Managed {
 
     /// @inheritdoc IMarket
     function orders(Product product) external view returns (Order[] memory) {
-        return _orders[product];
+        return ordersPage(product, 0, type(uint256).max);
     }
 
     /// @inheritdoc IMarket
-    function ordersPage(Product product, uint256 from, uint256 max) external view returns (Order[] memory page) {
+    function ordersPage(Product product, uint256 from, uint256 max) public view returns (Order[] memory page) {
         Order[] storage book = _orders[product];
         page = new Order[](from >= book.length ? 0 : Math.min(book.length - from, max));
         for (uint256 i = 0; i < page.length; ++i) {
-            page[i] = book[from + i];
+            Order order = book[from + i];
+            if (order.quantity() != 0) page[i] = order;
         }
     }
 
@@ -356,14 +360,35 @@ contract Market is IMarket, Managed {
         if (msg.sender == rules.settings.operator) revert OperatorCannotTrade(msg.sender, zone);
         _checkTerms(order, rules.settings);
 
-        Order[] storage book = _orders[product];
-        index = book.length;
-        if (index >= rules.settings.maxOrders) revert TooManyOrders(product, rules.settings.maxOrders);
+        index =
+            _place(product, packOrder(order.side, order.price, order.quantity, msg.sender), rules.settings.maxOrders);
         uint256 locked = Credit.ofOrder(order.side, order.price, order.quantity, rules.settings);
         _addToStake(order, rules, locked);
-        book.push(packOrder(order.side, order.price, order.quantity, msg.sender));
         emit OrderSubmitted(product, msg.sender, index, order.side, order.price, order.quantity, locked);
         VAULT.lock(msg.sender, locked, rules.security);
+    }
+
+    /// @dev Puts an order into a place that was vacated, or at the end of the book.
+    function _place(Product product, Order order, uint256 maxOrders) private returns (uint256 index) {
+        Order[] storage book = _orders[product];
+        uint32 vacant = _auctions[product].vacant;
+        if (vacant != 0) {
+            index = vacant - 1;
+            // An empty word has nothing but the number of the next vacant place.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            _auctions[product].vacant = uint32(uint256(Order.unwrap(book[index])));
+            book[index] = order;
+        } else {
+            index = book.length;
+            if (index >= maxOrders) revert TooManyOrders(product, maxOrders);
+            book.push(order);
+        }
+    }
+
+    function _vacate(Product product, uint256 index) private {
+        Auction storage auction_ = _auctions[product];
+        _orders[product][index] = Order.wrap(bytes32(uint256(auction_.vacant)));
+        auction_.vacant = (index + 1).toUint32();
     }
 
     function _checkTerms(NewOrder memory order, IRegistry.ZoneSettings memory settings) private pure {

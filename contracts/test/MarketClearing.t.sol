@@ -121,6 +121,8 @@ contract MarketClearingTest is System {
     function test_cancelled_orders_are_booked_to_nobody() public {
         for (uint256 i = 0; i < 3; ++i) {
             _submit(traders[0], product, 0, 400, 100);
+        }
+        for (uint256 i = 0; i < 3; ++i) {
             vm.prank(traders[0]);
             MARKET.cancel(product, i);
         }
@@ -300,17 +302,17 @@ contract MarketClearingTest is System {
 
     /// @dev Random orders around few prices, so that levels are shared, with some cancelled.
     function _fillBook(uint256 seed) private returns (uint256 count) {
-        count = 1 + seed % 40;
-        for (uint256 i = 0; i < count; ++i) {
+        for (uint256 i = 1 + seed % 40; i != 0; --i) {
             seed = uint256(keccak256(abi.encode(seed)));
             address trader = traders[seed % TRADERS];
             int32 price = int32(int256((seed >> 16) % 7)) * 100 - 200;
-            _submit(trader, product, uint8((seed >> 8) % 2), price, uint40(1 + (seed >> 32) % 60));
+            uint256 index = _submit(trader, product, uint8((seed >> 8) % 2), price, uint40(1 + (seed >> 32) % 60));
             if ((seed >> 64) % 8 == 0) {
                 vm.prank(trader);
-                MARKET.cancel(product, i);
+                MARKET.cancel(product, index);
             }
         }
+        count = MARKET.orderCount(product);
     }
 
     function _closePosition(address account) private returns (IMarket.Closing memory) {

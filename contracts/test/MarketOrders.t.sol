@@ -191,12 +191,44 @@ contract MarketOrdersTest is System {
         }
         vm.expectRevert(abi.encodeWithSelector(IMarket.TooManyOrdersOfAccount.selector, product, alice, 64));
         _submit(alice, product, 0, 100, 1);
-        // A cancelled order leaves its slot in the book, so it counts.
+        _submit(bob, product, 0, 100, 1);
         vm.prank(alice);
         MARKET.cancel(product, 3);
+        _submit(alice, product, 0, 100, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.TooManyOrdersOfAccount.selector, product, alice, 64));
         _submit(alice, product, 0, 100, 1);
-        _submit(bob, product, 0, 100, 1);
+    }
+
+    /// @dev However often orders are submitted and cancelled, no place of the book is lost.
+    function test_cancelled_places_are_used_again() public {
+        for (uint256 i = 0; i < 300; ++i) {
+            uint256 index = _submit(i % 2 == 0 ? alice : bob, product, 0, 100, 1);
+            vm.assertEq(index, 0);
+            vm.prank(i % 2 == 0 ? alice : bob);
+            MARKET.cancel(product, 0);
+        }
+        vm.assertEq(MARKET.orderCount(product), 1);
+        vm.assertEq(MARKET.accountInfo(product, alice).orderCount, 0);
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.assertEq(_submit(alice, product, 0, 100, uint40(i + 1)), i);
+        }
+        vm.startPrank(alice);
+        MARKET.cancel(product, 2);
+        MARKET.cancel(product, 0);
+        MARKET.cancel(product, 3);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OrderEmpty.selector, product, 3));
+        MARKET.cancel(product, 3);
+        vm.stopPrank();
+        vm.assertEq(Order.unwrap(MARKET.orders(product)[0]), bytes32(0));
+        vm.assertEq(_submit(bob, product, 0, 100, 10), 3);
+        vm.assertEq(_submit(bob, product, 0, 100, 11), 0);
+        vm.assertEq(_submit(bob, product, 0, 100, 12), 2);
+        vm.assertEq(_submit(bob, product, 0, 100, 13), 4);
+        Order[] memory orders = MARKET.orders(product);
+        vm.assertEq(Order.unwrap(orders[0]), _word(0, 100, 11, bob));
+        vm.assertEq(Order.unwrap(orders[1]), _word(0, 100, 2, alice));
+        vm.assertEq(Order.unwrap(orders[2]), _word(0, 100, 12, bob));
+        vm.assertEq(Order.unwrap(orders[3]), _word(0, 100, 10, bob));
     }
 
     function test_submit_bounds_the_orders_of_a_product() public {

@@ -65,7 +65,7 @@ interface IMarket {
     /// @param gateClosesAt When its book closes.
     /// @param start When delivery starts.
     /// @param end When delivery ends.
-    /// @param orderCount Orders submitted, cancelled ones counted.
+    /// @param orderCount Places in the book; those of cancelled orders are vacant until they are used again.
     /// @param ordersSettled How many of them `settleOrders` has walked.
     /// @param clearing The auction's result; all zero before it is cleared.
     struct ProductInfo {
@@ -84,7 +84,7 @@ interface IMarket {
     /// @param locked Base units locked for this product.
     /// @param openBidWh Wh of bids not yet cancelled or settled.
     /// @param openAskWh Wh of asks not yet cancelled or settled.
-    /// @param orderCount Orders submitted, cancelled ones counted.
+    /// @param orderCount Orders submitted and not cancelled.
     /// @param delivered Whether its delivery is settled.
     /// @param metered Net import in Wh by which it was settled.
     struct AccountInfo {
@@ -207,7 +207,7 @@ interface IMarket {
     /// @return indices The orders' places in their products' books.
     function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices);
     /// @notice Cancels an order of the caller before the gate closes and unlocks its money. Other orders keep their
-    ///         index.
+    ///         index, and the next order takes its place.
     function cancel(Product product, uint256 index) external;
     /// @notice Clears a product after its gate closed. Anyone may call. A product without orders is then settled, too.
     function clear(Product product) external;
@@ -220,7 +220,8 @@ interface IMarket {
     /// @notice Replaces the net imports by which accounts were settled. Settlement only.
     function correctPositions(Product product, Delivery[] calldata deliveries) external returns (Correction[] memory);
 
-    /// @notice All order words of a product, in order of submission; a cancelled one is zero.
+    /// @notice All order words of a product, by their places; a vacant one is zero. Orders at the marginal level share
+    ///         what is left in this order.
     function orders(Product product) external view returns (Order[] memory);
     /// @notice The order words from index `from`, at most `max`.
     function ordersPage(Product product, uint256 from, uint256 max) external view returns (Order[] memory);
@@ -229,7 +230,7 @@ interface IMarket {
         external
         view
         returns (uint256[] memory indices, Order[] memory found);
-    /// @notice How many orders a product has, cancelled ones counted.
+    /// @notice How many places the book of a product has, vacant ones counted.
     function orderCount(Product product) external view returns (uint256);
     /// @notice The result of a cleared product's auction.
     function clearing(Product product) external view returns (Clearing memory);

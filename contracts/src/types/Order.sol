@@ -8,8 +8,6 @@ using {side, price, quantity, trader} for Order global;
 
 uint8 constant BID = 0;
 uint8 constant ASK = 1;
-/// @dev A place in a book without an order.
-Order constant EMPTY = Order.wrap(0);
 
 /// @dev Packs an order; the side must be BID or ASK.
 function packOrder(uint8 side_, int32 price_, uint40 quantity_, address trader_) pure returns (Order) {
