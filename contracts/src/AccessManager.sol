@@ -7,13 +7,13 @@ import {
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 
 /// @title The one AccessManager
-/// @notice Who holds which role, and which role may call which function. The administrator upgrades it like the others.
+/// @notice Who holds which role, and which role may call which function. The upgrader upgrades it like the others.
 contract AccessManager is AccessManagerUpgradeable, UUPSUpgradeable {
     /// @dev The implementation itself is never used.
     constructor() {
         _disableInitializers();
     }
 
-    /// @dev The manager judges calls to itself like calls to any target: `upgradeToAndCall` is the administrator's.
+    /// @dev The manager judges calls to itself like calls to any target.
     function _authorizeUpgrade(address) internal override onlyAuthorized {}
 }

@@ -26,6 +26,11 @@ contract Market is IMarket, Managed {
     /// @notice The most orders of one account in one product, so that nobody fills the book alone.
     uint256 public constant MAX_ORDERS_OF_ACCOUNT = 64;
 
+    /// @notice How long a pause lasts.
+    uint64 public constant PAUSE = 1 days;
+    /// @notice How long a pauser waits from one pause to the next.
+    uint64 public constant PAUSE_INTERVAL = 7 days;
+
     /// @dev Three slots; clearing writes the first two, each page of settled orders the first and the last. `vacant` is the
     ///      place, counted from one, whose order was cancelled last; the empty word there names the one before.
     struct Auction {
@@ -66,6 +71,8 @@ contract Market is IMarket, Managed {
     mapping(Product product => Order[]) private _orders;
     mapping(Product product => Auction) private _auctions;
     mapping(Product product => mapping(address account => Stake)) private _stakes;
+    mapping(address pauser => uint64) private _pausedAt;
+    uint64 private _pausedUntil;
 
     modifier onlySettlement() {
         if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
@@ -116,6 +123,16 @@ contract Market is IMarket, Managed {
         --stake.orderCount;
         emit OrderCancelled(product, msg.sender, index, locked);
         VAULT.unlock(msg.sender, locked);
+    }
+
+    /// @inheritdoc IMarket
+    function pauseOrders() external restricted {
+        uint64 next = _pausedAt[msg.sender] + PAUSE_INTERVAL;
+        uint64 today = block.timestamp.toUint64();
+        if (_pausedAt[msg.sender] != 0 && today < next) revert PausedRecently(msg.sender, next);
+        _pausedAt[msg.sender] = today;
+        _pausedUntil = today + PAUSE;
+        emit OrdersPaused(msg.sender, _pausedUntil);
     }
 
     // After gate closure
@@ -329,6 +346,11 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
+    function pausedUntil() external view returns (uint64) {
+        return _pausedUntil;
+    }
+
+    /// @inheritdoc IMarket
     function auction() external view returns (address) {
         return address(_AUCTION);
     }
@@ -356,6 +378,7 @@ contract Market is IMarket, Managed {
         uint64 opensAt = _opening(product, rules.settings);
         if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
         _checkGateOpen(product, rules.settings);
+        if (block.timestamp < _pausedUntil) revert OrdersArePaused(_pausedUntil);
         if (!rules.active) revert NotParticipant(msg.sender, zone);
         if (msg.sender == rules.settings.operator) revert OperatorCannotTrade(msg.sender, zone);
         _checkTerms(order, rules.settings);

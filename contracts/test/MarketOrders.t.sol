@@ -7,6 +7,7 @@ import {IVault} from "../src/interfaces/IVault.sol";
 import {Order, packOrder} from "../src/types/Order.sol";
 import {Product, packProduct} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 
 /// @notice The Market until gate closure: submitting and cancelling.
 contract MarketOrdersTest is System {
@@ -246,6 +247,43 @@ contract MarketOrdersTest is System {
         _submit(bob, _product(from), 0, 100, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.TooManyOrders.selector, _product(from), 2));
         _submit(bob, _product(from), 0, 100, 1);
+    }
+
+    /// @dev Each pauser alone stops new orders for a day, once a week, and nothing else.
+    function test_a_pause_stops_new_orders_for_a_day() public {
+        _submit(alice, product, 0, 100, 1);
+        _submit(alice, product, 0, 100, 2);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, alice));
+        vm.prank(alice);
+        MARKET.pauseOrders();
+        vm.expectEmit(address(MARKET));
+        emit IMarket.OrdersPaused(pauser, T0 + 1 days);
+        vm.prank(pauser);
+        MARKET.pauseOrders();
+        vm.assertEq(MARKET.pausedUntil(), T0 + 1 days);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersArePaused.selector, T0 + 1 days));
+        _submit(alice, product, 0, 100, 1);
+        vm.prank(alice);
+        MARKET.cancel(product, 0);
+        vm.prank(alice);
+        VAULT.withdraw(1);
+        vm.warp(START - GATE_LEAD);
+        MARKET.clear(product);
+        MARKET.settleOrders(product, 2);
+
+        vm.warp(T0 + 1 days - 1);
+        Product later = _product(T0 + 1 days + OPEN_LEAD - LENGTH);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersArePaused.selector, T0 + 1 days));
+        _submit(alice, later, 0, 100, 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.PausedRecently.selector, pauser, T0 + 7 days));
+        vm.prank(pauser);
+        MARKET.pauseOrders();
+        vm.warp(T0 + 1 days);
+        _submit(alice, later, 0, 100, 1);
+        vm.warp(T0 + 7 days);
+        vm.prank(pauser);
+        MARKET.pauseOrders();
+        vm.assertEq(MARKET.pausedUntil(), T0 + 8 days);
     }
 
     // Cancelling

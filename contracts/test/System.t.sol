@@ -104,24 +104,96 @@ contract SystemTest is System {
                 _predeploy(i).call(abi.encodeCall(UUPSUpgradeable.upgradeToAndCall, (next, "")));
             vm.assertEq(success, false);
             bytes memory expected = i == 0
-                ? abi.encodeWithSelector(IAccessManager.AccessManagerUnauthorizedAccount.selector, anybody, uint64(0))
+                ? abi.encodeWithSelector(IAccessManager.AccessManagerUnauthorizedAccount.selector, anybody, uint64(3))
                 : abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, anybody);
             vm.assertEq(reason, expected);
         }
     }
 
+    // Delays, guardians, pausers
+
+    function test_upgrades_and_the_administrators_acts_are_announced_and_guarded() public {
+        address guardian = _named("guardian");
+        Genesis.Config memory config = _config();
+        (config.adminDelay, config.upgradeDelay) = (8 days, 7 days);
+        config.guardians = _list(guardian);
+        _regrant(config);
+
+        address next = vm.deployCode("Vault.sol:Vault", "");
+        bytes memory data = abi.encodeCall(UUPSUpgradeable.upgradeToAndCall, (next, ""));
+        bytes memory notYet =
+            abi.encodeWithSelector(IAccessManager.AccessManagerNotScheduled.selector, _operation(address(VAULT), data));
+        vm.expectRevert(notYet);
+        vm.prank(admin);
+        Address.functionCall(address(VAULT), data);
+        vm.prank(admin);
+        (bytes32 operation,) = MANAGER.schedule(address(VAULT), data, 0);
+        vm.warp(T0 + 7 days - 1);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManager.AccessManagerNotReady.selector, operation));
+        vm.prank(admin);
+        Address.functionCall(address(VAULT), data);
+
+        // Each guardian alone can stop it.
+        vm.prank(guardian);
+        MANAGER.cancel(admin, address(VAULT), data);
+        vm.warp(T0 + 7 days);
+        vm.expectRevert(notYet);
+        vm.prank(admin);
+        Address.functionCall(address(VAULT), data);
+        vm.prank(admin);
+        MANAGER.schedule(address(VAULT), data, 0);
+        vm.warp(T0 + 14 days);
+        vm.prank(admin);
+        Address.functionCall(address(VAULT), data);
+        vm.assertEq(_implementation(address(VAULT)), next);
+
+        // Nor does the administrator give itself a shorter delay at once.
+        data = abi.encodeCall(IAccessManager.grantRole, (genesis.UPGRADER_ROLE(), carol, 0));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAccessManager.AccessManagerNotScheduled.selector, _operation(address(MANAGER), data)
+            )
+        );
+        vm.prank(admin);
+        Address.functionCall(address(MANAGER), data);
+    }
+
+    function test_the_administrators_delay_is_no_shorter_than_that_of_upgrades() public {
+        Genesis.Config memory config = _config();
+        (config.adminDelay, config.upgradeDelay) = (7 days - 1, 7 days);
+        vm.expectRevert(abi.encodeWithSelector(Genesis.DelayTooShort.selector, 7 days - 1, 7 days));
+        genesis.calls(config);
+    }
+
+    /// @dev The calls that grant roles, as the genesis file would make them for another configuration.
+    function _regrant(Genesis.Config memory config) private {
+        Genesis.Call[] memory calls = genesis.calls(config);
+        for (uint256 i = CONTRACTS; i < calls.length; ++i) {
+            if (calls[i].to != address(MANAGER)) continue;
+            vm.prank(calls[i].from);
+            Address.functionCall(calls[i].to, calls[i].data);
+        }
+        vm.warp(T0);
+    }
+
+    function _operation(address target, bytes memory data) private view returns (bytes32) {
+        return MANAGER.hashOperation(admin, target, data);
+    }
+
     function test_a_configuration_without_extras_needs_no_extra_calls() public {
         Genesis.Config memory config = _config();
         config.transactors = new address[](0);
+        config.pausers = new address[](0);
         config.deployers = new address[](0);
         config.zones = new Genesis.Zone[](0);
         config.funding = new Genesis.Funding[](0);
         Genesis.Call[] memory calls = genesis.calls(config);
-        vm.assertEq(calls.length, 15);
-        vm.assertEq(calls[14].to, Predeploys.ACCESS_MANAGER);
-        // Granting again changes nothing and needs no more than the administrator.
-        vm.prank(calls[14].from);
-        Address.functionCall(calls[14].to, calls[14].data);
+        vm.assertEq(calls.length, 2 * CONTRACTS + 20);
+        // The last gives the administrator its delay.
+        bytes memory last = abi.encodeCall(IAccessManager.grantRole, (0, admin, 0));
+        _expectCall(calls[calls.length - 1], admin, Predeploys.ACCESS_MANAGER, last);
+        vm.prank(admin);
+        Address.functionCall(address(MANAGER), last);
     }
 
     function test_what_is_set_up_is_possible() public {
@@ -150,7 +222,7 @@ contract SystemTest is System {
             config.zones[i] = Genesis.Zone({id: i + 1, settings: _settings()});
         }
         Genesis.Call[] memory calls = genesis.calls(config);
-        uint256 n = 15;
+        uint256 n = 2 * CONTRACTS + 20;
         if (config.transactors.length != 0) {
             _expectCall(
                 calls[n++],
@@ -175,7 +247,7 @@ contract SystemTest is System {
             bytes memory data = abi.encodeCall(TOKEN.mintMany, (new address[](0), 0));
             _expectCall(calls[n++], bank, address(TOKEN), data);
         }
-        vm.assertEq(calls.length, n);
+        vm.assertEq(calls.length, n + 1);
     }
 
     function _expectCall(Genesis.Call memory call, address from, address to, bytes memory data) private pure {

@@ -8,8 +8,7 @@ import {
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 
 /// @title What all contracts behind a proxy have in common
-/// @notice Roles and upgrades come from the one AccessManager. `upgradeToAndCall` has no role of its own there, so it
-///         is the administrator's.
+/// @notice Roles and upgrades come from the one AccessManager.
 abstract contract Managed is AccessManagedUpgradeable, UUPSUpgradeable {
     /// @dev The implementation itself is never used.
     constructor() {

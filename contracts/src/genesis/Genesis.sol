@@ -17,6 +17,7 @@ import {
 } from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagerUpgradeable.sol";
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 
 /// @title The set-up of the system
 /// @notice Says, once and for everybody, which proxies stand where and which calls turn them into a working market. The
@@ -26,6 +27,20 @@ contract Genesis {
     uint64 public constant BANK_ROLE = 1;
     /// @notice The role that proposes participants and meters.
     uint64 public constant REGISTRAR_ROLE = 2;
+
+    /// @notice The role that upgrades contracts, after a delay.
+    uint64 public constant UPGRADER_ROLE = 3;
+    /// @notice The role that creates and changes zones.
+    uint64 public constant ZONE_ROLE = 4;
+    /// @notice The role that stops new orders for a day: each member alone.
+    uint64 public constant PAUSER_ROLE = 5;
+    /// @notice The role that cancels what holders of the other roles have scheduled: each member alone.
+    uint64 public constant GUARDIAN_ROLE = 6;
+
+    uint256 private constant CONTRACTS = 9;
+
+    /// @notice The administrator could give itself a shorter delay for upgrades than it has.
+    error DelayTooShort(uint32 adminDelay, uint32 upgradeDelay);
 
     /// @notice A zone to create.
     struct Zone {
@@ -41,6 +56,11 @@ contract Genesis {
 
     /// @notice What differs from network to network.
     /// @param admin Administrator of the AccessManager: roles, upgrades, zones, permission operators.
+    /// @param adminDelay Seconds for which the administrator announces what it does; at least `upgradeDelay`.
+    /// @param upgradeDelay Seconds for which the administrator announces upgrades.
+    /// @param zoneAdministrator Creates and changes zones.
+    /// @param pausers Each can stop new orders for a day.
+    /// @param guardians Each can cancel upgrades and what else has been scheduled.
     /// @param bank Mints, burns and pauses.
     /// @param registrar Proposes participants and meters.
     /// @param permissionOperators Permission operators, at least one.
@@ -53,6 +73,11 @@ contract Genesis {
     /// @param members The first members of the consortium.
     struct Config {
         address admin;
+        uint32 adminDelay;
+        uint32 upgradeDelay;
+        address zoneAdministrator;
+        address[] pausers;
+        address[] guardians;
         address bank;
         address registrar;
         address[] permissionOperators;
@@ -88,7 +113,7 @@ contract Genesis {
 
     /// @notice The proxies and what is behind them.
     function placements() external pure returns (Placement[] memory list) {
-        list = new Placement[](9);
+        list = new Placement[](CONTRACTS);
         list[0] = Placement(Predeploys.ACCESS_MANAGER, "AccessManager");
         list[1] = Placement(Predeploys.SETTLEMENT_TOKEN, "SettlementToken");
         list[2] = Placement(Predeploys.PERMISSIONS, "Permissions");
@@ -103,19 +128,25 @@ contract Genesis {
     /// @notice The calls that set the system up, in order. All must succeed, at a block time that is not zero: the
     ///         AccessManager takes a role granted at time zero for one never granted.
     function calls(Config calldata config) external pure returns (Call[] memory list) {
-        list = new Call[](15 + _permissionCalls(config) + config.zones.length + config.funding.length);
+        if (config.adminDelay < config.upgradeDelay) revert DelayTooShort(config.adminDelay, config.upgradeDelay);
+        uint256 variable = _permissionCalls(config) + config.zones.length + config.funding.length
+            + config.pausers.length + config.guardians.length;
+        list = new Call[](2 * CONTRACTS + 20 + variable);
         uint256 n = _initialize(list, 0, config);
         n = _assignRoles(list, n, config);
+        n = _guardRoles(list, n, config);
         n = _grantPermissions(list, n, config);
         for (uint256 i = 0; i < config.zones.length; ++i) {
             bytes memory data = abi.encodeCall(Registry.createZone, (config.zones[i].id, config.zones[i].settings));
-            list[n++] = Call(config.admin, Predeploys.REGISTRY, data);
+            list[n++] = Call(config.zoneAdministrator, Predeploys.REGISTRY, data);
         }
         for (uint256 i = 0; i < config.funding.length; ++i) {
             bytes memory data =
                 abi.encodeCall(SettlementToken.mintMany, (config.funding[i].accounts, config.funding[i].amount));
             list[n++] = Call(config.bank, Predeploys.SETTLEMENT_TOKEN, data);
         }
+        // From here on the administrator announces what it does.
+        list[n++] = _managed(config, abi.encodeCall(IAccessManager.grantRole, (0, config.admin, config.adminDelay)));
     }
 
     function _initialize(Call[] memory list, uint256 n, Config calldata config) private pure returns (uint256) {
@@ -154,9 +185,24 @@ contract Genesis {
         registrar[0] = Registry.propose.selector;
         registrar[1] = Registry.withdrawProposal.selector;
         registrar[2] = Registry.setParticipantActive.selector;
-        n = _assignRole(list, n, config, BANK_ROLE, "bank", config.bank, Predeploys.SETTLEMENT_TOKEN, bank);
-        return
-            _assignRole(list, n, config, REGISTRAR_ROLE, "registrar", config.registrar, Predeploys.REGISTRY, registrar);
+        bytes4[] memory zones = new bytes4[](3);
+        zones[0] = Registry.createZone.selector;
+        zones[1] = Registry.changeZone.selector;
+        zones[2] = Registry.withdrawZoneChange.selector;
+        bytes4[] memory pauser = new bytes4[](1);
+        pauser[0] = Market.pauseOrders.selector;
+        n = _assignRole(list, n, config, BANK_ROLE, "bank", Predeploys.SETTLEMENT_TOKEN, bank);
+        n = _assignRole(list, n, config, REGISTRAR_ROLE, "registrar", Predeploys.REGISTRY, registrar);
+        n = _assignRole(list, n, config, ZONE_ROLE, "zone administrator", Predeploys.REGISTRY, zones);
+        n = _assignRole(list, n, config, PAUSER_ROLE, "pauser", Predeploys.MARKET, pauser);
+        n = _assignUpgrades(list, n, config);
+        list[n++] = _grant(config, BANK_ROLE, config.bank, 0);
+        list[n++] = _grant(config, REGISTRAR_ROLE, config.registrar, 0);
+        list[n++] = _grant(config, ZONE_ROLE, config.zoneAdministrator, 0);
+        for (uint256 i = 0; i < config.pausers.length; ++i) {
+            list[n++] = _grant(config, PAUSER_ROLE, config.pausers[i], 0);
+        }
+        return n;
     }
 
     function _assignRole(
@@ -165,17 +211,50 @@ contract Genesis {
         Config calldata config,
         uint64 role,
         string memory label,
-        address member,
         address target,
         bytes4[] memory selectors
     ) private pure returns (uint256) {
-        address manager = Predeploys.ACCESS_MANAGER;
-        list[n++] = Call(config.admin, manager, abi.encodeCall(IAccessManager.labelRole, (role, label)));
-        list[n++] = Call(
-            config.admin, manager, abi.encodeCall(IAccessManager.setTargetFunctionRole, (target, selectors, role))
-        );
-        list[n++] = Call(config.admin, manager, abi.encodeCall(IAccessManager.grantRole, (role, member, 0)));
+        list[n++] = _managed(config, abi.encodeCall(IAccessManager.labelRole, (role, label)));
+        list[n++] = _managed(config, abi.encodeCall(IAccessManager.setTargetFunctionRole, (target, selectors, role)));
         return n;
+    }
+
+    /// @dev Upgrades of all contracts, the AccessManager itself included.
+    function _assignUpgrades(Call[] memory list, uint256 n, Config calldata config) private pure returns (uint256) {
+        bytes4[] memory upgrade = new bytes4[](1);
+        upgrade[0] = UUPSUpgradeable.upgradeToAndCall.selector;
+        list[n++] = _managed(config, abi.encodeCall(IAccessManager.labelRole, (UPGRADER_ROLE, "upgrader")));
+        for (uint160 i = 0; i < CONTRACTS; ++i) {
+            address target = address(uint160(Predeploys.ACCESS_MANAGER) + i);
+            list[n++] = _managed(
+                config, abi.encodeCall(IAccessManager.setTargetFunctionRole, (target, upgrade, UPGRADER_ROLE))
+            );
+        }
+        list[n++] = _grant(config, UPGRADER_ROLE, config.admin, config.upgradeDelay);
+        return n;
+    }
+
+    function _guardRoles(Call[] memory list, uint256 n, Config calldata config) private pure returns (uint256) {
+        list[n++] = _managed(config, abi.encodeCall(IAccessManager.labelRole, (GUARDIAN_ROLE, "guardian")));
+        for (uint64 role = BANK_ROLE; role <= PAUSER_ROLE; ++role) {
+            list[n++] = _managed(config, abi.encodeCall(IAccessManager.setRoleGuardian, (role, GUARDIAN_ROLE)));
+        }
+        for (uint256 i = 0; i < config.guardians.length; ++i) {
+            list[n++] = _grant(config, GUARDIAN_ROLE, config.guardians[i], 0);
+        }
+        return n;
+    }
+
+    function _grant(Config calldata config, uint64 role, address member, uint32 delay)
+        private
+        pure
+        returns (Call memory)
+    {
+        return _managed(config, abi.encodeCall(IAccessManager.grantRole, (role, member, delay)));
+    }
+
+    function _managed(Config calldata config, bytes memory data) private pure returns (Call memory) {
+        return Call(config.admin, Predeploys.ACCESS_MANAGER, data);
     }
 
     function _permissionCalls(Config calldata config) private pure returns (uint256) {

@@ -154,10 +154,17 @@ interface IMarket {
         Product indexed product, address indexed account, int256 position, int256 metered, uint256 released
     );
 
+    /// @notice A pauser stopped new orders until then.
+    event OrdersPaused(address indexed pauser, uint64 until);
+
     /// @notice Deliveries start at multiples of the zone's interval length.
     error UnalignedStart(Product product, uint32 length);
     /// @notice The product number has more than 64 bits of zone, or no zone.
     error InvalidProduct(Product product);
+    /// @notice New orders are stopped until then.
+    error OrdersArePaused(uint64 until);
+    /// @notice The account paused before; it can again from `next` on.
+    error PausedRecently(address pauser, uint64 next);
     /// @notice The book opens at `opensAt`.
     error NotOpenYet(Product product, uint64 opensAt);
     /// @notice The gate closed at `closedAt`.
@@ -209,6 +216,9 @@ interface IMarket {
     /// @notice Cancels an order of the caller before the gate closes and unlocks its money. Other orders keep their
     ///         index, and the next order takes its place.
     function cancel(Product product, uint256 index) external;
+    /// @notice Stops new orders for a day, and nothing else: cancelling, clearing, settling, readings and withdrawals go on.
+    ///         Each pauser alone, once a week.
+    function pauseOrders() external;
     /// @notice Clears a product after its gate closed. Anyone may call. A product without orders is then settled, too.
     function clear(Product product) external;
     /// @notice Settles the next orders of a cleared product, `max` of them at most. Anyone may call. The size of the
@@ -248,6 +258,8 @@ interface IMarket {
     function productInfo(Product product) external view returns (ProductInfo memory);
     /// @notice What submitting such an order locks, in base units.
     function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
+    /// @notice Until when new orders are stopped; a time past if they are not.
+    function pausedUntil() external view returns (uint64);
     /// @notice The auction precompile's address.
     function auction() external view returns (address);
     /// @notice The slot of the first order word of a product in this contract's storage; the others follow it.

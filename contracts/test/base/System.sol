@@ -49,6 +49,7 @@ abstract contract System is Test {
     address internal admin = _named("admin");
     address internal bank = _named("bank");
     address internal registrar = _named("registrar");
+    address internal pauser = _named("pauser");
     address internal permissionOperator = _named("permission operator");
     address internal operator = _named("zone operator");
     address internal alice = _named("alice");
@@ -85,6 +86,8 @@ abstract contract System is Test {
 
     function _config() internal view virtual returns (Genesis.Config memory config) {
         config.admin = admin;
+        config.zoneAdministrator = admin;
+        config.pausers = _list(pauser);
         config.bank = bank;
         config.registrar = registrar;
         config.permissionOperators = _list(permissionOperator, admin);
