@@ -12,13 +12,17 @@ import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
 import {ASK, BID, Order, packOrder} from "./types/Order.sol";
 import {Product} from "./types/Product.sol";
+import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
 import {SlotDerivation} from "@openzeppelin/contracts/utils/SlotDerivation.sol";
 import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
 /// @title Orders and auctions
-contract Market is IMarket, Managed {
+contract Market is IMarket, EIP712Upgradeable, Managed {
+    using BitMaps for BitMaps.BitMap;
     using SafeCast for uint256;
     using SafeCast for int256;
     using SlotDerivation for bytes32;
@@ -30,6 +34,13 @@ contract Market is IMarket, Managed {
     uint64 public constant PAUSE = 1 days;
     /// @notice How long a pauser waits from one pause to the next.
     uint64 public constant PAUSE_INTERVAL = 7 days;
+
+    /// @dev What the account of a trader that is a contract can spend of a carrier's gas, with all the rest of an order.
+    uint256 private constant GAS_OF_SIGNED_ORDER = 1_000_000;
+
+    bytes32 private constant ORDER_TYPEHASH = keccak256(
+        "Order(address trader,uint256 product,uint8 side,int32 price,uint40 quantity,uint256 nonce,uint64 deadline)"
+    );
 
     /// @dev Three slots; clearing writes the first two, each page of settled orders the first and the last. `vacant` is the
     ///      place, counted from one, whose order was cancelled last; the empty word there names the one before.
@@ -73,6 +84,7 @@ contract Market is IMarket, Managed {
     mapping(Product product => mapping(address account => Stake)) private _stakes;
     mapping(address pauser => uint64) private _pausedAt;
     uint64 private _pausedUntil;
+    mapping(address trader => BitMaps.BitMap) private _nonces;
 
     modifier onlySettlement() {
         if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
@@ -93,14 +105,49 @@ contract Market is IMarket, Managed {
 
     /// @inheritdoc IMarket
     function submit(Product product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index) {
-        return _submit(NewOrder({product: product, side: side, price: price, quantity: quantity}));
+        return _submit(msg.sender, NewOrder({product: product, side: side, price: price, quantity: quantity}));
     }
 
     /// @inheritdoc IMarket
     function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices) {
         indices = new uint256[](newOrders.length);
         for (uint256 i = 0; i < newOrders.length; ++i) {
-            indices[i] = _submit(newOrders[i]);
+            indices[i] = _submit(msg.sender, newOrders[i]);
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function submitSigned(SignedOrder[] calldata signedOrders) external returns (bool[] memory taken) {
+        taken = new bool[](signedOrders.length);
+        for (uint256 i = 0; i < signedOrders.length; ++i) {
+            // A carrier that brings too little gas must not pass that off as the order's fault.
+            if (gasleft() < GAS_OF_SIGNED_ORDER * 64 / 63 + 50_000) revert NotEnoughGas(GAS_OF_SIGNED_ORDER);
+            try this.submitSignedOrder{gas: GAS_OF_SIGNED_ORDER}(signedOrders[i]) {
+                taken[i] = true;
+            } catch (bytes memory reason) {
+                emit SignedOrderRefused(signedOrders[i].trader, signedOrders[i].nonce, reason);
+            }
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function submitSignedOrder(SignedOrder calldata signedOrder) external {
+        if (msg.sender != address(this)) revert NotSelf(msg.sender);
+        address trader = signedOrder.trader;
+        if (block.timestamp > signedOrder.deadline) revert OrderExpired(signedOrder.deadline);
+        if (_nonces[trader].get(signedOrder.nonce)) revert NonceUsed(trader, signedOrder.nonce);
+        _nonces[trader].set(signedOrder.nonce);
+        if (!SignatureChecker.isValidSignatureNowCalldata(trader, orderDigest(signedOrder), signedOrder.signature)) {
+            revert WrongSignature(trader);
+        }
+        _submit(trader, NewOrder(signedOrder.product, signedOrder.side, signedOrder.price, signedOrder.quantity));
+    }
+
+    /// @inheritdoc IMarket
+    function cancelNonces(uint256[] calldata nonces) external {
+        for (uint256 i = 0; i < nonces.length; ++i) {
+            _nonces[msg.sender].set(nonces[i]);
+            emit NonceCancelled(msg.sender, nonces[i]);
         }
     }
 
@@ -351,6 +398,29 @@ contract Market is IMarket, Managed {
     }
 
     /// @inheritdoc IMarket
+    function isNonceUsed(address trader, uint256 nonce) external view returns (bool) {
+        return _nonces[trader].get(nonce);
+    }
+
+    /// @inheritdoc IMarket
+    function orderDigest(SignedOrder calldata order) public view returns (bytes32) {
+        return _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    ORDER_TYPEHASH,
+                    order.trader,
+                    order.product,
+                    order.side,
+                    order.price,
+                    order.quantity,
+                    order.nonce,
+                    order.deadline
+                )
+            )
+        );
+    }
+
+    /// @inheritdoc IMarket
     function auction() external view returns (address) {
         return address(_AUCTION);
     }
@@ -370,25 +440,24 @@ contract Market is IMarket, Managed {
 
     // Internals
 
-    function _submit(NewOrder memory order) private returns (uint256 index) {
+    function _submit(address trader, NewOrder memory order) private returns (uint256 index) {
         Product product = order.product;
         uint64 zone = _zone(product);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(zone, product.start(), msg.sender);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(zone, product.start(), trader);
         _checkAligned(product, rules.settings.intervalLength);
         uint64 opensAt = _opening(product, rules.settings);
         if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
         _checkGateOpen(product, rules.settings);
         if (block.timestamp < _pausedUntil) revert OrdersArePaused(_pausedUntil);
-        if (!rules.active) revert NotParticipant(msg.sender, zone);
-        if (msg.sender == rules.settings.operator) revert OperatorCannotTrade(msg.sender, zone);
+        if (!rules.active) revert NotParticipant(trader, zone);
+        if (trader == rules.settings.operator) revert OperatorCannotTrade(trader, zone);
         _checkTerms(order, rules.settings);
 
-        index =
-            _place(product, packOrder(order.side, order.price, order.quantity, msg.sender), rules.settings.maxOrders);
+        index = _place(product, packOrder(order.side, order.price, order.quantity, trader), rules.settings.maxOrders);
         uint256 locked = Credit.ofOrder(order.side, order.price, order.quantity, rules.settings);
-        _addToStake(order, rules, locked);
-        emit OrderSubmitted(product, msg.sender, index, order.side, order.price, order.quantity, locked);
-        VAULT.lock(msg.sender, locked, rules.security);
+        _addToStake(trader, order, rules, locked);
+        emit OrderSubmitted(product, trader, index, order.side, order.price, order.quantity, locked);
+        VAULT.lock(trader, locked, rules.security);
     }
 
     /// @dev Puts an order into a place that was vacated, or at the end of the book.
@@ -422,10 +491,12 @@ contract Market is IMarket, Managed {
         }
     }
 
-    function _addToStake(NewOrder memory order, IRegistry.TradingRules memory rules, uint256 locked) private {
-        Stake memory stake = _stakes[order.product][msg.sender];
+    function _addToStake(address trader, NewOrder memory order, IRegistry.TradingRules memory rules, uint256 locked)
+        private
+    {
+        Stake memory stake = _stakes[order.product][trader];
         if (stake.orderCount == MAX_ORDERS_OF_ACCOUNT) {
-            revert TooManyOrdersOfAccount(order.product, msg.sender, MAX_ORDERS_OF_ACCOUNT);
+            revert TooManyOrdersOfAccount(order.product, trader, MAX_ORDERS_OF_ACCOUNT);
         }
         bool bid = order.side == BID;
         uint256 wanted = uint256(bid ? stake.openBidWh : stake.openAskWh) + order.quantity;
@@ -435,7 +506,7 @@ contract Market is IMarket, Managed {
         else stake.openAskWh = wanted.toUint40();
         ++stake.orderCount;
         stake.locked += locked.toUint112();
-        _stakes[order.product][msg.sender] = stake;
+        _stakes[order.product][trader] = stake;
     }
 
     /// @dev Moves the position and says what the vault must book. A cancelled order's trade is all zero.
@@ -528,6 +599,14 @@ contract Market is IMarket, Managed {
     function _gate(Product product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
         uint64 start = product.start();
         return start > settings.gateLead ? start - settings.gateLead : 0;
+    }
+
+    function _EIP712Name() internal pure override returns (string memory) {
+        return "Wattline Market";
+    }
+
+    function _EIP712Version() internal pure override returns (string memory) {
+        return "1";
     }
 
     function _isOrderOf(Order order, address account) private pure returns (bool) {

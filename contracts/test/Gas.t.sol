@@ -56,6 +56,8 @@ contract GasTest is System {
         vm.prank(households[2]);
         MARKET.submitMany(newOrders);
         vm.snapshotGasLastCall("Market", "submitMany, 10 orders");
+        MARKET.submitSigned(_signedOrders(10));
+        vm.snapshotGasLastCall("Market", "submitSigned, first orders of 10 accounts");
         vm.prank(households[2]);
         MARKET.cancel(product, 5);
         vm.snapshotGasLastCall("Market", "cancel");
@@ -108,6 +110,17 @@ contract GasTest is System {
         vm.snapshotGasLastCall("Metering", "submit, 1 reading");
         _read(meter, START + LENGTH, 1100, 1000);
         vm.snapshotGasLastCall("Metering", "submit, 1 repeated reading");
+    }
+
+    /// @dev Orders of as many households from the eleventh on.
+    function _signedOrders(uint256 count) private view returns (IMarket.SignedOrder[] memory signed) {
+        signed = new IMarket.SignedOrder[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            string memory name = string.concat("household ", vm.toString(10 + i));
+            signed[i] = IMarket.SignedOrder(_named(name), product, 0, 10_000, 100, 0, START, "");
+            (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed(name), MARKET.orderDigest(signed[i]));
+            signed[i].signature = abi.encodePacked(r, s, v);
+        }
     }
 
     /// @dev All meters' readings of one boundary, in one batch.

@@ -37,6 +37,29 @@ interface IMarket {
         uint40 quantity;
     }
 
+    /// @notice An order that its trader signed as EIP-712 typed data in the domain {name: "Wattline Market", version: "1",
+    ///         chainId, verifyingContract} with the type `Order(address trader,uint256 product,uint8 side,int32 price,
+    ///         uint40 quantity,uint256 nonce,uint64 deadline)` (without the line break), or that a trader which is a
+    ///         contract confirms by ERC-1271.
+    /// @param trader Whose order it is.
+    /// @param product The product.
+    /// @param side 0 bid (buy), 1 ask (sell).
+    /// @param price The limit price in ticks.
+    /// @param quantity The quantity in Wh.
+    /// @param nonce Any number that the trader has not used before; orders do not wait for each other.
+    /// @param deadline Until when the order may be submitted, Unix seconds, itself included.
+    /// @param signature The trader's signature.
+    struct SignedOrder {
+        address trader;
+        Product product;
+        uint8 side;
+        int32 price;
+        uint40 quantity;
+        uint256 nonce;
+        uint64 deadline;
+        bytes signature;
+    }
+
     /// @notice The marginal level of one side: the worst price that still trades.
     /// @param price The level's limit price in ticks.
     /// @param quantity All Wh offered at that price on that side.
@@ -139,6 +162,10 @@ interface IMarket {
         uint40 quantity,
         uint256 locked
     );
+    /// @notice A signed order was not taken, for `reason`, an encoded error.
+    event SignedOrderRefused(address indexed trader, uint256 indexed nonce, bytes reason);
+    /// @notice A trader cancelled a nonce: no order that it signed with it is taken any more.
+    event NonceCancelled(address indexed trader, uint256 indexed nonce);
     /// @notice An order was cancelled and `unlocked` freed.
     event OrderCancelled(Product indexed product, address indexed account, uint256 index, uint256 unlocked);
     /// @notice A product was cleared.
@@ -177,6 +204,16 @@ interface IMarket {
     error OperatorCannotTrade(address account, uint64 zone);
     /// @notice The side is neither 0 (bid) nor 1 (ask).
     error InvalidSide(uint8 side);
+    /// @notice The signed order's deadline has passed.
+    error OrderExpired(uint64 deadline);
+    /// @notice The trader used or cancelled the nonce before.
+    error NonceUsed(address trader, uint256 nonce);
+    /// @notice The signature is not the trader's over this order.
+    error WrongSignature(address trader);
+    /// @notice Each signed order needs as much gas as this at hand, whether it uses it or not.
+    error NotEnoughGas(uint256 needed);
+    /// @notice Only the contract itself calls this.
+    error NotSelf(address caller);
     /// @notice An order must be for at least 1 Wh.
     error ZeroQuantity();
     /// @notice The limit price is outside the zone's bounds.
@@ -213,6 +250,14 @@ interface IMarket {
     /// @notice Submits several orders of the caller, all or none, for one product or several.
     /// @return indices The orders' places in their products' books.
     function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices);
+    /// @notice Submits orders that their traders signed, each on its own: one that is not taken costs the others nothing.
+    ///         Anyone may call.
+    /// @return taken Which of them were taken.
+    function submitSigned(SignedOrder[] calldata signedOrders) external returns (bool[] memory taken);
+    /// @notice One step of `submitSigned`, which only that calls.
+    function submitSignedOrder(SignedOrder calldata signedOrder) external;
+    /// @notice Cancels nonces of the caller.
+    function cancelNonces(uint256[] calldata nonces) external;
     /// @notice Cancels an order of the caller before the gate closes and unlocks its money. Other orders keep their
     ///         index, and the next order takes its place.
     function cancel(Product product, uint256 index) external;
@@ -260,6 +305,10 @@ interface IMarket {
     function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
     /// @notice Until when new orders are stopped; a time past if they are not.
     function pausedUntil() external view returns (uint64);
+    /// @notice Whether a trader used or cancelled a nonce.
+    function isNonceUsed(address trader, uint256 nonce) external view returns (bool);
+    /// @notice The EIP-712 digest that the trader of an order signs.
+    function orderDigest(SignedOrder calldata signedOrder) external view returns (bytes32);
     /// @notice The auction precompile's address.
     function auction() external view returns (address);
     /// @notice The slot of the first order word of a product in this contract's storage; the others follow it.

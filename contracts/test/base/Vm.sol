@@ -28,6 +28,7 @@ interface Vm {
     function assertLe(int256 left, int256 right, string calldata message) external pure;
     function assertTrue(bool condition, string calldata message) external pure;
     function assume(bool condition) external pure;
+    function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function etch(address target, bytes calldata code) external;
