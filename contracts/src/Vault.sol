@@ -6,17 +6,21 @@ import {IRegistry} from "./interfaces/IRegistry.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
+import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
 /// @title The money ledger
 /// @dev A debt is booked on both sides: the debtor owes it, and the creditor holds it as locked money that turns free
 ///      when the debt is paid. So an operator bears an unpaid charge without ever being able to withdraw it.
-contract Vault is IVault, Managed {
+contract Vault is IVault, EIP712Upgradeable, Managed {
+    using BitMaps for BitMaps.BitMap;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
@@ -45,12 +49,16 @@ contract Vault is IVault, Managed {
     /// @dev How many creditors a credit pays by itself, so that its cost has a bound.
     uint256 private constant CREDITORS_AT_ONCE = 8;
 
+    bytes32 private constant WITHDRAWAL_TYPEHASH =
+        keccak256("Withdrawal(address account,address to,uint256 amount,uint256 nonce,uint64 deadline)");
+
     IERC20 private constant TOKEN = IERC20(Predeploys.SETTLEMENT_TOKEN);
     IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
 
     mapping(address account => Account) private _accounts;
     mapping(address account => Debts) private _debts;
     int256 private _clearingBalance;
+    mapping(address account => BitMaps.BitMap) private _nonces;
 
     modifier only(address mover) {
         if (msg.sender != mover) revert NotMover(msg.sender);
@@ -90,14 +98,32 @@ contract Vault is IVault, Managed {
 
     /// @inheritdoc IVault
     function withdraw(uint256 amount) external {
-        _withdraw(msg.sender, amount);
+        _withdraw(msg.sender, msg.sender, amount);
     }
 
     /// @inheritdoc IVault
     function withdrawTo(address to, uint256 amount) external {
-        if (to == address(0)) revert ZeroAddress();
-        if (to == address(this)) revert WithdrawalToVault();
-        _withdraw(to, amount);
+        _withdraw(msg.sender, to, amount);
+    }
+
+    /// @inheritdoc IVault
+    function withdrawBySig(Withdrawal calldata withdrawal, bytes calldata signature) external {
+        (address account, uint256 nonce) = (withdrawal.account, withdrawal.nonce);
+        if (block.timestamp > withdrawal.deadline) revert WithdrawalExpired(withdrawal.deadline);
+        if (_nonces[account].get(nonce)) revert NonceUsed(account, nonce);
+        _nonces[account].set(nonce);
+        if (!SignatureChecker.isValidSignatureNowCalldata(account, withdrawalDigest(withdrawal), signature)) {
+            revert WrongSignature(account);
+        }
+        _withdraw(account, withdrawal.to, withdrawal.amount);
+    }
+
+    /// @inheritdoc IVault
+    function cancelNonces(uint256[] calldata nonces) external {
+        for (uint256 i = 0; i < nonces.length; ++i) {
+            _nonces[msg.sender].set(nonces[i]);
+            emit NonceCancelled(msg.sender, nonces[i]);
+        }
     }
 
     /// @inheritdoc IVault
@@ -197,6 +223,27 @@ contract Vault is IVault, Managed {
     }
 
     /// @inheritdoc IVault
+    function isNonceUsed(address account, uint256 nonce) external view returns (bool) {
+        return _nonces[account].get(nonce);
+    }
+
+    /// @inheritdoc IVault
+    function withdrawalDigest(Withdrawal calldata withdrawal) public view returns (bytes32) {
+        return _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    WITHDRAWAL_TYPEHASH,
+                    withdrawal.account,
+                    withdrawal.to,
+                    withdrawal.amount,
+                    withdrawal.nonce,
+                    withdrawal.deadline
+                )
+            )
+        );
+    }
+
+    /// @inheritdoc IVault
     function debtTo(address account, address creditor) external view returns (uint256) {
         return _debts[account].to[creditor].amount;
     }
@@ -216,16 +263,18 @@ contract Vault is IVault, Managed {
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    function _withdraw(address to, uint256 amount) private {
+    function _withdraw(address account, address to, uint256 amount) private {
+        if (to == address(0)) revert ZeroAddress();
+        if (to == address(this)) revert WithdrawalToVault();
         if (amount == 0) revert ZeroAmount();
-        Account memory balance = _accounts[msg.sender];
-        if (balance.indebted) revert InDebt(msg.sender, _debts[msg.sender].total);
-        if (balance.free < amount) revert InsufficientFree(msg.sender, balance.free, amount);
+        Account memory balance = _accounts[account];
+        if (balance.indebted) revert InDebt(account, _debts[account].total);
+        if (balance.free < amount) revert InsufficientFree(account, balance.free, amount);
         balance.free -= amount.toUint120();
-        uint256 security = REGISTRY.securityOf(msg.sender);
-        if (balance.free < security) revert SecurityNeeded(msg.sender, balance.free, security);
-        _store(msg.sender, balance);
-        emit Withdrawn(msg.sender, to, amount);
+        uint256 security = REGISTRY.securityOf(account);
+        if (balance.free < security) revert SecurityNeeded(account, balance.free, security);
+        _store(account, balance);
+        emit Withdrawn(account, to, amount);
         TOKEN.safeTransfer(to, amount);
     }
 
@@ -333,5 +382,13 @@ contract Vault is IVault, Managed {
     function _store(address account, Account memory balance) private {
         _accounts[account] = balance;
         emit BalanceChanged(account, balance.free, balance.locked);
+    }
+
+    function _EIP712Name() internal pure override returns (string memory) {
+        return "Wattline Vault";
+    }
+
+    function _EIP712Version() internal pure override returns (string memory) {
+        return "1";
     }
 }

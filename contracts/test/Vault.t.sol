@@ -141,6 +141,83 @@ contract VaultTest is Ledger {
         _expectBooksBalance();
     }
 
+    // Withdrawals that anybody carries
+
+    function test_withdrawBySig_pays_out_what_the_account_signed() public {
+        _deposit(alice, 100);
+        IVault.Withdrawal memory withdrawal = IVault.Withdrawal(alice, carol, 60, 5, T0);
+        bytes memory signature = _signWithdrawal("alice", withdrawal);
+        vm.expectEmit(address(VAULT));
+        emit IVault.Withdrawn(alice, carol, 60);
+        vm.prank(bob);
+        VAULT.withdrawBySig(withdrawal, signature);
+        _expectBalance(alice, 40, 0, 0);
+        vm.assertEq(TOKEN.balanceOf(carol), 1000 * COIN + 60);
+        vm.assertEq(VAULT.isNonceUsed(alice, 5), true);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NonceUsed.selector, alice, 5));
+        VAULT.withdrawBySig(withdrawal, signature);
+    }
+
+    function test_withdrawBySig_refuses_what_the_account_did_not_sign() public {
+        _deposit(alice, 100);
+        IVault.Withdrawal memory withdrawal = IVault.Withdrawal(alice, alice, 60, 5, T0);
+        bytes memory signature = _signWithdrawal("alice", withdrawal);
+        bytes memory wrong = abi.encodeWithSelector(IVault.WrongSignature.selector, alice);
+        bytes memory bobs = _signWithdrawal("bob", withdrawal);
+        vm.expectRevert(wrong);
+        VAULT.withdrawBySig(withdrawal, bobs);
+        withdrawal.to = bob;
+        vm.expectRevert(wrong);
+        VAULT.withdrawBySig(withdrawal, signature);
+        withdrawal.to = alice;
+        vm.chainId(block.chainid + 1);
+        vm.expectRevert(wrong);
+        VAULT.withdrawBySig(withdrawal, signature);
+        vm.chainId(block.chainid - 1);
+        vm.warp(T0 + 1);
+        vm.expectRevert(abi.encodeWithSelector(IVault.WithdrawalExpired.selector, T0));
+        VAULT.withdrawBySig(withdrawal, signature);
+        vm.warp(T0);
+        uint256[] memory nonces = new uint256[](1);
+        nonces[0] = 5;
+        vm.expectEmit(address(VAULT));
+        emit IVault.NonceCancelled(alice, 5);
+        vm.prank(alice);
+        VAULT.cancelNonces(nonces);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NonceUsed.selector, alice, 5));
+        VAULT.withdrawBySig(withdrawal, signature);
+        _expectBalance(alice, 100, 0, 0);
+    }
+
+    function test_withdrawBySig_keeps_to_what_withdrawals_may() public {
+        _deposit(alice, 100);
+        _expectBySig(IVault.Withdrawal(alice, alice, 101, 1, T0), IVault.InsufficientFree.selector);
+        _expectBySig(IVault.Withdrawal(alice, alice, 0, 1, T0), IVault.ZeroAmount.selector);
+        _expectBySig(IVault.Withdrawal(alice, address(0), 1, 1, T0), IVault.ZeroAddress.selector);
+        _expectBySig(IVault.Withdrawal(alice, address(VAULT), 1, 1, T0), IVault.WithdrawalToVault.selector);
+        _lock(alice, 100);
+        _book(alice, operator, 0, 1);
+        _expectBySig(IVault.Withdrawal(alice, alice, 1, 1, T0), IVault.InDebt.selector);
+        vm.assertEq(VAULT.isNonceUsed(alice, 1), false);
+    }
+
+    function _expectBySig(IVault.Withdrawal memory withdrawal, bytes4 reason) private {
+        bytes memory signature = _signWithdrawal("alice", withdrawal);
+        (bool success, bytes memory answer) =
+            address(VAULT).call(abi.encodeCall(VAULT.withdrawBySig, (withdrawal, signature)));
+        vm.assertEq(success, false);
+        vm.assertEq(bytes32(bytes4(answer)), bytes32(reason));
+    }
+
+    function _signWithdrawal(string memory name, IVault.Withdrawal memory withdrawal)
+        private
+        view
+        returns (bytes memory)
+    {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed(name), VAULT.withdrawalDigest(withdrawal));
+        return abi.encodePacked(r, s, v);
+    }
+
     function test_withdraw_needs_an_amount_that_is_free() public {
         _deposit(alice, 100);
         _lock(alice, 30);

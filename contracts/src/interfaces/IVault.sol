@@ -40,8 +40,27 @@ interface IVault {
         int256 due;
     }
 
+    /// @notice A withdrawal that its account signed as EIP-712 typed data in the domain {name: "Wattline Vault", version: "1",
+    ///         chainId, verifyingContract} with the type
+    ///         `Withdrawal(address account,address to,uint256 amount,uint256 nonce,uint64 deadline)`, or that an account
+    ///         which is a contract confirms by ERC-1271.
+    /// @param account Whose money it is.
+    /// @param to Where it goes.
+    /// @param amount How much, in base units.
+    /// @param nonce Any number that the account has not used before.
+    /// @param deadline Until when it may be carried here, Unix seconds, itself included.
+    struct Withdrawal {
+        address account;
+        address to;
+        uint256 amount;
+        uint256 nonce;
+        uint64 deadline;
+    }
+
     /// @notice `from` paid tokens in to the favour of `account`.
     event Deposited(address indexed account, address indexed from, uint256 amount);
+    /// @notice An account cancelled a nonce: no withdrawal that it signed with it is taken any more.
+    event NonceCancelled(address indexed account, uint256 indexed nonce);
     /// @notice `account` took tokens out, to `to`.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
     /// @notice An account's money changed to these amounts.
@@ -67,6 +86,12 @@ interface IVault {
     error InDebt(address account, uint256 debt);
     /// @notice The account owes the caller nothing.
     error NoDebt(address account, address creditor);
+    /// @notice The signed withdrawal's deadline has passed.
+    error WithdrawalExpired(uint64 deadline);
+    /// @notice The account used or cancelled the nonce before.
+    error NonceUsed(address account, uint256 nonce);
+    /// @notice The signature is not the account's over this withdrawal.
+    error WrongSignature(address account);
     /// @notice An amount of zero moves nothing.
     error ZeroAmount();
     /// @notice An account that must not be zero is.
@@ -86,6 +111,11 @@ interface IVault {
     function withdraw(uint256 amount) external;
     /// @notice Takes free money out, as tokens, to another address.
     function withdrawTo(address to, uint256 amount) external;
+    /// @notice Takes free money out as its account signed. Anyone may call: who lost the permission to transact, or never
+    ///         had it, gets its money all the same.
+    function withdrawBySig(Withdrawal calldata withdrawal, bytes calldata signature) external;
+    /// @notice Cancels nonces of the caller.
+    function cancelNonces(uint256[] calldata nonces) external;
     /// @notice Pays an account's debts out of its free money, oldest first, to `max` creditors at most. Anyone may call.
     ///         Whatever an account in debt receives goes this way by itself, but to a few creditors at a time.
     /// @return paid What was paid.
@@ -109,6 +139,10 @@ interface IVault {
     function balanceOf(address account) external view returns (Balance memory);
     /// @notice The money of many accounts.
     function balancesOf(address[] calldata accounts) external view returns (Balance[] memory);
+    /// @notice Whether an account used or cancelled a nonce.
+    function isNonceUsed(address account, uint256 nonce) external view returns (bool);
+    /// @notice The EIP-712 digest that the account of a withdrawal signs.
+    function withdrawalDigest(Withdrawal calldata withdrawal) external view returns (bytes32);
     /// @notice What `account` owes `creditor`.
     function debtTo(address account, address creditor) external view returns (uint256);
     /// @notice Payments taken less payments passed on; zero unless a product's orders are settled in part only.
