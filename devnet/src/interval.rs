@@ -335,13 +335,6 @@ impl TradedInterval {
         let accounts = players.accounts();
         let client = sender.client();
         let statuses = client.delivery_statuses(self.product, &accounts).await?;
-        let with = |wanted: ISettlement::Status| {
-            let found = accounts
-                .iter()
-                .zip(&statuses)
-                .filter(move |(_, status)| **status == wanted);
-            found.map(|(account, _)| *account).collect::<Vec<_>>()
-        };
         let metering = Metering::new(client.clone(), METERING);
         let boundary: Vec<_> = players
             .meters()
@@ -363,15 +356,9 @@ impl TradedInterval {
         if self.is_waiting(head) {
             return Ok(());
         }
-        let uncovered = with(ISettlement::Status::OperatorWithoutCover);
-        if !uncovered.is_empty() {
-            let waiting = uncovered.len();
-            warn!(
-                start = self.start,
-                waiting, "the zone operator has too little money in the vault to settle"
-            );
-        }
-        let ready = with(ISettlement::Status::Ready);
+        let found = accounts.iter().zip(&statuses);
+        let ready = found.filter(|(_, status)| **status == ISettlement::Status::Ready);
+        let ready: Vec<_> = ready.map(|(account, _)| *account).collect();
         let calls: Vec<_> = ready
             .chunks(ACCOUNTS_PAGE)
             .map(|page| {

@@ -185,8 +185,8 @@ async fn await_node(client: &Client) -> Result<(), MarketError> {
     }
 }
 
-/// The first delivery interval: one whose book opens after now, and after all that the meters have
-/// said before.
+/// The first delivery interval: one whose book opens after now, as meters count only for products
+/// that open after they were registered, and after all that the meters have said before.
 async fn first_start(
     client: &Client,
     config: &NeighbourhoodConfig,

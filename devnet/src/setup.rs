@@ -6,7 +6,7 @@ use crate::{config::NeighbourhoodConfig, household::Household};
 use alloy::{
     primitives::{Address, B256, U256, Uint, keccak256, uint},
     signers::{SignerSync, local::PrivateKeySigner},
-    sol_types::SolValue,
+    sol_types::{SolCall, SolValue},
 };
 use std::time::Duration;
 use tracing::info;
@@ -29,6 +29,8 @@ const HOUSEHOLD_LOW: u64 = 250;
 /// The same for the zone operator, who stands behind all imbalances.
 const OPERATOR_MONEY: u64 = 1_000_000;
 const OPERATOR_LOW: u64 = 100_000;
+/// The most orders of one product; clearing so many takes about a fifth of a block's gas.
+const MAX_ORDERS: u32 = 10_000;
 /// A permission to send transactions.
 const TRANSACT: u64 = 1;
 
@@ -74,6 +76,7 @@ pub enum SetupError {
 /// for every household to order in it, whatever the interval's length.
 fn zone_settings(operator: Address, interval: u32) -> IRegistry::ZoneSettings {
     let gate_lead = (interval / 4).max(2);
+    let reporting_deadline = interval.saturating_mul(40).clamp(600, 86_400);
     IRegistry::ZoneSettings {
         operator,
         intervalLength: interval,
@@ -84,8 +87,13 @@ fn zone_settings(operator: Address, interval: u32) -> IRegistry::ZoneSettings {
         shortagePrice: 32_000,
         surplusPrice: 7_000,
         gridFee: 8_000,
-        collateralRate: 10_000,
-        reportingDeadline: Uint::from(interval.saturating_mul(40).clamp(600, 86_400)),
+        // The bank stands behind everybody here: nobody keeps money back for what it may come to owe.
+        securityIntervals: 0,
+        reportingDeadline: Uint::from(reporting_deadline),
+        maxRating: Uint::MAX,
+        finalDeadline: 2 * reporting_deadline,
+        correctionPeriod: 4 * reporting_deadline,
+        maxOrders: Uint::from(MAX_ORDERS),
     }
 }
 
@@ -208,19 +216,13 @@ async fn participants(
     }
     let calls: Vec<_> = missing
         .chunks(PAGE)
-        .map(|page| {
+        .flat_map(|page| {
             let call = IRegistry::registerParticipantsCall {
                 zone,
                 accounts: page.to_vec(),
             };
             let gas = 100_000 + 120_000 * page.len() as u64;
-            ContractCall::new(
-                config.operator.address(),
-                REGISTRY,
-                &call,
-                "registering the households",
-                gas,
-            )
+            agreed(config, &call, "registering the households", gas)
         })
         .collect();
     sender.transact(&calls, PATIENCE).await?;
@@ -277,18 +279,12 @@ async fn meters(
     }
     let calls: Vec<_> = missing
         .chunks(PAGE)
-        .map(|page| {
+        .flat_map(|page| {
             let call = IRegistry::registerMetersCall {
                 meters: page.to_vec(),
             };
             let gas = 100_000 + 250_000 * page.len() as u64;
-            ContractCall::new(
-                config.operator.address(),
-                REGISTRY,
-                &call,
-                "registering the meters",
-                gas,
-            )
+            agreed(config, &call, "registering the meters", gas)
         })
         .collect();
     sender.transact(&calls, PATIENCE).await?;
@@ -298,6 +294,23 @@ async fn meters(
         "meters are registered"
     );
     Ok(())
+}
+
+/// A call that the registrar proposes and the zone's operator makes; here they are one account.
+fn agreed<C: SolCall>(
+    config: &NeighbourhoodConfig,
+    call: &C,
+    what: &'static str,
+    gas: u64,
+) -> [ContractCall; 2] {
+    let operator = config.operator.address();
+    let proposal = IRegistry::proposeCall {
+        call: call.abi_encode().into(),
+    };
+    [
+        ContractCall::new(operator, REGISTRY, &proposal, what, gas),
+        ContractCall::new(operator, REGISTRY, call, what, gas),
+    ]
 }
 
 /// Where gas costs money, everybody gets a coin to pay it with.

@@ -2,7 +2,7 @@
 
 use alloy_eips::eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE};
 use alloy_genesis::{ChainConfig, CliqueConfig, Genesis};
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use serde_json::json;
 use thiserror::Error;
 use wattline_chainspec::{ChainSpec, ChainSpecError, DEFAULT_AUCTION, genesis_extra_data};
@@ -30,6 +30,21 @@ pub enum GenesisBuildError {
         /// The key in the configuration.
         role: &'static str,
     },
+    /// The administrator could give itself a shorter delay for upgrades than it has.
+    #[error(
+        "`roles.admin_delay` is {admin} s: it must be at least `roles.upgrade_delay`, which is {upgrade} s"
+    )]
+    DelayTooShort {
+        /// What holds for the administrator, in seconds.
+        admin: u32,
+        /// What holds for upgrades, in seconds.
+        upgrade: u32,
+    },
+    /// An account that no permission operator can change is to be permitted by one.
+    #[error(
+        "account {0} cannot be `permitted`: as administrator, bank or registrar it may transact anyway"
+    )]
+    Protected(Address),
     /// The result is not a valid genesis file, so the configuration is wrong.
     #[error("the configuration makes no valid chain: {0}")]
     Invalid(#[from] ChainSpecError),
@@ -39,12 +54,25 @@ pub enum GenesisBuildError {
 ///
 /// # Errors
 ///
-/// [`GenesisBuildError`] when a contract is missing, its set-up fails, or the chain is not valid.
+/// [`GenesisBuildError`] when a contract is missing, its set-up fails, or the configuration makes
+/// no valid chain.
 pub fn build(config: &GenesisConfig, artifacts: &Artifacts) -> Result<Genesis, GenesisBuildError> {
-    if config.roles.permission_operators.is_empty() {
+    let roles = &config.roles;
+    if roles.permission_operators.is_empty() {
         return Err(GenesisBuildError::NobodyHolds {
             role: "permission_operators",
         });
+    }
+    if roles.admin_delay < roles.upgrade_delay {
+        return Err(GenesisBuildError::DelayTooShort {
+            admin: roles.admin_delay,
+            upgrade: roles.upgrade_delay,
+        });
+    }
+    let protected = [roles.admin, roles.bank, roles.registrar];
+    let mut permitted = config.accounts.iter().filter(|account| account.permitted);
+    if let Some(account) = permitted.find(|account| protected.contains(&account.address)) {
+        return Err(GenesisBuildError::Protected(account.address));
     }
     let mut world = World::new(config.chain_id, config.timestamp);
     predeploys::deploy(&mut world, artifacts, config, DEFAULT_AUCTION)?;

@@ -45,8 +45,6 @@ pub struct GenesisConfig {
     pub roles: Roles,
     /// The settlement token.
     pub token: Token,
-    /// The market.
-    pub market: Market,
     /// Accounts that own something, or may transact, from the start.
     pub accounts: Vec<Account>,
 }
@@ -67,11 +65,21 @@ pub struct Clique {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roles {
-    /// The consortium's administrator: grants roles, sets up zones, upgrades contracts.
+    /// The consortium's administrator: grants roles, upgrades contracts.
     pub admin: Address,
+    /// Seconds for which the administrator announces what it does; at least `upgrade_delay`.
+    pub admin_delay: u32,
+    /// Seconds for which the administrator announces upgrades.
+    pub upgrade_delay: u32,
+    /// Creates and changes zones.
+    pub zone_administrator: Address,
+    /// Each can stop new orders for a day.
+    pub pausers: Vec<Address>,
+    /// Each can cancel upgrades and what else is announced.
+    pub guardians: Vec<Address>,
     /// Mints, burns and pauses the settlement token.
     pub bank: Address,
-    /// Registers participants and meters.
+    /// Proposes participants and meters.
     pub registrar: Address,
     /// Say who may transact and deploy; at least one.
     pub permission_operators: Vec<Address>,
@@ -85,14 +93,6 @@ pub struct Token {
     pub name: String,
     /// Its symbol.
     pub symbol: String,
-}
-
-/// The market.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Market {
-    /// The most orders of one product.
-    pub max_orders: u64,
 }
 
 /// An account of the first state.

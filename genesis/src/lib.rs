@@ -9,5 +9,5 @@ mod world;
 
 pub use artifacts::{ArtifactError, Artifacts};
 pub use build::{GenesisBuildError, build, to_json};
-pub use config::{Account, Clique, GenesisConfig, GenesisConfigError, Market, Roles, Token};
+pub use config::{Account, Clique, GenesisConfig, GenesisConfigError, Roles, Token};
 pub use world::{World, WorldError};

@@ -3,7 +3,7 @@
 //! Which proxies there are and which calls turn them into a working market is said once, by the
 //! Solidity contract `Genesis`, for the contracts' own tests and for this builder.
 
-use alloy_primitives::{Address, B256, U256, address, b256};
+use alloy_primitives::{Address, B256, address, b256};
 use alloy_sol_types::SolValue;
 use wattline_market::abi::Genesis as Script;
 
@@ -76,6 +76,11 @@ fn script_config(config: &GenesisConfig) -> Script::Config {
         });
     Script::Config {
         admin: config.roles.admin,
+        adminDelay: config.roles.admin_delay,
+        upgradeDelay: config.roles.upgrade_delay,
+        zoneAdministrator: config.roles.zone_administrator,
+        pausers: config.roles.pausers.clone(),
+        guardians: config.roles.guardians.clone(),
         bank: config.roles.bank,
         registrar: config.roles.registrar,
         permissionOperators: config.roles.permission_operators.clone(),
@@ -83,8 +88,7 @@ fn script_config(config: &GenesisConfig) -> Script::Config {
         deployers: permitted.map(|account| account.address).collect(),
         tokenName: config.token.name.clone(),
         tokenSymbol: config.token.symbol.clone(),
-        maxOrders: U256::from(config.market.max_orders),
-        // Zones are set up on the running chain, by the administrator.
+        // Zones are set up on the running chain, by their administrator.
         zones: Vec::new(),
         funding: funding.collect(),
         members: Vec::new(),

@@ -56,7 +56,8 @@ impl Metering {
         self.contract
     }
 
-    /// What the contract holds for each boundary and meter.
+    /// What the meter signed for each boundary, as the contract holds it. The operator's substitute is
+    /// none: the meter's reading takes its place.
     ///
     /// # Errors
     ///
@@ -72,13 +73,7 @@ impl Metering {
                 times: page.iter().map(|(time, _)| *time).collect(),
             };
             let registers = self.client.view(self.contract, &call).await?;
-            stored.extend(registers.iter().map(|register| {
-                let registers = Registers {
-                    import: WattHours(register.importWh),
-                    export: WattHours(register.exportWh),
-                };
-                register.known.then_some(registers)
-            }));
+            stored.extend(registers.iter().map(signed));
         }
         Ok(stored)
     }
@@ -180,6 +175,15 @@ impl Metering {
     }
 }
 
+/// What the meter signed, if anything.
+fn signed(register: &IMetering::Register) -> Option<Registers> {
+    let registers = Registers {
+        import: WattHours(register.importWh),
+        export: WattHours(register.exportWh),
+    };
+    (register.known && !register.substituted).then_some(registers)
+}
+
 impl SignedReading {
     /// The call that brings readings to the contract.
     pub fn submission(readings: Vec<Self>) -> IMetering::submitCall {
@@ -198,6 +202,23 @@ impl SignedReading {
 mod tests {
     use super::*;
     use alloy::primitives::{B256, Signature, keccak256};
+
+    #[test]
+    fn a_substitute_is_no_reading_of_the_meter() {
+        let mut register = IMetering::Register {
+            importWh: 5,
+            exportWh: 6,
+            known: true,
+            substituted: false,
+        };
+        let registers = Registers {
+            import: WattHours(5),
+            export: WattHours(6),
+        };
+        assert_eq!(signed(&register), Some(registers));
+        register.substituted = true;
+        assert_eq!(signed(&register), None);
+    }
 
     #[test]
     fn a_signature_recovers_to_its_meters_key() {

@@ -211,7 +211,7 @@ interface IRegistry {
     /// @notice Registers meters of participants of one zone or several. Their operator, as proposed.
     function registerMeters(NewMeter[] calldata meters) external;
     /// @notice Gives a meter to another participant of its zone from an interval on that has not opened; to the zero
-    ///         address: retires it. The zone\'s operator, as proposed.
+    ///         address: retires it. The zone's operator, as proposed.
     function assignMeter(bytes32 meter, address owner, uint64 since) external;
     /// @notice Changes a meter's signing key from the next boundary on; readings of earlier ones are checked against the
     ///         key of their time. The zone's operator, as proposed.

@@ -92,6 +92,34 @@ fn a_role_that_nobody_holds_is_refused() -> eyre::Result<()> {
 }
 
 #[test]
+fn an_administrator_faster_than_its_upgrades_is_refused() -> eyre::Result<()> {
+    let mut config = GenesisConfig::read(&root().join("genesis/dev.toml"))?;
+    (config.roles.admin_delay, config.roles.upgrade_delay) = (3_599, 3_600);
+    let artifacts = Artifacts::new(root().join("contracts/out"));
+    let error = build(&config, &artifacts).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`roles.admin_delay` is 3599 s: it must be at least `roles.upgrade_delay`, which is 3600 s"
+    );
+    config.roles.admin_delay = 3_600;
+    build(&config, &artifacts)?;
+    Ok(())
+}
+
+#[test]
+fn an_account_that_no_operator_can_permit_is_refused() -> eyre::Result<()> {
+    let mut config = GenesisConfig::read(&root().join("genesis/devnet.toml"))?;
+    config.roles.registrar = config.accounts[1].address;
+    let error = build(&config, &Artifacts::new(root().join("contracts/out"))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "account 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 cannot be `permitted`: as administrator, bank or \
+         registrar it may transact anyway"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_key_that_is_not_a_setting_is_named() -> eyre::Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("chain.toml");

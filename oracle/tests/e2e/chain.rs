@@ -179,6 +179,37 @@ async fn a_taken_nonce_and_a_cut_network_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_reading_that_was_lost_replaces_its_substitute() {
+    let node = RunningNode::new_dev_chain().expect("the node starts");
+    let village = Village::found(&node, 1).await;
+    let proxy = Proxy::start(&node.url, Mode::Swallow(u64::MAX)).await;
+    let boundaries = 5;
+    let intervals = village.regular_intervals(boundaries);
+    let start = village.past(boundaries + 5).await;
+    let expected = village.expected(start, boundaries, &intervals);
+    let meterd = Meterd::new(&village, &proxy.url(), &intervals, start, Some(boundaries));
+    let mut running = meterd.spawn();
+    eventually("meterd has sent", async || {
+        (proxy.swallowed() >= 1).then_some(())
+    })
+    .await;
+
+    let key = (start + 1, village.id(0));
+    let guess = Registers {
+        import: WattHours(expected[&key].import.0 + 1),
+        ..expected[&key]
+    };
+    village.substitute(key, guess).await;
+    assert_eq!(village.accepted().await[&key], [guess]);
+    assert!(!village.holds(key, guess).await);
+    proxy.set(Mode::Forward);
+    running.succeed();
+    assert_eq!(village.accepted().await[&key], [guess, expected[&key]]);
+    assert!(village.holds(key, expected[&key]).await);
+    assert_eq!(village.conflicts().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reading_sent_twice_counts_once_and_a_contradiction_is_visible() {
     let node = RunningNode::new_dev_chain().expect("the node starts");
     let village = Village::found(&node, 2).await;

@@ -2,11 +2,11 @@
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{B256, U256},
+    primitives::{B256, U256, Uint},
     providers::{DynProvider, Provider},
     rpc::types::{Filter, TransactionRequest},
     signers::{SignerSync, local::PrivateKeySigner},
-    sol_types::{SolEvent, SolStruct, eip712_domain},
+    sol_types::{SolCall, SolEvent, SolStruct, eip712_domain},
 };
 use std::{
     collections::BTreeMap,
@@ -61,17 +61,21 @@ impl Village {
             shortagePrice: 1,
             surplusPrice: -1,
             gridFee: 0,
-            collateralRate: 0,
-            reportingDeadline: alloy::primitives::Uint::from(60),
+            securityIntervals: 0,
+            reportingDeadline: Uint::from(1),
+            maxRating: Uint::from(1_000),
+            finalDeadline: 120,
+            correctionPeriod: 120,
+            maxOrders: Uint::from(1),
         };
         mined(registry.createZone(ZONE, settings).send().await).await;
-        mined(
-            registry
-                .registerParticipants(ZONE, vec![operator_key.address()])
-                .send()
-                .await,
-        )
-        .await;
+        let accounts = vec![operator_key.address()];
+        village
+            .agree(&IRegistry::registerParticipantsCall {
+                zone: ZONE,
+                accounts,
+            })
+            .await;
         for number in 0..meters {
             village.register(number).await;
         }
@@ -83,19 +87,21 @@ impl Village {
             id: self.id(number).0,
             owner: dev_key(0).address(),
             signer: self.key(number).address(),
-            maxImportWh: alloy::primitives::Uint::from(1_000),
-            maxExportWh: alloy::primitives::Uint::from(1_000),
+            maxImportWh: Uint::from(1_000),
+            maxExportWh: Uint::from(1_000),
             renewable: false,
             importWh: 0,
             exportWh: 0,
         };
-        mined(
-            IRegistry::new(REGISTRY, &self.operator)
-                .registerMeters(vec![meter])
-                .send()
-                .await,
-        )
-        .await;
+        let meters = vec![meter];
+        self.agree(&IRegistry::registerMetersCall { meters }).await;
+    }
+
+    /// Proposes a call as the registrar and makes it as the zone's operator: here they are one.
+    async fn agree<C: SolCall + Clone>(&self, call: &C) {
+        let registry = IRegistry::new(REGISTRY, &self.operator);
+        mined(registry.propose(call.abi_encode().into()).send().await).await;
+        mined(registry.call_builder(call).send().await).await;
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -270,25 +276,29 @@ impl Village {
         assert_eq!(self.accepted().await, once);
         assert_eq!(self.rejected().await, []);
         assert_eq!(self.conflicts().await, []);
-        let metering = IMetering::new(METERING, &self.operator);
-        for ((time, meter), registers) in expected {
-            let stored = metering.register(meter.0, time).call().await.expect("view");
-            assert!(stored.known && !stored.substituted);
-            assert_eq!(
-                (stored.importWh, stored.exportWh),
-                (registers.import.0, registers.export.0)
-            );
+        for (key, registers) in expected {
+            assert!(self.holds(key, registers).await, "{key:?}");
         }
     }
 
+    /// Stores the zone operator's guess at a reading.
+    pub(crate) async fn substitute(&self, key: ReadingKey, registers: Registers) {
+        let metering = IMetering::new(METERING, &self.operator);
+        let readings = vec![reading(key, registers)];
+        mined(metering.substitute(readings).send().await).await;
+    }
+
+    /// Whether the chain holds these registers, signed by the meter.
+    pub(crate) async fn holds(&self, (time, meter): ReadingKey, registers: Registers) -> bool {
+        let metering = IMetering::new(METERING, &self.operator);
+        let stored = metering.register(meter.0, time).call().await.expect("view");
+        let found = (stored.importWh, stored.exportWh);
+        stored.known && !stored.substituted && found == (registers.import.0, registers.export.0)
+    }
+
     /// Carries a reading to the chain by another way than the daemon.
-    pub(crate) async fn carry(&self, (time, meter): ReadingKey, registers: Registers) {
-        let reading = IMetering::Reading {
-            meter: meter.0,
-            time,
-            importWh: registers.import.0,
-            exportWh: registers.export.0,
-        };
+    pub(crate) async fn carry(&self, key: ReadingKey, registers: Registers) {
+        let reading = reading(key, registers);
         let domain = eip712_domain! {
             name: "Wattline Metering",
             version: "1",
@@ -296,7 +306,7 @@ impl Village {
             verifying_contract: METERING,
         };
         let number = (0..self.meters)
-            .find(|number| self.id(*number) == meter)
+            .find(|number| self.id(*number) == key.1)
             .expect("a meter of the village");
         let signature = self
             .key(number)
@@ -324,6 +334,15 @@ impl Village {
                 .map_err(Into::into),
         )
         .await;
+    }
+}
+
+fn reading((time, meter): ReadingKey, registers: Registers) -> IMetering::Reading {
+    IMetering::Reading {
+        meter: meter.0,
+        time,
+        importWh: registers.import.0,
+        exportWh: registers.export.0,
     }
 }
 

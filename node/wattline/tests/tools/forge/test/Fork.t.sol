@@ -18,12 +18,13 @@ contract ForkTest {
     IRegistry internal constant REGISTRY = IRegistry(Predeploys.REGISTRY);
     IVault internal constant VAULT = IVault(Predeploys.VAULT);
     IMarket internal constant MARKET = IMarket(Predeploys.MARKET);
-    /// @dev Development account 0: administrator, registrar and bank.
+    /// @dev Development account 0: administrator, registrar, bank and zone operator.
     address internal constant ADMIN = 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266;
     string internal constant REFERENCE =
         "../../../../../contracts/out/BatchAuctionReference.sol/BatchAuctionReference.json";
     uint64 internal constant ZONE = 77;
     uint32 internal constant LENGTH = 900;
+    uint32 internal constant OPEN_LEAD = 3600;
 
     address internal buyer = vm.addr(0xb0e);
     address internal seller = vm.addr(0x5e11);
@@ -39,7 +40,6 @@ contract ForkTest {
         vm.assertEq(TOKEN.symbol(), "WEUR");
         vm.assertEq(TOKEN.balanceOf(ADMIN), 100_000 ether);
         vm.assertEq(MARKET.auction(), Predeploys.BATCH_AUCTION);
-        vm.assertEq(MARKET.maxOrders(), 10_000);
     }
 
     function test_ReadsWhatTheScriptDeployed() public view {
@@ -51,7 +51,9 @@ contract ForkTest {
 
     function test_TradesOnTheMarket() public {
         _openZone();
-        uint64 start = (uint64(block.timestamp) / LENGTH + 2) * LENGTH;
+        // Meters count for products that open after they were registered.
+        uint64 start = (uint64(block.timestamp) + OPEN_LEAD) / LENGTH * LENGTH + LENGTH;
+        vm.warp(start - OPEN_LEAD);
         Product product = packProduct(ZONE, start);
         _order(buyer, product, 0, 28_000, 600);
         _order(seller, product, 1, 12_000, 400);
@@ -74,14 +76,18 @@ contract ForkTest {
                 operator: ADMIN,
                 intervalLength: LENGTH,
                 gateLead: 300,
-                openLead: 3600,
+                openLead: OPEN_LEAD,
                 minPrice: -5000,
                 maxPrice: 50_000,
                 shortagePrice: 40_000,
                 surplusPrice: 1500,
                 gridFee: 700,
-                collateralRate: 1000,
-                reportingDeadline: 1800
+                securityIntervals: 1,
+                reportingDeadline: 1800,
+                maxRating: 2000,
+                finalDeadline: 7200,
+                correctionPeriod: 14_400,
+                maxOrders: 10_000
             })
         );
         vm.stopPrank();
@@ -104,7 +110,9 @@ contract ForkTest {
             exportWh: 0
         });
         vm.startPrank(ADMIN);
+        REGISTRY.propose(abi.encodeCall(IRegistry.registerParticipants, (ZONE, accounts)));
         REGISTRY.registerParticipants(ZONE, accounts);
+        REGISTRY.propose(abi.encodeCall(IRegistry.registerMeters, (meters)));
         REGISTRY.registerMeters(meters);
         TOKEN.approve(address(VAULT), 10 ether);
         VAULT.depositFor(account, 10 ether);
