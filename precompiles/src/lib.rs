@@ -19,10 +19,10 @@
 //!     trader: Address::with_last_byte(trader),
 //! };
 //! let words = [
-//!     order(Side::Bid, 12_000, 400, 1).encode()?,
+//!     order(Side::Bid, 12_000, 300, 1).encode()?,
 //!     order(Side::Ask, 8_000, 300, 2).encode()?,
 //! ];
-//! // 300 Wh can trade at any price from 8,000 to 12,000 ticks: they do at the midpoint.
+//! // The 300 Wh can trade at any price from 8,000 to 12,000 ticks: they do at the midpoint.
 //! let (clearing, fills) = matching::fills(&words)?;
 //! assert_eq!(clearing.price, Ticks(10_000));
 //! assert_eq!(fills, [300, 300]);
