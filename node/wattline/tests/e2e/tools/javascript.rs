@@ -27,7 +27,8 @@ async fn passes(file: &str, tests: usize) -> eyre::Result<()> {
     let ended = tool::run(
         Command::new("node")
             .current_dir(folder().join("js"))
-            .args(["--test", "--test-reporter=tap", file])
+            // A wallet's polling may outlive its end.
+            .args(["--test", "--test-force-exit", "--test-reporter=tap", file])
             .env("WATTLINE_RPC", &node.url)
             .env("WATTLINE_ARTIFACTS", forge::artifacts().await?),
     )
