@@ -1,0 +1,1 @@
+//! The agreement: which sealed block is the chain.

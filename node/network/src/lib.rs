@@ -1,0 +1,1 @@
+//! Authenticated peers and the transaction gossip.
