@@ -12,7 +12,8 @@ const MIN_TRANSACTION_GAS: u64 = 21_000;
 /// Proof-of-authority parameters, from `config.clique` (EIP-225).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CliqueConfig {
-    /// Least number of seconds between a block and its parent; at least 1.
+    /// Least number of seconds between a block and its parent; 0 where blocks come several times
+    /// a second, see [`WattlineConfig::period_milliseconds`].
     pub period: u64,
     /// Number of blocks after which votes are dropped and the signers are written into
     /// `extraData`; at least 1.
@@ -33,6 +34,13 @@ pub struct WattlineConfig {
     pub permissions: Option<Address>,
     /// The batch auction precompile.
     pub auction: Address,
+    /// Least number of milliseconds between a block and its parent; `None`: that of
+    /// [`CliqueConfig::period`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_milliseconds: Option<u64>,
+    /// Milliseconds after which a block comes although no transaction waits; `None`: the period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_period_milliseconds: Option<u64>,
 }
 
 impl Default for WattlineConfig {
@@ -42,6 +50,8 @@ impl Default for WattlineConfig {
             transaction_gas_cap: None,
             permissions: None,
             auction: DEFAULT_AUCTION,
+            period_milliseconds: None,
+            idle_period_milliseconds: None,
         }
     }
 }
@@ -64,6 +74,12 @@ impl WattlineConfig {
                 "transactionGasCap" => config.transaction_gas_cap = Some(quantity(section, key)?),
                 "permissions" => config.permissions = Some(address_of(section, key)?),
                 "auction" => config.auction = address_of(section, key)?,
+                "periodMilliseconds" => {
+                    config.period_milliseconds = Some(quantity(section, key)?);
+                }
+                "idlePeriodMilliseconds" => {
+                    config.idle_period_milliseconds = Some(quantity(section, key)?);
+                }
                 _ => return Err(ChainSpecError::UnknownWattlineKey(key.clone())),
             }
         }

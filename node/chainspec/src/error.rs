@@ -34,9 +34,32 @@ pub enum ChainSpecError {
     /// A key of `config.wattline` that this node does not know.
     #[error(
         "unknown genesis key `config.wattline.{0}`: expected one of baseFeePerGas, \
-         transactionGasCap, permissions, auction"
+         transactionGasCap, permissions, auction, periodMilliseconds, idlePeriodMilliseconds"
     )]
     UnknownWattlineKey(String),
+    /// Blocks could come faster than a verifier of EIP-225 accepts them.
+    #[error(
+        "genesis key `config.wattline.periodMilliseconds` is {busy}: expected at least {clique}, \
+         the milliseconds of `config.clique.period`; a chain with several blocks a second has \
+         `config.clique.period` 0"
+    )]
+    PeriodBelowClique {
+        /// Milliseconds between blocks.
+        busy: u64,
+        /// Milliseconds of `config.clique.period`.
+        clique: u64,
+    },
+    /// A block without transactions would be due before one with them.
+    #[error(
+        "genesis key `config.wattline.idlePeriodMilliseconds` is {idle}: expected at least {busy}, \
+         the period"
+    )]
+    IdlePeriodTooShort {
+        /// Milliseconds between blocks when no transaction waits.
+        idle: u64,
+        /// Milliseconds between blocks.
+        busy: u64,
+    },
     /// A fork of the required set is not activated.
     #[error(
         "fork `config.{key}` is missing: every fork through Osaka must be active at genesis, set it to 0"

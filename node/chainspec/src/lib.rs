@@ -10,6 +10,7 @@ mod error;
 mod extra_data;
 mod forks;
 mod header;
+mod periods;
 mod spec;
 
 pub use config::{CliqueConfig, DEFAULT_AUCTION, WattlineConfig};

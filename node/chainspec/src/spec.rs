@@ -1,12 +1,13 @@
 use crate::{
     ChainSpecError, CliqueConfig, WattlineConfig, extra_data::genesis_signers, forks::check_forks,
-    header::genesis_header,
+    header::genesis_header, periods::Periods,
 };
 use alloy_consensus::Header;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256};
 use reth_primitives_traits::SealedHeader;
 use serde_json::Value;
+use std::time::Duration;
 
 /// A chain that this node can run: everything its genesis file says, checked once.
 #[derive(Debug, Clone)]
@@ -16,6 +17,7 @@ pub struct ChainSpec {
     signers: Vec<Address>,
     clique: CliqueConfig,
     wattline: WattlineConfig,
+    periods: Periods,
 }
 
 impl ChainSpec {
@@ -55,6 +57,7 @@ impl ChainSpec {
         check_forks(config)?;
         let clique = clique_config(config)?;
         let wattline = wattline_config(config)?;
+        let periods = Periods::of(clique, &wattline)?;
         let signers = genesis_signers(&genesis.extra_data)?;
         check_alloc(&genesis, &wattline)?;
         let genesis_header = SealedHeader::seal_slow(genesis_header(&genesis, &wattline)?);
@@ -64,6 +67,7 @@ impl ChainSpec {
             signers,
             clique,
             wattline,
+            periods,
         })
     }
 
@@ -92,7 +96,7 @@ impl ChainSpec {
         &self.signers
     }
 
-    /// Block period and epoch length.
+    /// EIP-225's period and epoch length. What counts between blocks is [`Self::period`].
     pub fn clique(&self) -> CliqueConfig {
         self.clique
     }
@@ -100,6 +104,16 @@ impl ChainSpec {
     /// The chain's own settings.
     pub fn wattline(&self) -> &WattlineConfig {
         &self.wattline
+    }
+
+    /// Least time between a block and its parent, in whole milliseconds.
+    pub fn period(&self) -> Duration {
+        self.periods.busy
+    }
+
+    /// Time after which a block comes although no transaction waits; not shorter than the period.
+    pub fn idle_period(&self) -> Duration {
+        self.periods.idle
     }
 
     /// The base fee of every block, in wei.
@@ -128,27 +142,23 @@ fn clique_config(config: &alloy_genesis::ChainConfig) -> Result<CliqueConfig, Ch
         key: "config.clique",
         expected: "{\"period\": seconds between blocks, \"epoch\": blocks between checkpoints}",
     })?;
-    let positive = |key: &'static str, expected: &'static str, value: Option<u64>| match value {
+    let period = section.period.ok_or(ChainSpecError::Missing {
+        key: "config.clique.period",
+        expected: "the seconds between two blocks, 0 where they come faster",
+    })?;
+    let (key, expected) = (
+        "config.clique.epoch",
+        "the blocks between two checkpoints, at least 1 (commonly 30000)",
+    );
+    match section.epoch {
         None => Err(ChainSpecError::Missing { key, expected }),
         Some(0) => Err(ChainSpecError::Invalid {
             key: key.to_owned(),
             found: "0".to_owned(),
             expected: expected.to_owned(),
         }),
-        Some(value) => Ok(value),
-    };
-    Ok(CliqueConfig {
-        period: positive(
-            "config.clique.period",
-            "the seconds between two blocks, at least 1",
-            section.period,
-        )?,
-        epoch: positive(
-            "config.clique.epoch",
-            "the blocks between two checkpoints, at least 1 (commonly 30000)",
-            section.epoch,
-        )?,
-    })
+        Some(epoch) => Ok(CliqueConfig { period, epoch }),
+    }
 }
 
 fn wattline_config(config: &alloy_genesis::ChainConfig) -> Result<WattlineConfig, ChainSpecError> {

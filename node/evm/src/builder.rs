@@ -21,7 +21,9 @@ use std::{
     io,
     thread::{self, ScopedJoinHandle},
 };
-use wattline_primitives::{BlockBody, RecoveredTransaction, SealedHeader, TransactionSigned};
+use wattline_primitives::{
+    BlockBody, Millis, RecoveredTransaction, SealedHeader, TransactionSigned,
+};
 
 /// Bytes of a block kept free for all but its transactions: the header, whose `extraData` on a
 /// checkpoint holds 20 bytes per signer, and the lists' own encoding.
@@ -49,6 +51,8 @@ pub struct BlockBuilder<DB: DatabaseRef> {
 struct Surroundings {
     config: EvmConfig,
     env: EvmEnv,
+    /// The environment knows its seconds only.
+    time: Millis,
     parent_hash: B256,
 }
 
@@ -104,6 +108,7 @@ impl<DB: DatabaseRef + Debug> BlockBuilder<DB> {
             surroundings: Surroundings {
                 config,
                 env,
+                time: next.time,
                 parent_hash: parent.hash(),
             },
             state: block_state(db),
@@ -206,7 +211,8 @@ impl<DB: DatabaseRef + Debug> BlockBuilder<DB> {
         let header = Header {
             parent_hash: surroundings.parent_hash,
             number: block.number.saturating_to(),
-            timestamp: block.timestamp.saturating_to(),
+            timestamp: surroundings.time.as_secs(),
+            mix_hash: surroundings.time.mix_hash(),
             gas_limit: block.gas_limit,
             gas_used: output.gas_used,
             transactions_root: roots.transactions,

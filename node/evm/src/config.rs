@@ -13,13 +13,13 @@ use revm::{
 };
 use std::{fmt::Debug, sync::Arc};
 use wattline_chainspec::ChainSpec;
-use wattline_primitives::SealedHeader;
+use wattline_primitives::{Millis, SealedHeader};
 
 /// What a signer decides about the block it builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextBlock {
-    /// Seconds since 1970.
-    pub timestamp: u64,
+    /// When the block is to be.
+    pub time: Millis,
     /// Block gas limit.
     pub gas_limit: u64,
     /// Who will seal the block and receive its fees.
@@ -53,17 +53,24 @@ impl EvmConfig {
     /// The environment in which the block of `header` was executed. `signer` is the account that
     /// sealed it: `COINBASE` and the receiver of fees.
     pub fn evm_env(&self, header: &Header, signer: Address) -> EvmEnv {
-        let block = NextBlock {
-            timestamp: header.timestamp,
+        self.env(BlockEnv {
+            number: U256::from(header.number),
+            beneficiary: signer,
+            timestamp: U256::from(header.timestamp),
             gas_limit: header.gas_limit,
-            signer,
-        };
-        self.env(header.number, block)
+            ..BlockEnv::default()
+        })
     }
 
     /// The environment of a block on top of `parent`.
     pub fn next_evm_env(&self, parent: &SealedHeader, next: &NextBlock) -> EvmEnv {
-        self.env(parent.number.saturating_add(1), *next)
+        self.env(BlockEnv {
+            number: U256::from(parent.number.saturating_add(1)),
+            beneficiary: next.signer,
+            timestamp: U256::from(next.time.as_secs()),
+            gas_limit: next.gas_limit,
+            ..BlockEnv::default()
+        })
     }
 
     /// The environment for `eth_call` and its like at the block of `header`: without the checks
@@ -82,16 +89,14 @@ impl EvmConfig {
         env
     }
 
-    fn env(&self, number: u64, block: NextBlock) -> EvmEnv {
+    /// Completes what differs from block to block by what is the same in all of them.
+    fn env(&self, block: BlockEnv) -> EvmEnv {
         let spec = self.spec();
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA).with_chain_id(spec.chain_id());
         let mut block_env = BlockEnv {
-            number: U256::from(number),
-            beneficiary: block.signer,
-            timestamp: U256::from(block.timestamp),
-            gas_limit: block.gas_limit,
             basefee: 0,
             difficulty: U256::ZERO,
+            // Not the header's `mixHash`: that holds milliseconds, which a signer could choose.
             prevrandao: Some(B256::ZERO),
             // No block has blobs, so their price stays at its floor of 1 wei.
             blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
@@ -99,6 +104,7 @@ impl EvmConfig {
                 blob_gasprice: 1,
             }),
             slot_num: 0,
+            ..block
         };
         rules::apply_fee_and_gas_rules(spec, &mut cfg, &mut block_env);
         EvmEnv::new(cfg, block_env)

@@ -23,7 +23,9 @@ use alloy_signer_local::PrivateKeySigner;
 use serde_json::{Value, json};
 use wattline_chainspec::ChainSpec;
 use wattline_evm::{EvmConfig, NextBlock};
-use wattline_primitives::{BlockWithReceipts, RecoveredBlock, SealedHeader, TransactionSigned};
+use wattline_primitives::{
+    BlockWithReceipts, Millis, RecoveredBlock, SealedHeader, TransactionSigned,
+};
 use wattline_storage::{ChainIdentity, ExecutedBlock, Storage};
 
 pub const CHAIN_ID: u64 = 57836;
@@ -175,7 +177,7 @@ impl TestChain {
 
         let parent = self.head();
         let next = NextBlock {
-            timestamp: parent.timestamp + 1,
+            time: Millis::from_secs(parent.timestamp + 1),
             gas_limit: parent.gas_limit,
             signer: SEALER,
         };

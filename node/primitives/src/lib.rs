@@ -1,11 +1,13 @@
 //! The block, transaction and receipt types of the chain: today's Ethereum, as Reth and alloy
 //! define it, named once so that every crate of the node speaks of the same types.
 
+mod millis;
 mod update;
 
 use alloy_consensus::{EthereumReceipt, EthereumTxEnvelope, Header, TxEip4844, TxType};
 use reth_primitives_traits::Recovered;
 
+pub use millis::Millis;
 pub use update::CanonicalUpdate;
 
 /// A signed transaction of any type. Type 3 (blob) decodes, and is refused by the rules.

@@ -15,7 +15,7 @@ use wattline_chain::{Chain, ChainError};
 use wattline_clique::{NONCE_ADD, NONCE_DROP, seal};
 use wattline_evm::{BlockBuilder, BuiltBlock, ExecutionError, NextBlock, TransactionError};
 use wattline_pool::{Pool, Progress};
-use wattline_primitives::{Block, RecoveredBlock, SealedBlock};
+use wattline_primitives::{Block, Millis, RecoveredBlock, SealedBlock};
 use wattline_storage::{ExecutedBlock, StateReader, StorageError};
 
 use crate::{
@@ -163,7 +163,7 @@ impl Job {
     /// Executes transactions until the block has to be finished; none if it was cancelled.
     fn fill(&self, state: StateReader) -> Result<Option<Executed>, ProducerError> {
         let next = NextBlock {
-            timestamp: self.plan.timestamp,
+            time: Millis::from_secs(self.plan.timestamp),
             gas_limit: self.plan.gas_limit,
             signer: self.key.address(),
         };

@@ -1,13 +1,16 @@
 //! The node's health: whether its chain moves.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use wattline_chain::{Chain, Clock, SystemClock};
 use wattline_daemon::Health;
+use wattline_primitives::Millis;
 
-/// A head older than this many periods means that the chain stands still.
-const STALLED_AFTER_PERIODS: u64 = 10;
+/// A head older than this many idle periods means that the chain stands still.
+const STALLED_AFTER_PERIODS: u32 = 10;
 /// Shorter standstills are ordinary, however short the period.
-const STALLED_AFTER_AT_LEAST: u64 = 30;
+const STALLED_AFTER_AT_LEAST: Duration = Duration::from_secs(30);
 
 /// What `/health` answers.
 #[derive(Debug, Serialize)]
@@ -24,16 +27,17 @@ pub(crate) struct ChainHealth {
 /// The health of a node with this chain.
 pub(crate) fn health(chain: &Chain) -> Health<ChainHealth> {
     let head = chain.head();
-    let age = SystemClock.now().as_secs().saturating_sub(head.timestamp);
-    let limit = (chain.spec().clique().period * STALLED_AFTER_PERIODS).max(STALLED_AFTER_AT_LEAST);
-    let healthy = age <= limit;
+    let now = Millis::from_epoch(SystemClock.now());
+    let age = now.saturating_since(Millis::of(&head));
+    let limit = chain.spec().idle_period() * STALLED_AFTER_PERIODS;
+    let healthy = age <= limit.max(STALLED_AFTER_AT_LEAST);
     Health {
         healthy,
         details: ChainHealth {
             status: if healthy { "ok" } else { "stalled" },
             head_number: head.number,
             head_hash: head.hash().to_string(),
-            head_age_seconds: age,
+            head_age_seconds: age.as_secs(),
         },
     }
 }

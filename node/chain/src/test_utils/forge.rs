@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use wattline_chainspec::{SEAL_LENGTH, VANITY_LENGTH};
 use wattline_clique::{NONCE_ADD, NONCE_DROP, seal};
 use wattline_evm::NextBlock;
-use wattline_primitives::{Block, RecoveredBlock, RecoveredTransaction, SealedBlock};
+use wattline_primitives::{Block, Millis, RecoveredBlock, RecoveredTransaction, SealedBlock};
 use wattline_storage::ExecutedBlock;
 
 use super::{ManualClock, Signers, TestGenesis};
@@ -119,9 +119,11 @@ impl Forge {
         let account = self.signers.address(signer);
         let clique = self.chain.spec().clique();
         let next = NextBlock {
-            timestamp: template
-                .timestamp
-                .unwrap_or(parent.timestamp + clique.period),
+            time: Millis::from_secs(
+                template
+                    .timestamp
+                    .unwrap_or(parent.timestamp + clique.period),
+            ),
             gas_limit: parent.gas_limit,
             signer: account,
         };

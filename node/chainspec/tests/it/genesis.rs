@@ -6,6 +6,7 @@ use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256, Bytes, U256, address, b256};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::time::Duration;
 use wattline_chainspec::{
     ChainSpec, ChainSpecError, CliqueConfig, DEFAULT_AUCTION, genesis_extra_data,
 };
@@ -204,7 +205,7 @@ fn an_unknown_setting_is_refused_by_name() {
     assert_eq!(
         expected.to_string(),
         "unknown genesis key `config.wattline.baseFeePerGass`: expected one of baseFeePerGas, \
-         transactionGasCap, permissions, auction"
+         transactionGasCap, permissions, auction, periodMilliseconds, idlePeriodMilliseconds"
     );
 }
 
@@ -407,14 +408,6 @@ fn clique_needs_its_parameters() {
         }
     }
     assert_eq!(
-        error(&with("/config/clique/period", json!(0))),
-        invalid(
-            "config.clique.period",
-            "0",
-            "the seconds between two blocks, at least 1"
-        )
-    );
-    assert_eq!(
         error(&with("/config/clique/epoch", json!(0))),
         invalid(
             "config.clique.epoch",
@@ -422,6 +415,64 @@ fn clique_needs_its_parameters() {
             "the blocks between two checkpoints, at least 1 (commonly 30000)"
         )
     );
+}
+
+/// What a file says of its periods.
+fn periods(seconds: u64, settings: Value) -> Result<(Duration, Duration), ChainSpecError> {
+    let mut file = with("/config/wattline", settings);
+    file["config"]["clique"]["period"] = json!(seconds);
+    read(&file).map(|spec| (spec.period(), spec.idle_period()))
+}
+
+#[test]
+fn periods_are_milliseconds_and_by_default_those_of_clique() {
+    let ms = Duration::from_millis;
+    let busy = |millis: u64| json!({ "periodMilliseconds": millis });
+    let both = |busy: u64, idle: u64| json!({ "periodMilliseconds": busy, "idlePeriodMilliseconds": idle });
+    assert_eq!(periods(15, json!({})), Ok((ms(15_000), ms(15_000))));
+    assert_eq!(periods(0, busy(250)), Ok((ms(250), ms(250))));
+    assert_eq!(periods(0, both(250, 1_000)), Ok((ms(250), ms(1_000))));
+    assert_eq!(periods(1, both(1_500, 1_500)), Ok((ms(1_500), ms(1_500))));
+    let idle = json!({ "idlePeriodMilliseconds": 3_000 });
+    assert_eq!(periods(2, idle), Ok((ms(2_000), ms(3_000))));
+}
+
+#[test]
+fn periods_that_contradict_each_other_are_refused() {
+    let settings = json!({ "periodMilliseconds": 999 });
+    let expected = ChainSpecError::PeriodBelowClique {
+        busy: 999,
+        clique: 1_000,
+    };
+    assert_eq!(periods(1, settings), Err(expected));
+    let settings = json!({ "periodMilliseconds": 250, "idlePeriodMilliseconds": 249 });
+    let expected = ChainSpecError::IdlePeriodTooShort {
+        idle: 249,
+        busy: 250,
+    };
+    assert_eq!(periods(0, settings), Err(expected));
+}
+
+#[test]
+fn periods_out_of_range_are_refused() {
+    let out_of_range = |key: &str, found: u64| {
+        Err(invalid(
+            &format!("config.wattline.{key}"),
+            &found.to_string(),
+            "from 1 to 3600000 milliseconds; where it is absent, `config.clique.period` in \
+             seconds counts",
+        ))
+    };
+    let (busy, idle) = ("periodMilliseconds", "idlePeriodMilliseconds");
+    for found in [0, 3_600_001, u64::MAX] {
+        let settings = json!({ busy: found });
+        assert_eq!(periods(0, settings), out_of_range(busy, found));
+        let settings = json!({ idle: found });
+        assert_eq!(periods(1, settings), out_of_range(idle, found));
+    }
+    assert_eq!(periods(0, json!({})), out_of_range(busy, 0));
+    assert_eq!(periods(3_601, json!({})), out_of_range(busy, 3_601_000));
+    assert_eq!(periods(u64::MAX, json!({})), out_of_range(busy, u64::MAX));
 }
 
 #[test]

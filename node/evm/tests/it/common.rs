@@ -15,7 +15,7 @@ use std::sync::Arc;
 use wattline_chainspec::{ChainSpec, genesis_extra_data};
 use wattline_evm::{BuiltBlock, EvmConfig, NextBlock};
 use wattline_primitives::{
-    Block, RecoveredBlock, RecoveredTransaction, SealedHeader, TransactionSigned,
+    Block, Millis, RecoveredBlock, RecoveredTransaction, SealedHeader, TransactionSigned,
 };
 
 pub(crate) const SIGNER: Address = address!("0x00000000000000000000000000000000005e41e4");
@@ -118,7 +118,7 @@ where
 
 pub(crate) fn next(timestamp: u64) -> NextBlock {
     NextBlock {
-        timestamp,
+        time: Millis::from_secs(timestamp),
         gas_limit: GAS_LIMIT,
         signer: SIGNER,
     }

@@ -34,7 +34,7 @@ use revm::{
 use revm_inspectors::transfer::{TRANSFER_LOG_EMITTER, TransferInspector};
 use wattline_evm::{NextBlock, WattlineEvm};
 use wattline_primitives::{
-    Block, Receipt, RecoveredBlock, SealedBlock, SealedHeader, TransactionSigned,
+    Block, Millis, Receipt, RecoveredBlock, SealedBlock, SealedHeader, TransactionSigned,
 };
 use wattline_storage::{Reader, StateReader, StorageError};
 
@@ -179,7 +179,7 @@ impl BlockSimulator {
         let overrides = block.block_overrides.clone().unwrap_or_default();
         let evm = self.backend.chain().evm();
         let next = NextBlock {
-            timestamp: overrides.time.unwrap_or(parent.timestamp),
+            time: Millis::from_secs(overrides.time.unwrap_or(parent.timestamp)),
             gas_limit: parent.gas_limit,
             signer: self.signer,
         };
