@@ -1,4 +1,5 @@
 use alloy_primitives::{Address, B64, B256, U256};
+use wattline_primitives::Millis;
 
 /// Why a header is not a valid child of its parent, or why its seal names no signer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,12 +29,12 @@ pub enum CliqueError {
         expected: B256,
     },
     /// The block comes sooner after its parent than the period allows.
-    #[error("timestamp {got} s: expected at least {earliest} s, the parent's plus the period")]
+    #[error("time {got}: expected at least {earliest}, the parent's plus the period")]
     TooEarly {
-        /// The header's timestamp.
-        got: u64,
-        /// The parent's timestamp plus the period.
-        earliest: u64,
+        /// The header's time.
+        got: Millis,
+        /// The parent's time plus the period.
+        earliest: Millis,
     },
     /// The block's time has not come yet, but will soon: keep it and try again then.
     #[error("timestamp {timestamp} s is ahead of the clock, which shows {now} s: wait until then")]
@@ -103,8 +104,11 @@ pub enum CliqueError {
         /// The header's nonce.
         got: B64,
     },
-    /// `mixHash` is not zero.
-    #[error("mixHash {got}: expected zero")]
+    /// `mixHash` is no number of milliseconds within a second.
+    #[error(
+        "mixHash {got}: expected at most 999 as a big-endian integer, the milliseconds above the \
+         timestamp"
+    )]
     MixHash {
         /// The header's mix hash.
         got: B256,

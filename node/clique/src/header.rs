@@ -12,7 +12,7 @@ use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B256, U256};
 use std::fmt::Debug;
 use wattline_chainspec::{ChainSpec, CliqueConfig};
-use wattline_primitives::SealedHeader;
+use wattline_primitives::{Millis, SealedHeader};
 
 /// Least block gas limit (as on Ethereum).
 const MIN_GAS_LIMIT: u64 = 5_000;
@@ -35,7 +35,7 @@ pub fn validate_header(
 ) -> Result<Address, CliqueError> {
     check_child(header, parent.number, parent.hash())?;
     check_snapshot(snapshot, parent)?;
-    check_timestamp(header, parent, spec.clique())?;
+    check_time(header, parent, spec)?;
     check_extra_data(header, snapshot, spec.clique())?;
     check_vote(header, spec.clique())?;
     check_unused_fields(header)?;
@@ -55,18 +55,18 @@ fn check_snapshot(snapshot: &Snapshot, parent: &SealedHeader) -> Result<(), Cliq
     })
 }
 
-/// A block comes at least a period after its parent.
-fn check_timestamp(
-    header: &Header,
-    parent: &Header,
-    clique: CliqueConfig,
-) -> Result<(), CliqueError> {
-    let earliest = parent.timestamp.saturating_add(clique.period);
-    if header.timestamp < earliest {
-        return Err(CliqueError::TooEarly {
-            got: header.timestamp,
-            earliest,
+/// A block comes at least a period after its parent, by whole seconds in `timestamp` and the
+/// milliseconds above them in `mixHash`.
+fn check_time(header: &Header, parent: &Header, spec: &ChainSpec) -> Result<(), CliqueError> {
+    if Millis::above_the_second(header.mix_hash).is_none() {
+        return Err(CliqueError::MixHash {
+            got: header.mix_hash,
         });
+    }
+    let got = Millis::of(header);
+    let earliest = Millis::of(parent).saturating_add(spec.period());
+    if got < earliest {
+        return Err(CliqueError::TooEarly { got, earliest });
     }
     Ok(())
 }
@@ -111,11 +111,6 @@ fn check_vote(header: &SealedHeader, clique: CliqueConfig) -> Result<(), CliqueE
 /// Fields that a chain without mining, ommers and a beacon chain does not use hold their empty
 /// values, and those of later forks are absent.
 fn check_unused_fields(header: &Header) -> Result<(), CliqueError> {
-    if !header.mix_hash.is_zero() {
-        return Err(CliqueError::MixHash {
-            got: header.mix_hash,
-        });
-    }
     if header.ommers_hash != EMPTY_OMMER_ROOT_HASH {
         return Err(CliqueError::OmmersHash {
             got: header.ommers_hash,

@@ -4,7 +4,7 @@ use crate::{
 };
 use alloy_consensus::Header;
 use alloy_evm::{Database, EvmEnv, EvmFactory, block::BlockExecutorFactory, eth::EthEvmContext};
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, U256};
 use revm::{
     DatabaseRef, Inspector,
     context::{BlockEnv, CfgEnv},
@@ -94,10 +94,7 @@ impl EvmConfig {
         let spec = self.spec();
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA).with_chain_id(spec.chain_id());
         let mut block_env = BlockEnv {
-            basefee: 0,
             difficulty: U256::ZERO,
-            // Not the header's `mixHash`: that holds milliseconds, which a signer could choose.
-            prevrandao: Some(B256::ZERO),
             // No block has blobs, so their price stays at its floor of 1 wei.
             blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
                 excess_blob_gas: 0,
@@ -106,7 +103,7 @@ impl EvmConfig {
             slot_num: 0,
             ..block
         };
-        rules::apply_fee_and_gas_rules(spec, &mut cfg, &mut block_env);
+        rules::apply_chain_rules(spec, &mut cfg, &mut block_env);
         EvmEnv::new(cfg, block_env)
     }
 

@@ -187,8 +187,8 @@ impl WattlineBlockExecutorFactory {
         &self.spec
     }
 
-    /// An executor that goes on where another one stopped. It executes by the chain's fee rule and
-    /// gas cap, whatever the EVM came with.
+    /// An executor that goes on where another one stopped. It executes by the chain's rules,
+    /// whatever the EVM came with.
     pub(crate) fn resume<'a, DB: Database, I>(
         &self,
         mut evm: WattlineEvm<DB, I>,
@@ -199,7 +199,7 @@ impl WattlineBlockExecutorFactory {
         I: Inspector<EthEvmContext<DB>>,
     {
         let env = evm.ctx_mut();
-        rules::apply_fee_and_gas_rules(&self.spec, &mut env.cfg, &mut env.block);
+        rules::apply_chain_rules(&self.spec, &mut env.cfg, &mut env.block);
         WattlineBlockExecutor::new(evm, ctx, self.spec.clone(), progress)
     }
 }

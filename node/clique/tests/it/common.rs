@@ -5,7 +5,7 @@ use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B64, B256, U256, keccak256};
 use secp256k1::{Message, SECP256K1, SecretKey};
-use serde_json::json;
+use serde_json::{Value, json};
 use wattline_chainspec::{ChainSpec, genesis_extra_data};
 use wattline_clique::{NONCE_ADD, NONCE_DROP, Snapshot, seal};
 use wattline_primitives::SealedHeader;
@@ -44,14 +44,19 @@ pub(crate) fn sealed(n: u8, header: Header) -> SealedHeader {
 }
 
 pub(crate) fn spec(epoch: u64, signers: &[u8]) -> ChainSpec {
+    spec_with(epoch, signers, PERIOD, json!({ "baseFeePerGas": BASE_FEE }))
+}
+
+/// The same with another `config.clique.period` and `config.wattline`.
+pub(crate) fn spec_with(epoch: u64, signers: &[u8], period: u64, wattline: Value) -> ChainSpec {
     let genesis: Genesis = serde_json::from_value(json!({
         "config": {
             "chainId": 57836, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
             "eip158Block": 0, "byzantiumBlock": 0, "constantinopleBlock": 0,
             "petersburgBlock": 0, "istanbulBlock": 0, "berlinBlock": 0, "londonBlock": 0,
             "terminalTotalDifficulty": 0, "shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0,
-            "osakaTime": 0, "clique": { "period": PERIOD, "epoch": epoch },
-            "wattline": { "baseFeePerGas": BASE_FEE },
+            "osakaTime": 0, "clique": { "period": period, "epoch": epoch },
+            "wattline": wattline,
         },
         "nonce": "0x0", "timestamp": "0x64", "difficulty": "0x1",
         "gasLimit": format!("{GAS_LIMIT:#x}"),
@@ -105,7 +110,7 @@ pub(crate) fn child(
         difficulty: U256::from(snapshot.difficulty(number, account(n))),
         extra_data: extra_data.into(),
         gas_limit: parent.gas_limit,
-        base_fee_per_gas: Some(BASE_FEE),
+        base_fee_per_gas: Some(spec.base_fee_per_gas()),
         withdrawals_root: Some(EMPTY_WITHDRAWALS),
         blob_gas_used: Some(0),
         excess_blob_gas: Some(0),

@@ -6,10 +6,11 @@ use alloy_consensus::{
     constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_WITHDRAWALS},
 };
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
-use alloy_primitives::{Address, B64, B256, U256, b64};
+use alloy_primitives::{Address, B64, B256, U256, b64, b256};
+use serde_json::json;
 use wattline_chainspec::ChainSpec;
 use wattline_clique::{CliqueError, NONCE_ADD, Snapshot, validate_header};
-use wattline_primitives::SealedHeader;
+use wattline_primitives::{Millis, SealedHeader};
 
 const WRONG: B256 = B256::repeat_byte(0xee);
 /// The three signers of these tests.
@@ -25,7 +26,11 @@ struct Chain {
 impl Chain {
     /// A chain that stands at its genesis block.
     fn new(epoch: u64) -> Self {
-        let spec = spec(epoch, &SIGNERS);
+        Self::on(spec(epoch, &SIGNERS))
+    }
+
+    /// A chain that stands at the genesis block of `spec`.
+    fn on(spec: ChainSpec) -> Self {
         let parent = spec.genesis_header().clone();
         let snapshot = Snapshot::genesis(&spec);
         Self {
@@ -61,8 +66,12 @@ impl Chain {
     }
 
     /// Appends a block.
-    fn extend(mut self, n: u8) -> Self {
+    fn extend(self, n: u8) -> Self {
         let header = sealed(n, self.child(n));
+        self.append(header)
+    }
+
+    fn append(mut self, header: SealedHeader) -> Self {
         self.validate(&header).expect("a valid block");
         self.snapshot = self
             .snapshot
@@ -131,13 +140,49 @@ fn a_block_comes_a_period_after_its_parent() {
     assert_eq!(
         error(|header| header.timestamp -= 1),
         CliqueError::TooEarly {
-            got: 104,
-            earliest: 105
+            got: Millis::from_secs(104),
+            earliest: Millis::from_secs(105),
         }
     );
     Chain::new(30_000)
         .changed(|header| header.timestamp += 1_000)
         .expect("later is fine");
+}
+
+/// A block at `millis` on a chain of 250 ms blocks whose last one came at `parent`.
+fn at(parent: u64, millis: u64) -> Result<Address, CliqueError> {
+    let spec = spec_with(30_000, &SIGNERS, 0, json!({ "periodMilliseconds": 250 }));
+    let mut chain = Chain::on(spec);
+    let set = |header: &mut Header, millis: u64| {
+        header.timestamp = Millis::new(millis).as_secs();
+        header.mix_hash = Millis::new(millis).mix_hash();
+    };
+    let mut header = chain.child(1);
+    set(&mut header, parent);
+    chain = chain.append(sealed(1, header));
+    chain.changed(|header| set(header, millis))
+}
+
+#[test]
+fn a_period_is_counted_in_milliseconds() {
+    let too_early = |got: u64, earliest: u64| {
+        Err(CliqueError::TooEarly {
+            got: Millis::new(got),
+            earliest: Millis::new(earliest),
+        })
+    };
+    // Within a second, and from one to the next.
+    assert_eq!(at(200_100, 200_350), Ok(account(2)));
+    assert_eq!(at(200_100, 200_349), too_early(200_349, 200_350));
+    assert_eq!(at(200_800, 201_050), Ok(account(2)));
+    assert_eq!(at(200_800, 201_049), too_early(201_049, 201_050));
+    assert_eq!(at(200_800, 200_799), too_early(200_799, 201_050));
+    assert_eq!(
+        at(200_800, 201_000).expect_err("200 ms later").to_string(),
+        "time 201.000 s: expected at least 201.050 s, the parent's plus the period"
+    );
+    // A second later by the timestamps, and yet one millisecond only.
+    assert_eq!(at(200_999, 201_000), too_early(201_000, 201_249));
 }
 
 #[test]
@@ -230,11 +275,20 @@ fn the_nonce_is_a_vote() {
 }
 
 #[test]
-fn the_mix_hash_is_zero() {
-    assert_eq!(
-        error(|header| header.mix_hash = WRONG),
-        CliqueError::MixHash { got: WRONG }
-    );
+fn the_mix_hash_is_a_number_of_milliseconds() {
+    let thousand = U256::from(1_000).into();
+    let little_endian = b256!("0xfa00000000000000000000000000000000000000000000000000000000000000");
+    for got in [WRONG, thousand, little_endian] {
+        // However late the block is.
+        let change = |header: &mut Header| {
+            header.mix_hash = got;
+            header.timestamp += 1_000;
+        };
+        assert_eq!(error(change), CliqueError::MixHash { got });
+    }
+    Chain::new(30_000)
+        .changed(|header| header.mix_hash = U256::from(999).into())
+        .expect("the last millisecond of the second");
 }
 
 #[test]

@@ -1,16 +1,33 @@
 use crate::common::*;
-use alloy_evm::Evm;
-use alloy_primitives::{Address, Bytes, TxKind, U256, address, bytes, hex};
-use revm::{context::TxEnv, context_interface::result::ExecutionResult, database::WrapDatabaseRef};
+use alloy_consensus::Header;
+use alloy_evm::{Evm, block::BlockExecutor};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, bytes, hex};
+use revm::{
+    context::TxEnv,
+    context_interface::result::ExecutionResult,
+    database::{State, WrapDatabaseRef},
+    inspector::NoOpInspector,
+};
 use serde_json::json;
 use wattline_chainspec::DEFAULT_AUCTION;
-use wattline_evm::EvmConfig;
+use wattline_evm::{EvmConfig, NextBlock};
 use wattline_precompiles::DEFAULT_ADDRESS;
+use wattline_primitives::{Millis, Receipt};
 
 const PROBE: Address = address!("0x0000000000000000000000000000000000000b0b");
 
 fn call_at_genesis(config: &EvmConfig, db: &Db, to: Address, data: Bytes) -> ExecutionResult {
-    let env = config.call_env(&genesis(config), SIGNER);
+    call_at(config, db, &genesis(config), to, data)
+}
+
+fn call_at(
+    config: &EvmConfig,
+    db: &Db,
+    header: &Header,
+    to: Address,
+    data: Bytes,
+) -> ExecutionResult {
+    let env = config.call_env(header, SIGNER);
     let mut evm = config.evm(WrapDatabaseRef(db), env);
     let tx = TxEnv {
         kind: TxKind::Call(to),
@@ -49,6 +66,45 @@ fn contracts_see_the_signer_and_constant_values() {
     assert_eq!(opcode(0x46), U256::from(CHAIN_ID), "CHAINID");
     assert_eq!(opcode(0x48), U256::from(BASE_FEE), "BASEFEE");
     assert_eq!(opcode(0x4a), U256::ONE, "BLOBBASEFEE");
+}
+
+#[test]
+fn milliseconds_are_in_the_header_and_hidden_from_contracts() {
+    // PREVRANDAO PUSH0 MSTORE TIMESTAMP PUSH1 32 MSTORE PUSH1 64 PUSH0 LOG0
+    // PUSH1 64 PUSH0 RETURN
+    let code = "0x445f524260205260405fa060405ff3";
+    let (config, db) = chain(
+        &json!({ "baseFeePerGas": BASE_FEE }),
+        &[(PROBE, json!({ "balance": "0x0", "code": code }))],
+    );
+    let time = NextBlock {
+        time: Millis::new(7_250),
+        ..next(0)
+    };
+    let mut builder = config
+        .builder(&db, &genesis(&config), time)
+        .expect("in memory");
+    let tx = sign(1, call(0, PROBE, bytes!("")));
+    builder.execute(tx.clone()).expect("a valid transaction");
+    let built = builder.finish().expect("in memory");
+    let header = &built.header;
+    assert_eq!((header.timestamp, Millis::of(header)), (7, time.time));
+    assert_eq!(header.mix_hash, B256::with_last_byte(250));
+
+    let seen = Bytes::from([[0; 32], U256::from(7).to_be_bytes()].concat());
+    let logged = |receipts: &[Receipt]| receipts[0].logs[0].data.data.clone();
+    assert_eq!(logged(&built.output.receipts), seen, "where it is built");
+    let executed = config
+        .execute(&db, &recovered(&built), SIGNER)
+        .expect("a valid block");
+    assert_eq!(logged(&executed.receipts), seen, "where it is checked");
+    let mut state = State::builder().with_database(WrapDatabaseRef(&db)).build();
+    let mut replay = config.replay(&mut state, header, SIGNER, NoOpInspector);
+    replay.apply_pre_execution_changes().expect("in memory");
+    replay.execute_transaction(tx).expect("a valid block");
+    assert_eq!(logged(replay.receipts()), seen, "where it is traced");
+    let called = call_at(&config, &db, header, PROBE, bytes!(""));
+    assert_eq!(called.output(), Some(&seen), "where it is called");
 }
 
 #[test]

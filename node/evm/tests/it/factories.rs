@@ -9,6 +9,7 @@ use alloy_evm::{
 };
 use alloy_primitives::B256;
 use revm::{
+    context::BlockEnv,
     database::{State, WrapDatabaseRef},
     primitives::eip7825,
 };
@@ -16,11 +17,12 @@ use serde_json::json;
 use wattline_evm::WattlineBlockExecutorFactory;
 
 /// Executes one transaction in an environment with Ethereum's rules, as Reth hands it over after a
-/// parent that was more than half full, and returns the gas used and the base fee of the block.
-fn execute_by_ethereums_rules(wattline: &serde_json::Value, tx: TxEip1559) -> (u64, u64) {
+/// parent that was more than half full, and returns the gas used and the block's environment.
+fn execute_by_ethereums_rules(wattline: &serde_json::Value, tx: TxEip1559) -> (u64, BlockEnv) {
     let (config, db) = chain(wattline, &[]);
     let mut env = config.next_evm_env(&genesis(&config), &next(1));
     env.block_env.basefee = BASE_FEE * 9 / 8;
+    env.block_env.prevrandao = Some(B256::with_last_byte(250));
     env.cfg_env.tx_gas_limit_cap = Some(eip7825::TX_GAS_LIMIT_CAP);
 
     let factory = WattlineBlockExecutorFactory::new(config.spec().clone());
@@ -44,22 +46,21 @@ fn execute_by_ethereums_rules(wattline: &serde_json::Value, tx: TxEip1559) -> (u
         .execute_transaction(&sign(1, tx))
         .expect("valid by this chain's rules");
     let (evm, result) = executor.finish().expect("the state is in memory");
-    (result.gas_used, evm.block().basefee)
+    (result.gas_used, evm.block().clone())
 }
 
 #[test]
-fn the_base_fee_is_constant_whatever_the_environment_says() {
-    let (config, _) = plain_chain();
+fn base_fee_and_prevrandao_are_constant_whatever_the_environment_says() {
     let tx = TxEip1559 {
         max_fee_per_gas: u128::from(BASE_FEE),
         max_priority_fee_per_gas: 0,
         ..transfer(0)
     };
     let wattline = json!({ "baseFeePerGas": BASE_FEE });
-    assert_eq!(
-        execute_by_ethereums_rules(&wattline, tx),
-        (21_000, config.spec().base_fee_per_gas())
-    );
+    let (gas_used, block) = execute_by_ethereums_rules(&wattline, tx);
+    assert_eq!(gas_used, 21_000);
+    assert_eq!(block.basefee, BASE_FEE);
+    assert_eq!(block.prevrandao, Some(B256::ZERO));
 }
 
 #[test]
