@@ -2,7 +2,7 @@
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, U64, U256};
-use alloy_rpc_types_eth::{Header, Index, SyncStatus, TransactionReceipt};
+use alloy_rpc_types_eth::{Index, SyncStatus, TransactionReceipt};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_primitives::RecoveredBlock;
 use wattline_storage::Reader;
@@ -13,6 +13,7 @@ use crate::{
         backend::Backend,
         block_id,
         convert::{self, RpcBlock},
+        header::RpcHeader,
     },
 };
 
@@ -41,10 +42,10 @@ trait Blocks {
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>>;
 
     #[method(name = "getHeaderByNumber")]
-    async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<Header>>;
+    async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<RpcHeader>>;
 
     #[method(name = "getHeaderByHash")]
-    async fn header_by_hash(&self, hash: B256) -> RpcResult<Option<Header>>;
+    async fn header_by_hash(&self, hash: B256) -> RpcResult<Option<RpcHeader>>;
 
     #[method(name = "getBlockTransactionCountByNumber")]
     async fn transaction_count_by_number(&self, number: BlockNumberOrTag)
@@ -132,18 +133,18 @@ impl BlocksServer for Handler {
         Ok(receipts.await?)
     }
 
-    async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<Header>> {
+    async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<RpcHeader>> {
         let header = self.0.read(move |backend, reader| {
             let number = block_id::number(backend, reader, number)?;
-            Ok(reader.header(number)?.map(convert::header))
+            Ok(reader.header(number)?.map(RpcHeader::new))
         });
         Ok(header.await?)
     }
 
-    async fn header_by_hash(&self, hash: B256) -> RpcResult<Option<Header>> {
+    async fn header_by_hash(&self, hash: B256) -> RpcResult<Option<RpcHeader>> {
         let header = self
             .0
-            .read(move |_, reader| Ok(reader.header_by_hash(hash)?.map(convert::header)));
+            .read(move |_, reader| Ok(reader.header_by_hash(hash)?.map(RpcHeader::new)));
         Ok(header.await?)
     }
 

@@ -20,7 +20,7 @@ use wattline_chain::CanonicalUpdate;
 use wattline_pool::PooledTransaction;
 
 use super::logs::check_alternatives;
-use crate::shared::{backend::Backend, convert};
+use crate::shared::{backend::Backend, convert, header::RpcHeader};
 
 #[rpc(server, namespace = "eth")]
 trait PubSub {
@@ -191,7 +191,7 @@ impl Sink {
 
     async fn send_heads(&self, update: &CanonicalUpdate) -> Result<(), End> {
         for block in &update.committed {
-            let header = convert::header(block.block.clone_sealed_header());
+            let header = RpcHeader::new(block.block.clone_sealed_header());
             self.send(&header).await?;
         }
         Ok(())

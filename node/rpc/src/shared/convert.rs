@@ -3,9 +3,9 @@
 use alloy_consensus::{BlockHeader as _, ReceiptEnvelope, Transaction as _, TxReceipt as _};
 use alloy_primitives::{Address, B256, TxKind, U256};
 use alloy_rpc_types_eth::{
-    Block, BlockTransactions, Header, Log, Transaction, TransactionInfo, TransactionReceipt,
+    Block, BlockTransactions, Log, Transaction, TransactionInfo, TransactionReceipt,
 };
-use reth_rpc_traits::{FromConsensusHeader, FromConsensusTx};
+use reth_rpc_traits::FromConsensusTx;
 use wattline_pool::PooledTransaction;
 use wattline_primitives::{
     BlockWithReceipts, Receipt, RecoveredBlock, RecoveredTransaction, SealedHeader,
@@ -13,10 +13,12 @@ use wattline_primitives::{
 };
 use wattline_storage::TransactionLookup;
 
+use super::header::RpcHeader;
+
 /// A transaction as clients see it.
 pub(crate) type RpcTransaction = Transaction<TransactionSigned>;
 /// A block as clients see it.
-pub(crate) type RpcBlock = Block<RpcTransaction, Header>;
+pub(crate) type RpcBlock = Block<RpcTransaction, RpcHeader>;
 
 /// A block with hashes or whole transactions.
 pub(crate) fn block(
@@ -42,12 +44,10 @@ pub(crate) fn block(
                 .collect(),
         )
     };
-    let header = Header::from_consensus_header(block.clone_sealed_header(), size);
+    let mut header = RpcHeader::of_block(block.clone_sealed_header(), size);
+    header.ethereum.total_difficulty = total_difficulty;
     Block {
-        header: Header {
-            total_difficulty,
-            ..header
-        },
+        header,
         uncles: Vec::new(),
         transactions,
         withdrawals: block.body().withdrawals.clone(),
@@ -60,11 +60,6 @@ pub(crate) fn transaction_at(block: &RecoveredBlock, index: usize) -> Option<Rpc
     let sender = *block.senders().get(index)?;
     let tx = RecoveredTransaction::new_unchecked(tx, sender);
     Some(transaction(tx, block_info(block, index)))
-}
-
-/// A header as `newHeads` sends it.
-pub(crate) fn header(header: SealedHeader) -> Header {
-    Header::from_consensus(header.into(), None, None)
 }
 
 /// A canonical transaction.

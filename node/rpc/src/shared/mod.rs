@@ -9,6 +9,7 @@
 //! | `convert` | from the chain's types to Ethereum's JSON |
 //! | [`error`] | every error a client can get, with geth's codes and words |
 //! | `filters` | what clients poll, and how long it lives |
+//! | `header` | a header with its time in milliseconds |
 //! | `submission` | transactions on their way into the pool |
 
 pub(crate) mod backend;
@@ -18,4 +19,5 @@ pub(crate) mod cache;
 pub(crate) mod convert;
 pub mod error;
 pub(crate) mod filters;
+pub(crate) mod header;
 pub(crate) mod submission;

@@ -48,6 +48,8 @@ async fn new_heads_are_pushed() {
         let head = next(&mut heads).await;
         assert_eq!(head["hash"], json!(block.hash()));
         assert_eq!(head["number"], json!(format!("{:#x}", block.number)));
+        let millis = format!("{:#x}", block.timestamp * 1_000);
+        assert_eq!(head["milliTimestamp"], json!(millis));
         assert!(head.get("transactions").is_none());
         let header: Header = serde_json::from_value(head).expect("libraries decode it");
         assert_eq!(header.inner.hash_slow(), block.hash());

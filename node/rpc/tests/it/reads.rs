@@ -61,6 +61,7 @@ async fn blocks_have_every_present_day_field() {
     assert_eq!(quantity(&block["gasUsed"]), U256::from(sealed.gas_used));
     assert_eq!(block["baseFeePerGas"], "0x0");
     assert_eq!(block["timestamp"], "0x1");
+    assert_eq!(block["milliTimestamp"], "0x3e8");
     assert_eq!(block["stateRoot"], json!(sealed.state_root));
     assert_eq!(block["transactionsRoot"], json!(sealed.transactions_root));
     assert_eq!(block["receiptsRoot"], json!(sealed.receipts_root));

@@ -46,6 +46,7 @@ async fn blocks_build_on_one_another() {
     assert_eq!(first["parentHash"], json!(head.hash()));
     assert_eq!(second["parentHash"], first["hash"]);
     assert_eq!(first["timestamp"], "0x4");
+    assert_eq!(first["milliTimestamp"], "0xfa0");
     assert_eq!(first["baseFeePerGas"], "0x0");
     assert_eq!(first["gasLimit"], "0x1c9c380");
     assert_eq!(first["transactions"].as_array().map(Vec::len), Some(3));

@@ -127,7 +127,8 @@ impl BlockSimulator {
         mut self,
         blocks: Vec<SimBlock>,
     ) -> Result<Vec<SimulatedBlock<RpcBlock>>, RpcError> {
-        let period = self.backend.chain().spec().clique().period.max(1);
+        // Among simulated blocks each has a second of its own.
+        let period = self.backend.chain().spec().period().as_secs().max(1);
         let blocks = plan::plan(&self.base, period, blocks)?;
         let mut parent = self.base.clone();
         let mut simulated = Vec::with_capacity(blocks.len());
