@@ -16,7 +16,7 @@ pub struct CliqueConfig {
     /// a second, see [`WattlineConfig::period_milliseconds`].
     pub period: u64,
     /// Number of blocks after which votes are dropped and the signers are written into
-    /// `extraData`; at least 1.
+    /// `extraData`; at least 2.
     pub epoch: u64,
 }
 

@@ -9,6 +9,10 @@ use reth_primitives_traits::SealedHeader;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Least blocks between two checkpoints: a checkpoint carries no vote, so with an epoch of one
+/// there would never be one.
+const MIN_EPOCH: u64 = 2;
+
 /// A chain that this node can run: everything its genesis file says, checked once.
 #[derive(Debug, Clone)]
 pub struct ChainSpec {
@@ -148,13 +152,13 @@ fn clique_config(config: &alloy_genesis::ChainConfig) -> Result<CliqueConfig, Ch
     })?;
     let (key, expected) = (
         "config.clique.epoch",
-        "the blocks between two checkpoints, at least 1 (commonly 30000)",
+        "the blocks between two checkpoints, at least 2 (commonly 30000)",
     );
     match section.epoch {
         None => Err(ChainSpecError::Missing { key, expected }),
-        Some(0) => Err(ChainSpecError::Invalid {
+        Some(epoch) if epoch < MIN_EPOCH => Err(ChainSpecError::Invalid {
             key: key.to_owned(),
-            found: "0".to_owned(),
+            found: epoch.to_string(),
             expected: expected.to_owned(),
         }),
         Some(epoch) => Ok(CliqueConfig { period, epoch }),

@@ -407,14 +407,17 @@ fn clique_needs_its_parameters() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(
-        error(&with("/config/clique/epoch", json!(0))),
-        invalid(
-            "config.clique.epoch",
-            "0",
-            "the blocks between two checkpoints, at least 1 (commonly 30000)"
-        )
-    );
+    for epoch in [0, 1] {
+        assert_eq!(
+            error(&with("/config/clique/epoch", json!(epoch))),
+            invalid(
+                "config.clique.epoch",
+                &epoch.to_string(),
+                "the blocks between two checkpoints, at least 2 (commonly 30000)"
+            )
+        );
+    }
+    read(&with("/config/clique/epoch", json!(2))).expect("the least epoch");
 }
 
 /// What a file says of its periods.

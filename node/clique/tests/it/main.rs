@@ -3,6 +3,7 @@
 mod common;
 mod fork_choice;
 mod header;
+mod keeps_going;
 mod scenarios;
 mod seal;
 mod snapshot;
