@@ -32,6 +32,10 @@ pub struct WattlineConfig {
     /// The Permissions contract; `None`: everyone may transact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Address>,
+    /// The Consortium contract, which says whose which node is; `None`: the chain has one
+    /// validator and no other nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consortium: Option<Address>,
     /// The batch auction precompile.
     pub auction: Address,
     /// Least number of milliseconds between a block and its parent; `None`: that of
@@ -49,6 +53,7 @@ impl Default for WattlineConfig {
             base_fee_per_gas: 0,
             transaction_gas_cap: None,
             permissions: None,
+            consortium: None,
             auction: DEFAULT_AUCTION,
             period_milliseconds: None,
             idle_period_milliseconds: None,
@@ -73,6 +78,7 @@ impl WattlineConfig {
                 "baseFeePerGas" => config.base_fee_per_gas = quantity(section, key)?,
                 "transactionGasCap" => config.transaction_gas_cap = Some(quantity(section, key)?),
                 "permissions" => config.permissions = Some(address_of(section, key)?),
+                "consortium" => config.consortium = Some(address_of(section, key)?),
                 "auction" => config.auction = address_of(section, key)?,
                 "periodMilliseconds" => {
                     config.period_milliseconds = Some(quantity(section, key)?);
@@ -105,16 +111,26 @@ impl WattlineConfig {
                 "an address that is neither zero nor a precompile of Ethereum",
             ));
         }
-        match self.permissions {
-            Some(address) if is_reserved(address) || address == self.auction => {
-                Err(invalid_address(
-                    "config.wattline.permissions",
-                    address,
+        for (key, contract) in self.contracts() {
+            if is_reserved(contract) || contract == self.auction {
+                return Err(invalid_address(
+                    key,
+                    contract,
                     "the address of a contract, neither zero nor a precompile",
-                ))
+                ));
             }
-            _ => Ok(()),
         }
+        Ok(())
+    }
+
+    /// The contracts that the settings name, each with its key.
+    pub(crate) fn contracts(&self) -> impl Iterator<Item = (&'static str, Address)> {
+        [
+            ("config.wattline.permissions", self.permissions),
+            ("config.wattline.consortium", self.consortium),
+        ]
+        .into_iter()
+        .filter_map(|(key, address)| Some((key, address?)))
     }
 }
 

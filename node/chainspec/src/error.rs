@@ -34,7 +34,7 @@ pub enum ChainSpecError {
     /// A key of `config.wattline` that this node does not know.
     #[error(
         "unknown genesis key `config.wattline.{0}`: expected one of baseFeePerGas, \
-         transactionGasCap, permissions, auction, periodMilliseconds, idlePeriodMilliseconds"
+         transactionGasCap, permissions, consortium, auction, periodMilliseconds, idlePeriodMilliseconds"
     )]
     UnknownWattlineKey(String),
     /// Blocks could come faster than a verifier of EIP-225 accepts them.
@@ -141,10 +141,15 @@ pub enum ChainSpecError {
          account does not exist (EIP-161)"
     )]
     EmptyAccount(Address),
-    /// The Permissions contract is not part of the genesis state.
+    /// A contract that the chain's rules need is not part of the genesis state.
     #[error(
-        "genesis key `config.wattline.permissions` names {0}, which is not in `alloc`: nobody \
-         could ever transact; predeploy the contract there or remove the key"
+        "genesis key `{key}` names {address}, which is not in `alloc`: predeploy the contract \
+         there or remove the key"
     )]
-    PermissionsNotDeployed(Address),
+    NotDeployed {
+        /// The setting that names it.
+        key: &'static str,
+        /// Where it should be.
+        address: Address,
+    },
 }

@@ -135,6 +135,12 @@ impl ChainSpec {
         self.wattline.permissions
     }
 
+    /// The contract that says whose which node is; `None`: there is one validator and no other
+    /// node.
+    pub fn consortium(&self) -> Option<Address> {
+        self.wattline.consortium
+    }
+
     /// The address of the batch auction precompile.
     pub fn auction(&self) -> Address {
         self.wattline.auction
@@ -193,10 +199,9 @@ fn check_alloc(genesis: &Genesis, wattline: &WattlineConfig) -> Result<(), Chain
     if let Some((address, _)) = genesis.alloc.iter().find(|(_, account)| is_empty(account)) {
         return Err(ChainSpecError::EmptyAccount(*address));
     }
-    match wattline.permissions {
-        Some(address) if !genesis.alloc.contains_key(&address) => {
-            Err(ChainSpecError::PermissionsNotDeployed(address))
-        }
-        _ => Ok(()),
+    let mut contracts = wattline.contracts();
+    match contracts.find(|(_, address)| !genesis.alloc.contains_key(address)) {
+        Some((key, address)) => Err(ChainSpecError::NotDeployed { key, address }),
+        None => Ok(()),
     }
 }

@@ -83,6 +83,7 @@ fn the_defaults_are_those_of_the_blueprint() {
     assert_eq!(spec.base_fee_per_gas(), 0);
     assert_eq!(spec.transaction_gas_cap(), None);
     assert_eq!(spec.permissions(), None);
+    assert_eq!(spec.consortium(), None);
     assert_eq!(
         spec.auction(),
         address!("0x000000000000000000000000000000000000e1ec")
@@ -94,12 +95,13 @@ fn the_defaults_are_those_of_the_blueprint() {
 fn every_setting_is_read() {
     let settings = json!({
         "baseFeePerGas": 7, "transactionGasCap": "0x1000000", "permissions": FUNDED,
-        "auction": "0x000000000000000000000000000000000000aaaa",
+        "consortium": FUNDED, "auction": "0x000000000000000000000000000000000000aaaa",
     });
     let spec = read(&with("/config/wattline", settings)).expect("a valid file");
     assert_eq!(spec.base_fee_per_gas(), 7);
     assert_eq!(spec.transaction_gas_cap(), Some(1 << 24));
     assert_eq!(spec.permissions(), Some(FUNDED));
+    assert_eq!(spec.consortium(), Some(FUNDED));
     assert_eq!(
         spec.auction(),
         address!("0x000000000000000000000000000000000000aaaa")
@@ -205,7 +207,7 @@ fn an_unknown_setting_is_refused_by_name() {
     assert_eq!(
         expected.to_string(),
         "unknown genesis key `config.wattline.baseFeePerGass`: expected one of baseFeePerGas, \
-         transactionGasCap, permissions, auction, periodMilliseconds, idlePeriodMilliseconds"
+         transactionGasCap, permissions, consortium, auction, periodMilliseconds, idlePeriodMilliseconds"
     );
 }
 
@@ -260,14 +262,16 @@ fn settings_of_a_wrong_type_or_range_are_refused() {
             )
         );
     }
-    assert_eq!(
-        setting("permissions", json!(DEFAULT_AUCTION)),
-        invalid(
-            "config.wattline.permissions",
-            &format!("\"{DEFAULT_AUCTION}\""),
-            "the address of a contract, neither zero nor a precompile"
-        )
-    );
+    for key in ["permissions", "consortium"] {
+        assert_eq!(
+            setting(key, json!(DEFAULT_AUCTION)),
+            invalid(
+                &format!("config.wattline.{key}"),
+                &format!("\"{DEFAULT_AUCTION}\""),
+                "the address of a contract, neither zero nor a precompile"
+            )
+        );
+    }
     assert_eq!(
         error(&with("/config/wattline", json!([]))),
         invalid("config.wattline", "[]", "an object of settings")
@@ -275,10 +279,15 @@ fn settings_of_a_wrong_type_or_range_are_refused() {
 }
 
 #[test]
-fn a_permissions_contract_must_be_predeployed() {
-    let absent = Address::repeat_byte(0x22);
-    let file = with("/config/wattline", json!({ "permissions": absent }));
-    assert_eq!(error(&file), ChainSpecError::PermissionsNotDeployed(absent));
+fn contracts_that_the_rules_need_must_be_predeployed() {
+    let address = Address::repeat_byte(0x22);
+    for (setting, key) in [
+        ("permissions", "config.wattline.permissions"),
+        ("consortium", "config.wattline.consortium"),
+    ] {
+        let file = with("/config/wattline", json!({ setting: address }));
+        assert_eq!(error(&file), ChainSpecError::NotDeployed { key, address });
+    }
 }
 
 #[test]
