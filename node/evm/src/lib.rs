@@ -4,7 +4,8 @@
 //! [`WattlineBlockExecutorFactory`] makes block executors that apply this chain's rules: the
 //! permission of senders, the constant base fee and the gas cap of a transaction, whatever the
 //! environment says that they are handed. [`EvmConfig`] is the face that the rest of this node
-//! uses: environments, execution and validation of blocks, and building of blocks.
+//! uses: environments, execution and validation of blocks, building of blocks, and the members of
+//! the consortium.
 //!
 //! The two factories go into a Reth v2.5 node builder as they are. What is left to write there is
 //! the glue around them: an implementation of Reth's `ConfigureEvm` that holds the block executor
@@ -16,6 +17,7 @@
 mod body;
 mod builder;
 mod config;
+mod consortium;
 mod error;
 mod execute;
 mod executor;
@@ -28,6 +30,7 @@ mod rules;
 pub use body::{BodyError, MAX_BLOCK_SIZE, validate_body};
 pub use builder::{BlockBuilder, BuildSession, BuiltBlock};
 pub use config::{EvmConfig, NextBlock};
+pub use consortium::{ConsortiumError, MAX_MEMBERS, Member, MemberRole};
 pub use error::{BuildError, ExecutionError, FatalError, TransactionError};
 pub use execute::ExecutionOutput;
 pub use executor::{WattlineBlockExecutor, WattlineBlockExecutorFactory};

@@ -57,6 +57,13 @@ pub(crate) fn chain(wattline: &Value, accounts: &[(Address, Value)]) -> (EvmConf
     }))
     .expect("a genesis file");
     let mut db = Db::default();
+    load(&mut db, &genesis);
+    let spec = ChainSpec::from_genesis(genesis).expect("a valid chain");
+    (EvmConfig::new(Arc::new(spec)), db)
+}
+
+/// Puts the accounts of a genesis file into the state.
+pub(crate) fn load(db: &mut Db, genesis: &Genesis) {
     for (address, account) in &genesis.alloc {
         let code = Bytecode::new_raw(account.code.clone().unwrap_or_default());
         let info = AccountInfo::default()
@@ -68,8 +75,6 @@ pub(crate) fn chain(wattline: &Value, accounts: &[(Address, Value)]) -> (EvmConf
                 .expect("in memory");
         }
     }
-    let spec = ChainSpec::from_genesis(genesis).expect("a valid chain");
-    (EvmConfig::new(Arc::new(spec)), db)
 }
 
 /// A chain with [`BASE_FEE`] and nothing special.

@@ -2,6 +2,7 @@
 
 mod build;
 mod common;
+mod consortium;
 mod environment;
 mod factories;
 mod permission;
