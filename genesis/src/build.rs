@@ -3,14 +3,15 @@
 use alloy_eips::eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE};
 use alloy_genesis::{ChainConfig, CliqueConfig, Genesis};
 use alloy_primitives::{Address, U256};
-use serde_json::json;
+use serde_json::{Value, json};
 use thiserror::Error;
 use wattline_chainspec::{ChainSpec, ChainSpecError, DEFAULT_AUCTION, genesis_extra_data};
-use wattline_market::predeploys::PERMISSIONS;
+use wattline_market::predeploys::{CONSORTIUM, PERMISSIONS};
 
 use crate::{
     artifacts::{ArtifactError, Artifacts},
     config::GenesisConfig,
+    members::{MemberError, first_members},
     predeploys,
     world::{World, WorldError},
 };
@@ -45,6 +46,9 @@ pub enum GenesisBuildError {
         "account {0} cannot be `permitted`: as administrator, bank or registrar it may transact anyway"
     )]
     Protected(Address),
+    /// The members make no consortium.
+    #[error(transparent)]
+    Members(#[from] MemberError),
     /// The result is not a valid genesis file, so the configuration is wrong.
     #[error("the configuration makes no valid chain: {0}")]
     Invalid(#[from] ChainSpecError),
@@ -74,8 +78,9 @@ pub fn build(config: &GenesisConfig, artifacts: &Artifacts) -> Result<Genesis, G
     if let Some(account) = permitted.find(|account| protected.contains(&account.address)) {
         return Err(GenesisBuildError::Protected(account.address));
     }
+    let members = first_members(config)?;
     let mut world = World::new(config.chain_id, config.timestamp);
-    predeploys::deploy(&mut world, artifacts, config, DEFAULT_AUCTION)?;
+    predeploys::deploy(&mut world, artifacts, config, members, DEFAULT_AUCTION)?;
     // Contracts find older block hashes there; the EVM writes them at the start of every block.
     world.etch(HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE.clone());
     for account in &config.accounts {
@@ -132,11 +137,28 @@ fn chain_config(config: &GenesisConfig) -> ChainConfig {
         }),
         ..Default::default()
     };
-    let rules = if config.permissioned {
-        json!({ "permissions": PERMISSIONS })
-    } else {
-        json!({})
-    };
+    let clique = &config.clique;
+    let has_members = !config.members.is_empty();
+    let rules = [
+        (
+            "permissions",
+            config.permissioned.then(|| json!(PERMISSIONS)),
+        ),
+        ("consortium", has_members.then(|| json!(CONSORTIUM))),
+        (
+            "periodMilliseconds",
+            clique.period_milliseconds.map(Value::from),
+        ),
+        (
+            "idlePeriodMilliseconds",
+            clique.idle_period_milliseconds.map(Value::from),
+        ),
+    ];
+    let rules = rules
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect();
+    let rules = Value::Object(rules);
     chain.extra_fields.insert("wattline".to_owned(), rules);
     chain
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use alloy_primitives::{Address, U256, utils::parse_ether};
+use alloy_primitives::{Address, B256, U256, utils::parse_ether};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -47,14 +47,22 @@ pub struct GenesisConfig {
     pub token: Token,
     /// Accounts that own something, or may transact, from the start.
     pub accounts: Vec<Account>,
+    /// The first members of the consortium; without any the chain has one validator and no other
+    /// nodes.
+    #[serde(default)]
+    pub members: Vec<FirstMember>,
 }
 
 /// Proof of authority (EIP-225).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clique {
-    /// Seconds between blocks.
+    /// Seconds between blocks; 0 where they come several times a second.
     pub period: u64,
+    /// Milliseconds between blocks, in place of the seconds.
+    pub period_milliseconds: Option<u64>,
+    /// Milliseconds after which a block comes although no transaction waits.
+    pub idle_period_milliseconds: Option<u64>,
     /// Blocks between checkpoints.
     pub epoch: u64,
     /// The first signers, in any order.
@@ -110,6 +118,32 @@ pub struct Account {
     /// Whether it may transact and deploy where the chain is permissioned.
     #[serde(default)]
     pub permitted: bool,
+}
+
+/// A member of the consortium from the start.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirstMember {
+    /// What people call it, 1 to 64 bytes.
+    pub name: String,
+    /// The account that changes its node later and, for a validator, seals blocks.
+    pub signer: Address,
+    /// The ed25519 public key of its node.
+    pub node_key: Option<B256>,
+    /// Where its node is reached, `host:port`.
+    pub address: String,
+    /// What its node does.
+    pub role: MemberRole,
+}
+
+/// What a member's node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberRole {
+    /// It takes part in the agreement while its signer is one of the chain's signers.
+    Validator,
+    /// It follows the chain.
+    Observer,
 }
 
 impl GenesisConfig {

@@ -4,10 +4,14 @@
 mod artifacts;
 mod build;
 mod config;
+mod members;
 mod predeploys;
 mod world;
 
 pub use artifacts::{ArtifactError, Artifacts};
 pub use build::{GenesisBuildError, build, to_json};
-pub use config::{Account, Clique, GenesisConfig, GenesisConfigError, Roles, Token};
+pub use config::{
+    Account, Clique, FirstMember, GenesisConfig, GenesisConfigError, MemberRole, Roles, Token,
+};
+pub use members::MemberError;
 pub use world::{World, WorldError};

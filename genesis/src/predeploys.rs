@@ -5,7 +5,7 @@
 
 use alloy_primitives::{Address, B256, address, b256};
 use alloy_sol_types::SolValue;
-use wattline_market::abi::Genesis as Script;
+use wattline_market::abi::{Genesis as Script, IConsortium::NewMember};
 
 use crate::{artifacts::Artifacts, build::GenesisBuildError, config::GenesisConfig, world::World};
 
@@ -24,6 +24,7 @@ pub(crate) fn deploy(
     world: &mut World,
     artifacts: &Artifacts,
     config: &GenesisConfig,
+    members: Vec<NewMember>,
     auction: Address,
 ) -> Result<(), GenesisBuildError> {
     // A world of its own, so that the script leaves nothing in the chain.
@@ -34,7 +35,7 @@ pub(crate) fn deploy(
     let calls = scratch.ask(
         script,
         &Script::callsCall {
-            config: script_config(config),
+            config: script_config(config, members),
         },
     )?;
 
@@ -64,7 +65,7 @@ pub(crate) fn deploy(
     Ok(())
 }
 
-fn script_config(config: &GenesisConfig) -> Script::Config {
+fn script_config(config: &GenesisConfig, members: Vec<NewMember>) -> Script::Config {
     let permitted = config.accounts.iter().filter(|account| account.permitted);
     let funding = config
         .accounts
@@ -91,6 +92,6 @@ fn script_config(config: &GenesisConfig) -> Script::Config {
         // Zones are set up on the running chain, by their administrator.
         zones: Vec::new(),
         funding: funding.collect(),
-        members: Vec::new(),
+        members,
     }
 }

@@ -1,15 +1,13 @@
 //! The committed genesis files are what the committed contracts and configurations give.
 
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use alloy_primitives::{U256, address};
 use wattline_chainspec::{ChainSpec, DEFAULT_AUCTION};
 use wattline_genesis::{Artifacts, GenesisBuildError, GenesisConfig, build, to_json};
 use wattline_market::predeploys::{BATCH_AUCTION, PERMISSIONS};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use crate::root;
 
 fn rebuilt(name: &str) -> eyre::Result<(String, String)> {
     let config = GenesisConfig::read(&root().join(format!("genesis/{name}.toml")))?;
@@ -115,6 +113,28 @@ fn an_account_that_no_operator_can_permit_is_refused() -> eyre::Result<()> {
         error.to_string(),
         "account 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 cannot be `permitted`: as administrator, bank or \
          registrar it may transact anyway"
+    );
+    Ok(())
+}
+
+#[test]
+fn periods_in_milliseconds_are_written_into_the_file() -> eyre::Result<()> {
+    let mut config = GenesisConfig::read(&root().join("genesis/devnet.toml"))?;
+    config.clique.period = 0;
+    config.clique.period_milliseconds = Some(250);
+    config.clique.idle_period_milliseconds = Some(1_000);
+    let artifacts = Artifacts::new(root().join("contracts/out"));
+    let spec = ChainSpec::from_json(&to_json(&build(&config, &artifacts)?)?)?;
+    assert_eq!(spec.period(), Duration::from_millis(250));
+    assert_eq!(spec.idle_period(), Duration::from_secs(1));
+    assert_eq!(spec.permissions(), Some(PERMISSIONS));
+
+    config.clique.idle_period_milliseconds = Some(249);
+    let error = build(&config, &artifacts).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the configuration makes no valid chain: genesis key \
+         `config.wattline.idlePeriodMilliseconds` is 249: expected at least 250, the period"
     );
     Ok(())
 }

@@ -3,3 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod committed;
+mod members;
+
+use std::path::{Path, PathBuf};
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

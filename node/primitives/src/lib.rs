@@ -1,12 +1,15 @@
 //! The block, transaction and receipt types of the chain: today's Ethereum, as Reth and alloy
-//! define it, named once so that every crate of the node speaks of the same types.
+//! define it, named once so that every crate of the node speaks of the same types; times of blocks
+//! and places of nodes.
 
+mod endpoint;
 mod millis;
 mod update;
 
 use alloy_consensus::{EthereumReceipt, EthereumTxEnvelope, Header, TxEip4844, TxType};
 use reth_primitives_traits::Recovered;
 
+pub use endpoint::{Endpoint, EndpointError, Host};
 pub use millis::Millis;
 pub use update::CanonicalUpdate;
 
