@@ -1,4 +1,6 @@
-//! Encrypted keys on disk: Web3 Secret Storage, version 3, as every Ethereum wallet reads it.
+//! Keys on disk: those of accounts encrypted, that of a node ([`node_secret`]) not.
+//!
+//! Encrypted keys are Web3 Secret Storage, version 3, as every Ethereum wallet reads it.
 //!
 //! A key is a file that its owner alone may read, named by the caller ([`save`], [`replace`]) or
 //! as geth names it ([`store`]). The key's address also stands in the file, so that wallets and
@@ -6,6 +8,7 @@
 //! bounds first what deriving the key may cost.
 
 mod format;
+mod node;
 
 use std::{
     fs::{self, File},
@@ -20,6 +23,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use self::format::Refusal;
+pub use self::node::{NodeKeyError, NodeSecret, node_secret};
 
 /// The greatest keystore file that is read.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
