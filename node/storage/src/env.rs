@@ -130,6 +130,22 @@ impl Env {
         Ok(Tx::new(self.inner.begin_ro_sync()?, Arc::clone(self)))
     }
 
+    /// Begins up to `count` read transactions on one commit, and at least one.
+    pub(crate) fn begin_ro_many(self: &Arc<Self>, count: usize) -> StorageResult<Vec<RoTx>> {
+        let first = self.begin_ro()?;
+        let id = first.id()?;
+        let mut txs = vec![first];
+        while txs.len() < count {
+            let next = self.begin_ro()?;
+            // A writer committed in between: there are fewer then.
+            if next.id()? != id {
+                break;
+            }
+            txs.push(next);
+        }
+        Ok(txs)
+    }
+
     /// Begins the write transaction, after the one that may be open has ended.
     pub(crate) fn begin_rw(self: &Arc<Self>) -> StorageResult<(RwTx, WriterGuard)> {
         let guard = WriterLock::lock(&self.writing);

@@ -166,6 +166,17 @@ pub enum StorageError {
         /// The head.
         head: BlockNumHash,
     },
+    /// A state was asked for of a block that is neither the head nor known to stand on it.
+    #[error(
+        "the state after block {parent} cannot be read: the blocks given do not lead to it from \
+         the head, block {} ({})", head.number, head.hash
+    )]
+    NotConnected {
+        /// The block.
+        parent: B256,
+        /// The head.
+        head: BlockNumHash,
+    },
     /// The appended block does not extend the head.
     #[error(
         "block {number} with parent {parent} does not extend the head, block {} ({})",

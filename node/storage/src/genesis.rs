@@ -3,7 +3,7 @@
 use crate::{
     StorageError, StorageResult, blocks, history,
     tables::{Bytecodes, Meta, SCHEMA_VERSION, meta},
-    trie::{self, HashedChanges, genesis_account},
+    trie::{self, HashedChanges, TrieView, genesis_account},
     tx::RwTx,
 };
 use alloy_eips::eip4895::Withdrawals;
@@ -30,7 +30,7 @@ pub(crate) fn write(tx: &RwTx, chain: ChainIdentity<'_>) -> StorageResult<()> {
     let header = chain.genesis_header;
     let changes = HashedChanges::of_genesis(chain.alloc);
     let updates = trie::compute(
-        std::slice::from_ref(tx),
+        &[TrieView::stored(tx)],
         header.parent_hash,
         EMPTY_ROOT_HASH,
         changes,

@@ -5,7 +5,8 @@
 //! - [`Storage`] is the database; [`Reader`] a consistent view of it; [`Writer`] the one write
 //!   transaction.
 //! - [`StateReader`] is the state after any block, as the EVM's database.
-//! - [`Storage::state_root`] computes the state root incrementally.
+//! - [`Overlay`] is the state after a block that is executed but not stored yet, and computes state
+//!   roots on it incrementally.
 
 mod blocks;
 mod chain_config;
@@ -16,6 +17,7 @@ mod error;
 mod genesis;
 mod history;
 mod logs;
+mod overlay;
 mod proof;
 mod prune;
 mod reader;
@@ -36,6 +38,7 @@ pub use config::{DatabaseSpace, StorageConfig};
 pub use error::{StorageError, StorageResult};
 pub use genesis::ChainIdentity;
 pub use logs::{LogBlocks, LogPattern};
+pub use overlay::Overlay;
 pub use proof::{AccountProof, ProofBudget, SlotProof};
 pub use reader::Reader;
 pub use state::{StateReader, WriterState};

@@ -46,9 +46,11 @@ impl StateReader {
             },
         }
     }
-}
 
-impl StateReader {
+    pub(crate) const fn tx(&self) -> &Arc<RoTx> {
+        &self.tx
+    }
+
     /// Visits every slot of `address` that has a value in this state, in no order, until `visit`
     /// has seen enough. It may also visit slots that have none, and a slot twice.
     ///

@@ -1,21 +1,16 @@
 //! The database as a whole.
 
 use crate::{
-    ChainIdentity, DatabaseSpace, Reader, StateReader, StorageConfig, StorageError, StorageResult,
-    TrieUpdates, Writer, blocks, chain_config,
+    ChainIdentity, DatabaseSpace, ExecutedBlock, Overlay, Reader, StateReader, StorageConfig,
+    StorageError, StorageResult, TrieUpdates, Writer, blocks, chain_config,
     env::{Env, check_schema},
     genesis,
-    tables::{Headers, Meta, NAMES, meta},
-    trie::{self, HashedChanges},
-    tx::RoTx,
+    tables::{Meta, NAMES, meta},
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, BlockNumber};
 use revm::database::BundleState;
 use std::{path::Path, sync::Arc};
-
-/// Below this number of changed slots, one thread computes their roots sooner than several.
-const PARALLEL_SLOTS: usize = 128;
 
 /// The database of a node. Cheap to clone; it closes when the last clone and everything that was
 /// taken from it is gone. One process at a time can have a data directory open.
@@ -183,6 +178,18 @@ impl Storage {
         self.reader()?.state_at(number)
     }
 
+    /// The state after block `parent`, which is the head or was executed on it but is not stored
+    /// yet: `layers` are the executed blocks above the head, oldest first, the last of them
+    /// `parent`. Those that are stored by now may be among them and are left out, so a commit
+    /// between their collection and this call does no harm.
+    ///
+    /// # Errors
+    /// [`StorageError::NotConnected`] if the layers do not lead from the head to `parent`, because
+    /// one is missing or another branch was stored.
+    pub fn overlay(&self, parent: B256, layers: &[Arc<ExecutedBlock>]) -> StorageResult<Overlay> {
+        Overlay::open(self.env.begin_ro()?, parent, layers)
+    }
+
     /// The state root after `state` on block `parent`, which must be the head, and all that
     /// [`Writer::append`] needs to store it. The cost follows the number of changed keys times the
     /// depth of the trie.
@@ -194,36 +201,12 @@ impl Storage {
         parent: BlockNumHash,
         state: &BundleState,
     ) -> StorageResult<(B256, TrieUpdates)> {
-        let changes = HashedChanges::of_bundle(state);
-        let txs = self.snapshots(if changes.slots() < PARALLEL_SLOTS {
-            1
-        } else {
-            rayon::current_num_threads().min(changes.storages()).max(1)
-        })?;
-        let tx = &txs[0];
-        let head = blocks::head(tx)?;
+        let tx = self.env.begin_ro()?;
+        let head = blocks::head(&tx)?;
         if head != parent {
             return Err(StorageError::NotHead { parent, head });
         }
-        let root = tx.expect::<Headers>(&head.number)?.state_root;
-        let updates = trie::compute(&txs, head.hash, root, changes)?;
-        Ok((updates.root(), updates))
-    }
-
-    /// Up to `count` transactions on one snapshot, and at least one.
-    fn snapshots(&self, count: usize) -> StorageResult<Vec<RoTx>> {
-        let first = self.env.begin_ro()?;
-        let id = first.id()?;
-        let mut txs = vec![first];
-        for _ in 1..count {
-            let next = self.env.begin_ro()?;
-            // A writer committed in between: fewer threads then.
-            if next.id()? != id {
-                break;
-            }
-            txs.push(next);
-        }
-        Ok(txs)
+        Overlay::open(tx, parent.hash, &[])?.state_root(state)
     }
 
     /// Records, durably, that this node's signer is about to release a seal. Waits for the writer

@@ -3,7 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use crate::{
-    ChainIdentity, ExecutedBlock, ProofBudget, Storage, StorageConfig, StorageError, StorageResult,
+    ChainIdentity, ExecutedBlock, Overlay, ProofBudget, Storage, StorageConfig, StorageError,
+    StorageResult,
 };
 use alloy_consensus::{Header, TxLegacy, TxType};
 use alloy_eips::eip4895::Withdrawals;
@@ -354,26 +355,33 @@ impl TestChain {
     /// The next block, executed but not stored.
     pub fn next(&mut self, ops: &[Op]) -> (ExecutedBlock, World) {
         let parent = self.head();
+        let overlay = self.storage.overlay(parent.hash(), &[]).unwrap();
         let mut world = self.worlds.last().unwrap().clone();
-        let state = execute(self.storage.state().unwrap(), &mut world, ops);
-        let (root, trie) = self.storage.state_root(parent.num_hash(), &state).unwrap();
-        assert_eq!(
-            root,
-            root_of(&world),
-            "state root of block {}",
-            parent.number + 1
-        );
+        let executed = self.next_on(&parent, &overlay, &mut world, ops);
+        (executed, world)
+    }
+
+    /// A block on `parent`, after which the state is `state` and `world`; the latter becomes that
+    /// after the block.
+    pub fn next_on(
+        &mut self,
+        parent: &SealedHeader,
+        state: &Overlay,
+        world: &mut World,
+        ops: &[Op],
+    ) -> ExecutedBlock {
+        let number = parent.number + 1;
+        let changes = execute(state.clone(), world, ops);
+        let (root, trie) = state.state_root(&changes).unwrap();
+        assert_eq!(root, root_of(world), "state root of block {number}");
         self.salt += 1;
-        let (block, receipts) = block(&parent, root, ops.len() as u64 % 5, self.salt);
-        (
-            ExecutedBlock {
-                block,
-                receipts,
-                state,
-                trie,
-            },
-            world,
-        )
+        let (block, receipts) = block(parent, root, ops.len() as u64 % 5, self.salt);
+        ExecutedBlock {
+            block,
+            receipts,
+            state: changes,
+            trie,
+        }
     }
 
     pub fn append(&mut self, ops: &[Op]) {

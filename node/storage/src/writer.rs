@@ -5,7 +5,7 @@ use crate::{
     env::{Env, WriterGuard},
     history, logs, prune, seals,
     tables::{Headers, Snapshots, TotalDifficulties},
-    trie::{self, HashedChanges},
+    trie::{self, HashedChanges, TrieView},
     tx::RwTx,
 };
 use alloy_eips::BlockNumHash;
@@ -74,11 +74,12 @@ impl Writer {
         let head = self.head()?;
         let root = self.tx.expect::<Headers>(&head.number)?.state_root;
         let changes = HashedChanges::of_bundle(state);
-        let updates = trie::compute(std::slice::from_ref(&self.tx), head.hash, root, changes)?;
+        let updates = trie::compute(&[TrieView::stored(&self.tx)], head.hash, root, changes)?;
         Ok((updates.root(), updates))
     }
 
-    /// Makes the block the new head, and prunes a few of the oldest states if the database is to
+    /// Makes the block the new head; several blocks one after another become durable in one
+    /// [`commit`](Self::commit). Prunes a few of the oldest states if the database is to
     /// keep [fewer](crate::StorageConfig::history).
     ///
     /// # Errors
@@ -139,7 +140,7 @@ impl Writer {
             logs::unwind_to(tx, number)?;
             let undone = history::undo_to(tx, number)?;
             let changes = HashedChanges::of_plain(&undone.accounts, &undone.slots);
-            let updates = trie::compute(std::slice::from_ref(tx), head.hash, root, changes)?;
+            let updates = trie::compute(&[TrieView::stored(tx)], head.hash, root, changes)?;
             let expected = tx.expect::<Headers>(&number)?.state_root;
             if updates.root() != expected {
                 let computed = updates.root();

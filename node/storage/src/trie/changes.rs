@@ -7,6 +7,9 @@ use reth_primitives_traits::Account;
 use revm::database::{BundleAccount, BundleState};
 use std::collections::BTreeMap;
 
+/// Below this number of changed slots, one thread computes their roots sooner than several.
+const PARALLEL_SLOTS: usize = 128;
+
 /// State changes, sorted by hash of the address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HashedChanges(pub(crate) Vec<AccountChange>);
@@ -27,16 +30,16 @@ pub(crate) struct AccountChange {
 pub(crate) struct StorageChange {
     /// Whether all earlier slots are gone.
     pub(crate) wiped: bool,
-    /// New values by hash of the slot, sorted; zero removes.
-    pub(crate) slots: Vec<(B256, U256)>,
+    /// New values by hash of the slot, sorted; None for one that is gone.
+    pub(crate) slots: Vec<(B256, Option<U256>)>,
 }
 
 impl StorageChange {
-    /// Of slots that are not hashed yet.
+    /// Of slots that are not hashed yet; a trie has no leaf for zero.
     pub(crate) fn new(wiped: bool, slots: impl IntoIterator<Item = (B256, U256)>) -> Self {
         let mut slots: Vec<_> = slots
             .into_iter()
-            .map(|(slot, value)| (keccak256(slot), value))
+            .map(|(slot, value)| (keccak256(slot), (!value.is_zero()).then_some(value)))
             .collect();
         slots.sort_unstable_by_key(|(slot, _)| *slot);
         Self { wiped, slots }
@@ -100,17 +103,16 @@ impl HashedChanges {
         Self(changes)
     }
 
-    /// Number of changed slots.
-    pub(crate) fn slots(&self) -> usize {
-        self.0.iter().map(|change| change.storage.slots.len()).sum()
-    }
-
-    /// Number of accounts with changed slots.
-    pub(crate) fn storages(&self) -> usize {
-        self.0
-            .iter()
-            .filter(|change| !change.storage.slots.is_empty())
-            .count()
+    /// On how many threads their root is to be computed.
+    pub(crate) fn threads(&self) -> usize {
+        let slots = self.0.iter().map(|change| change.storage.slots.len());
+        let (storages, slots) = slots
+            .filter(|slots| *slots > 0)
+            .fold((0, 0), |(storages, sum), slots| (storages + 1, sum + slots));
+        if slots < PARALLEL_SLOTS {
+            return 1;
+        }
+        rayon::current_num_threads().min(storages)
     }
 
     /// The changes that the execution of a block made.

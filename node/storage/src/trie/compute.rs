@@ -3,26 +3,21 @@
 use super::{
     Check,
     changes::{AccountChange, HashedChanges},
-    source::{AccountSource, StorageCursors},
+    source::{StorageCursors, TrieView},
     updates::{StorageUpdates, TrieUpdates},
     walk::{NodeUpdates, root_after},
 };
-use crate::{
-    StorageResult,
-    codec::HashedAccount,
-    tables::HashedAccounts,
-    tx::{Kind, Tx},
-};
-use alloy_primitives::{B256, U256};
+use crate::{StorageResult, codec::HashedAccount, tx::Kind};
+use alloy_primitives::B256;
 use alloy_trie::EMPTY_ROOT_HASH;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Computes the state root after `changes` on the state of block `parent`, whose root is
-/// `parent_root`. `txs` are one or more transactions that all see that state; the storage tries
-/// are shared out between them.
+/// `parent_root`. `views` are one or more views of that state; the storage tries are shared out
+/// between them.
 pub(crate) fn compute<K: Kind>(
-    txs: &[Tx<K>],
+    views: &[TrieView<'_, K>],
     parent: B256,
     parent_root: B256,
     changes: HashedChanges,
@@ -32,12 +27,12 @@ pub(crate) fn compute<K: Kind>(
         root: parent_root,
         ..TrieUpdates::default()
     };
-    let Some(tx) = txs.first() else {
+    let Some(view) = views.first() else {
         return Ok(updates);
     };
-    (updates.accounts, updates.storages) = leaves(txs, changes, &|| Ok(()))?;
+    (updates.accounts, updates.storages) = leaves(views, changes, &|| Ok(()))?;
     if !updates.accounts.is_empty() {
-        let mut accounts = AccountSource::new(tx)?;
+        let mut accounts = view.accounts()?;
         (updates.root, updates.nodes) = root_after(&mut accounts, &updates.accounts, &|| Ok(()))?;
     }
     Ok(updates)
@@ -52,22 +47,22 @@ type Leaves = (
 
 /// What `changes` lead to in the leaves of the state trie.
 pub(super) fn leaves<K: Kind>(
-    txs: &[Tx<K>],
+    views: &[TrieView<'_, K>],
     changes: HashedChanges,
     check: Check<'_>,
 ) -> StorageResult<Leaves> {
     let (mut accounts, mut storages) = (Vec::new(), Vec::new());
-    let Some(tx) = txs.first() else {
+    let Some(view) = views.first() else {
         return Ok((accounts, storages));
     };
-    let roots = storage_roots(txs, &changes.0, check)?;
+    let roots = storage_roots(views, &changes.0, check)?;
     for (change, computed) in changes.0.into_iter().zip(roots) {
         let AccountChange {
             address,
             account,
             storage,
         } = change;
-        let before = tx.get::<HashedAccounts>(&address)?;
+        let before = view.account(&address)?;
         let storage_root = match (&computed, before) {
             (Some((root, _)), _) => *root,
             (None, Some(before)) if !storage.wiped => before.storage_root,
@@ -97,14 +92,14 @@ type StorageRoot = Option<(B256, NodeUpdates)>;
 
 /// New storage root and nodes of each change that sets slots.
 fn storage_roots<K: Kind>(
-    txs: &[Tx<K>],
+    views: &[TrieView<'_, K>],
     changes: &[AccountChange],
     check: Check<'_>,
 ) -> StorageResult<Vec<StorageRoot>> {
     // Storage tries differ in size by orders of magnitude, so whoever is free takes the next.
     let next = AtomicUsize::new(0);
-    let work = |tx: &Tx<K>| -> StorageResult<Vec<(usize, StorageRoot)>> {
-        let mut cursors = StorageCursors::new(tx)?;
+    let work = |view: &TrieView<'_, K>| -> StorageResult<Vec<(usize, StorageRoot)>> {
+        let mut cursors = view.storages()?;
         let mut done = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -116,9 +111,9 @@ fn storage_roots<K: Kind>(
             }
         }
     };
-    let done = match txs {
-        [tx] => vec![work(tx)?],
-        txs => txs.par_iter().map(work).collect::<StorageResult<_>>()?,
+    let done = match views {
+        [view] => vec![work(view)?],
+        views => views.par_iter().map(work).collect::<StorageResult<_>>()?,
     };
     let mut roots = vec![None; changes.len()];
     for (index, root) in done.into_iter().flatten() {
@@ -137,13 +132,6 @@ fn storage_root<K: Kind>(
     if storage.slots.is_empty() {
         return Ok(None);
     }
-    let slots = slot_leaves(&storage.slots);
     let mut source = cursors.account(*address, storage.wiped);
-    root_after(&mut source, &slots, check).map(Some)
-}
-
-/// Slots as leaves of a storage trie, which has none for zero.
-pub(super) fn slot_leaves(slots: &[(B256, U256)]) -> Vec<(B256, Option<U256>)> {
-    let leaf = |(slot, value): &(B256, U256)| (*slot, (!value.is_zero()).then_some(*value));
-    slots.iter().map(leaf).collect()
+    root_after(&mut source, &storage.slots, check).map(Some)
 }

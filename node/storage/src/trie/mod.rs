@@ -8,6 +8,7 @@
 
 mod changes;
 mod compute;
+mod layered;
 mod proof;
 mod source;
 mod updates;
@@ -15,10 +16,14 @@ mod walk;
 
 use crate::StorageResult;
 
+/// Nibbles of a hashed key; a branch is always above that.
+const KEY_NIBBLES: usize = 64;
+
 /// Asked now and then in long work: an error ends it.
 pub(crate) type Check<'a> = &'a (dyn Fn() -> StorageResult<()> + Sync);
 
 pub(crate) use changes::{HashedChanges, genesis_account};
 pub(crate) use compute::compute;
 pub(crate) use proof::prove;
+pub(crate) use source::TrieView;
 pub use updates::TrieUpdates;

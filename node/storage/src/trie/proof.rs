@@ -1,10 +1,7 @@
 //! Merkle proofs of accounts and slots.
 
 use super::{
-    Check,
-    changes::HashedChanges,
-    compute::{leaves, slot_leaves},
-    source::{AccountSource, StorageCursors},
+    Check, changes::HashedChanges, compute::leaves, source::TrieView, updates::find,
     walk::proof_after,
 };
 use crate::{
@@ -37,23 +34,19 @@ pub(crate) fn prove<K: Kind>(
     slots: &[B256],
     check: Check<'_>,
 ) -> StorageResult<Proof> {
-    let (accounts, storages) = leaves(std::slice::from_ref(tx), changes, check)?;
-    let mut source = AccountSource::new(tx)?;
+    let stored = TrieView::stored(tx);
+    let (accounts, storages) = leaves(&[stored], changes, check)?;
+    let mut source = stored.accounts()?;
     let (root, nodes) = proof_after(&mut source, &accounts, &[address], check)?;
     let account = way_to(&nodes, address);
 
     let mut targets = slots.to_vec();
     targets.sort_unstable();
     targets.dedup();
-    let changed = storages
-        .binary_search_by_key(&address, |(address, _)| *address)
-        .ok()
-        .and_then(|index| storages.get(index))
-        .map(|(_, storage)| slot_leaves(&storage.slots))
-        .unwrap_or_default();
-    let mut cursors = StorageCursors::new(tx)?;
+    let changed = find(&storages, &address).map_or(&[][..], |storage| storage.slots.as_slice());
+    let mut cursors = stored.storages()?;
     let mut source = cursors.account(address, false);
-    let (storage_root, nodes) = proof_after(&mut source, &changed, &targets, check)?;
+    let (storage_root, nodes) = proof_after(&mut source, changed, &targets, check)?;
     Ok(Proof {
         root,
         account,

@@ -1,5 +1,9 @@
-//! Where a trie's stored branch nodes and leaves come from.
+//! Where a trie's branch nodes and leaves come from.
 
+use super::{
+    layered::{Layer, Layered},
+    updates::TrieUpdates,
+};
 use crate::{
     StorageResult,
     codec::{HashedAccount, Key},
@@ -11,15 +15,17 @@ use alloy_rlp::Encodable;
 use alloy_trie::BranchNodeCompact;
 use nybbles::Nibbles;
 
-/// One trie as it is stored before a change.
+/// One trie as it is before a change.
 pub(crate) trait TrieSource {
     /// What a leaf holds.
-    type Leaf;
+    type Leaf: Copy;
 
-    /// The stored branch at `path`, or else the topmost one below it.
-    fn branch_at_or_below(
+    /// The first branch at or after the path `from`, in the order of paths, if it is at or below
+    /// `within`. If both are the same, that is the topmost one there.
+    fn seek_branch(
         &mut self,
-        path: &Nibbles,
+        from: &Nibbles,
+        within: &Nibbles,
     ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>>;
 
     /// The first leaf at or after `key`.
@@ -32,30 +38,76 @@ pub(crate) trait TrieSource {
     fn encode_leaf(leaf: &Self::Leaf, out: &mut Vec<u8>);
 }
 
-/// The state trie.
+/// The tries after a block: as they are stored, under what later blocks changed in them.
+pub(crate) struct TrieView<'a, K: Kind> {
+    /// Where they are stored.
+    pub(crate) tx: &'a Tx<K>,
+    /// What blocks that are not stored changed, oldest first.
+    pub(crate) layers: &'a [&'a TrieUpdates],
+}
+
+impl<K: Kind> Clone for TrieView<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Kind> Copy for TrieView<'_, K> {}
+
+impl<'a, K: Kind> TrieView<'a, K> {
+    /// The tries as they are stored.
+    pub(crate) const fn stored(tx: &'a Tx<K>) -> Self {
+        Self { tx, layers: &[] }
+    }
+
+    /// The state trie.
+    pub(super) fn accounts(self) -> StorageResult<Layered<'a, AccountSource<'a, K>>> {
+        let stored = AccountSource {
+            branches: self.tx.cursor()?,
+            leaves: self.tx.cursor()?,
+        };
+        let layer = |updates: &&'a TrieUpdates| Layer::new(&updates.nodes, &updates.accounts);
+        Ok(Layered::new(
+            stored,
+            self.layers.iter().map(layer).collect(),
+        ))
+    }
+
+    /// The storage tries.
+    pub(super) fn storages(self) -> StorageResult<StorageCursors<'a, K>> {
+        Ok(StorageCursors {
+            branches: self.tx.cursor()?,
+            leaves: self.tx.cursor()?,
+            layers: self.layers,
+        })
+    }
+
+    /// A leaf of the state trie.
+    pub(super) fn account(self, address: &B256) -> StorageResult<Option<HashedAccount>> {
+        let changed = |updates: &&TrieUpdates| updates.account(address);
+        match self.layers.iter().rev().find_map(changed) {
+            Some(account) => Ok(account),
+            None => self.tx.get::<HashedAccounts>(address),
+        }
+    }
+}
+
+/// The state trie as it is stored.
 pub(crate) struct AccountSource<'tx, K: Kind> {
     branches: Cursor<'tx, AccountTrie, K>,
     leaves: Cursor<'tx, HashedAccounts, K>,
 }
 
-impl<'tx, K: Kind> AccountSource<'tx, K> {
-    pub(crate) fn new(tx: &'tx Tx<K>) -> StorageResult<Self> {
-        Ok(Self {
-            branches: tx.cursor()?,
-            leaves: tx.cursor()?,
-        })
-    }
-}
-
 impl<K: Kind> TrieSource for AccountSource<'_, K> {
     type Leaf = HashedAccount;
 
-    fn branch_at_or_below(
+    fn seek_branch(
         &mut self,
-        path: &Nibbles,
+        from: &Nibbles,
+        within: &Nibbles,
     ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>> {
-        let key = path.encode();
-        self.branches.seek_within(key.as_ref(), key.as_ref())
+        self.branches
+            .seek_within(from.encode().as_ref(), within.encode().as_ref())
     }
 
     fn seek_leaf(&mut self, key: B256) -> StorageResult<Option<(B256, HashedAccount)>> {
@@ -77,53 +129,61 @@ impl<K: Kind> TrieSource for AccountSource<'_, K> {
 pub(crate) struct StorageCursors<'tx, K: Kind> {
     branches: Cursor<'tx, StorageTrie, K>,
     leaves: Cursor<'tx, HashedStorage, K>,
+    layers: &'tx [&'tx TrieUpdates],
 }
 
 impl<'tx, K: Kind> StorageCursors<'tx, K> {
-    pub(crate) fn new(tx: &'tx Tx<K>) -> StorageResult<Self> {
-        Ok(Self {
-            branches: tx.cursor()?,
-            leaves: tx.cursor()?,
-        })
-    }
-
     /// The storage trie of the account whose address has this hash; without anything in it if the
     /// change begins by wiping it.
-    pub(crate) const fn account(
+    pub(super) fn account(
         &mut self,
         address: B256,
-        wiped: bool,
-    ) -> StorageSource<'_, 'tx, K> {
-        StorageSource {
+        mut wiped: bool,
+    ) -> Layered<'tx, StorageSource<'_, 'tx, K>> {
+        let mut layers = Vec::new();
+        for updates in self.layers.iter().rev() {
+            if wiped {
+                break;
+            }
+            if let Some(storage) = updates.storage(&address) {
+                layers.push(Layer::new(&storage.nodes, &storage.slots));
+                wiped = storage.wiped;
+            }
+        }
+        layers.reverse();
+        let stored = StorageSource {
             cursors: self,
             address,
             wiped,
-        }
+        };
+        Layered::new(stored, layers)
     }
 }
 
-/// The storage trie of one account.
+/// The storage trie of one account as it is stored.
 pub(crate) struct StorageSource<'a, 'tx, K: Kind> {
     cursors: &'a mut StorageCursors<'tx, K>,
     address: B256,
+    /// Whether nothing of it counts any more.
     wiped: bool,
 }
 
 impl<K: Kind> TrieSource for StorageSource<'_, '_, K> {
     type Leaf = U256;
 
-    fn branch_at_or_below(
+    fn seek_branch(
         &mut self,
-        path: &Nibbles,
+        from: &Nibbles,
+        within: &Nibbles,
     ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>> {
         if self.wiped {
             return Ok(None);
         }
-        let key = (self.address, *path).encode();
+        let (from, within) = ((self.address, *from), (self.address, *within));
         let found = self
             .cursors
             .branches
-            .seek_within(key.as_ref(), key.as_ref())?;
+            .seek_within(from.encode().as_ref(), within.encode().as_ref())?;
         Ok(found.map(|((_, path), branch)| (path, branch)))
     }
 

@@ -17,11 +17,11 @@ pub struct TrieUpdates {
     pub(crate) parent: B256,
     /// Root after them.
     pub(crate) root: B256,
-    /// Accounts by hash of the address; None for one that is gone.
+    /// Accounts by hash of the address, sorted; None for one that is gone.
     pub(crate) accounts: Vec<(B256, Option<HashedAccount>)>,
     /// Branch nodes of the state trie.
     pub(crate) nodes: NodeUpdates,
-    /// Storage by hash of the address.
+    /// Storage by hash of the address, sorted.
     pub(crate) storages: Vec<(B256, StorageUpdates)>,
 }
 
@@ -30,8 +30,8 @@ pub struct TrieUpdates {
 pub(crate) struct StorageUpdates {
     /// Whether everything stored before goes first.
     pub(crate) wiped: bool,
-    /// Values by hash of the slot; zero removes.
-    pub(crate) slots: Vec<(B256, U256)>,
+    /// Values by hash of the slot; None for one that is gone.
+    pub(crate) slots: Vec<(B256, Option<U256>)>,
     /// Branch nodes of the storage trie.
     pub(crate) nodes: NodeUpdates,
 }
@@ -45,6 +45,16 @@ impl TrieUpdates {
     /// Hash of the block on whose state they apply.
     pub const fn parent(&self) -> B256 {
         self.parent
+    }
+
+    /// What becomes of an account, if it changes.
+    pub(super) fn account(&self, address: &B256) -> Option<Option<HashedAccount>> {
+        find(&self.accounts, address).copied()
+    }
+
+    /// What changes in an account's storage.
+    pub(super) fn storage(&self, address: &B256) -> Option<&StorageUpdates> {
+        find(&self.storages, address)
     }
 
     /// Stores them.
@@ -67,6 +77,12 @@ impl TrieUpdates {
     }
 }
 
+/// The entry of an account.
+pub(super) fn find<'a, T>(sorted: &'a [(B256, T)], address: &B256) -> Option<&'a T> {
+    let index = sorted.binary_search_by_key(address, |(address, _)| *address);
+    sorted.get(index.ok()?).map(|(_, found)| found)
+}
+
 impl StorageUpdates {
     fn write(&self, tx: &RwTx, address: B256) -> StorageResult<()> {
         if self.wiped {
@@ -78,10 +94,9 @@ impl StorageUpdates {
             }
         }
         for (slot, value) in &self.slots {
-            if value.is_zero() {
-                tx.delete::<HashedStorage>(&(address, *slot))?;
-            } else {
-                tx.put::<HashedStorage>(&(address, *slot), value)?;
+            match value {
+                Some(value) => tx.put::<HashedStorage>(&(address, *slot), value)?,
+                None => drop(tx.delete::<HashedStorage>(&(address, *slot))?),
             }
         }
         for (path, node) in &self.nodes {

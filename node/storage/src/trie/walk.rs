@@ -4,7 +4,7 @@
 //! their paths. The walk gives it exactly that: the stored hash of every subtree without a changed
 //! key, and single leaves where there is nothing stored to use.
 
-use super::{Check, source::TrieSource};
+use super::{Check, KEY_NIBBLES, source::TrieSource};
 use crate::{StorageError, StorageResult};
 use alloy_primitives::{B256, map::HashMap};
 use alloy_trie::{
@@ -15,9 +15,6 @@ use nybbles::Nibbles;
 
 /// Branch nodes to store, or to remove where there is None, sorted by path.
 pub(crate) type NodeUpdates = Vec<(Nibbles, Option<BranchNodeCompact>)>;
-
-/// Nibbles of a hashed key; a branch is always above that.
-const KEY_NIBBLES: usize = 64;
 
 /// Computes the root of the trie in `source` after `changes`, which are sorted by key and hold
 /// None for a leaf that is gone, and which branch nodes change with it.
@@ -102,7 +99,7 @@ impl<S: TrieSource> Walk<'_, S> {
     ) -> StorageResult<()> {
         (self.check)()?;
         let found = if stored {
-            self.source.branch_at_or_below(&path)?
+            self.source.seek_branch(&path, &path)?
         } else {
             None
         };
@@ -253,15 +250,15 @@ mod tests {
     impl TrieSource for Trie {
         type Leaf = U256;
 
-        fn branch_at_or_below(
+        fn seek_branch(
             &mut self,
-            path: &Nibbles,
+            from: &Nibbles,
+            within: &Nibbles,
         ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>> {
             self.reads += 1;
-            let path = path.to_vec();
-            let found = self.branches.range(path.clone()..).next();
+            let found = self.branches.range(from.to_vec()..).next();
             Ok(found
-                .filter(|(at, _)| at.starts_with(&path))
+                .filter(|(at, _)| at.starts_with(&within.to_vec()))
                 .map(|(at, node)| (Nibbles::from_nibbles(at), node.clone())))
         }
 

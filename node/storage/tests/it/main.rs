@@ -9,5 +9,6 @@ mod full;
 mod history;
 mod logs;
 mod open;
+mod overlay;
 mod proofs;
 mod prune;
