@@ -8,6 +8,7 @@
 //! - [`Overlay`] is the state after a block that is executed but not stored yet, and computes state
 //!   roots on it incrementally.
 
+mod agreement;
 mod blocks;
 mod chain_config;
 mod codec;

@@ -26,7 +26,7 @@ use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedBloc
 /// there is None.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    tx: Arc<RoTx>,
+    pub(crate) tx: Arc<RoTx>,
     head: OnceLock<BlockNumHash>,
 }
 

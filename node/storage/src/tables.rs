@@ -108,6 +108,20 @@ tables! {
     SealJournal: B256 => JournaledSeal;
     /// The parents in the seal journal by number of the block that was sealed on them.
     SealedNumbers: (u64, B256) => ();
+    /// Blocks that are final but not part of the stored chain yet, by number: hash and contents in
+    /// the agreement's own encoding.
+    AheadBlocks: u64 => (B256, Vec<u8>);
+    /// Finalization certificates by number of the block: its hash and the certificate in the
+    /// agreement's own encoding. A block that became final through a later one has none.
+    Certificates: u64 => (B256, Vec<u8>);
+    /// Runs of blocks that all have a certificate: the last number by the first.
+    CertifiedRanges: u64 => u64;
+    /// Committees by epoch, in the agreement's own encoding.
+    Committees: u64 => Vec<u8>;
+    /// Evidence against validators, in the order in which it was found.
+    Evidence: u64 => Vec<u8>;
+    /// The last epoch that this node voted in, by node key.
+    VotedEpochs: B256 => u64;
     /// Facts about the database itself, by the keys in [`meta`].
     Meta: u64 => Vec<u8>;
 }

@@ -219,6 +219,18 @@ impl<'tx, T: Table, K: Kind> Cursor<'tx, T, K> {
         Self::decode(entry)
     }
 
+    /// Moves to the last entry at or before `key`.
+    pub(crate) fn seek_back(&mut self, key: &T::Key) -> StorageResult<Option<(T::Key, T::Value)>> {
+        let key = key.encode();
+        let after: RawEntry<'_> = self.inner.set_range(key.as_ref())?;
+        let entry = match after {
+            Some((found, value)) if *found == *key.as_ref() => Some((found, value)),
+            Some(_) => self.inner.prev()?,
+            None => self.inner.last()?,
+        };
+        Self::decode(entry)
+    }
+
     /// Moves on by one entry.
     pub(crate) fn next(&mut self) -> StorageResult<Option<(T::Key, T::Value)>> {
         let entry = self.inner.next()?;

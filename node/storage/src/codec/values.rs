@@ -256,6 +256,18 @@ impl Value for (u64, u64) {
     }
 }
 
+impl Value for (B256, Vec<u8>) {
+    fn encode(&self, out: &mut Vec<u8>) {
+        Value::encode(&self.0, out);
+        Value::encode(&self.1, out);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (hash, contents) = bytes.split_at_checked(B256::len_bytes())?;
+        Some((Value::decode(hash)?, contents.to_vec()))
+    }
+}
+
 impl Value for JournaledSeal {
     fn encode(&self, out: &mut Vec<u8>) {
         Value::encode(&self.number, out);
@@ -384,6 +396,14 @@ mod tests {
             number: 1,
             seal_hash: B256::repeat_byte(1),
         });
+    }
+
+    #[test]
+    fn contents_with_a_hash_round_trip_and_lack_no_part_of_the_hash() {
+        for contents in [vec![], vec![7; 300]] {
+            let bytes = round_trip(&(B256::repeat_byte(1), contents));
+            assert_eq!(<(B256, Vec<u8>)>::decode(&bytes[..31]), None);
+        }
     }
 
     #[test]

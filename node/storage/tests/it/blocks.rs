@@ -509,7 +509,7 @@ fn statistics_count_every_table() {
         .map(|b| b.block.body().transactions.len() as u64)
         .sum();
     assert_eq!(entries("Transactions"), transactions);
-    assert_eq!(stats.len(), 27);
+    assert_eq!(stats.len(), 33);
     assert!(
         stats
             .iter()
