@@ -2,7 +2,7 @@
 
 use crate::{
     DatabaseSpace, StorageConfig, StorageError, StorageResult,
-    tables::{Meta, NAMES, PRUNED_SCHEMA_VERSION, SCHEMA_VERSION, Table, meta},
+    tables::{Meta, NAMES, SCHEMA_VERSION, Table, meta},
     tx::{RoTx, RwTx, Tx},
 };
 use alloy_primitives::{B256, BlockNumber};
@@ -392,7 +392,7 @@ fn read_identity(path: &Path, config: &StorageConfig) -> StorageResult<Option<Id
 
 /// Refuses databases of another table layout.
 pub(crate) const fn check_schema(identity: &Identity) -> StorageResult<()> {
-    if matches!(identity.schema, SCHEMA_VERSION | PRUNED_SCHEMA_VERSION) {
+    if identity.schema == SCHEMA_VERSION {
         return Ok(());
     }
     Err(StorageError::SchemaMismatch {

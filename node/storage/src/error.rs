@@ -41,8 +41,8 @@ pub enum StorageError {
     /// The directory was written in another table layout. Nothing was changed.
     #[error(
         "the data directory has database schema {found}, but this version of the node reads and \
-         writes schema {expected}: start the version that wrote it, or export the chain with that \
-         version and import it into a new --datadir"
+         writes schema {expected}: start the version that wrote it, or give this one a new \
+         --datadir, into which it fetches the chain from its peers or imports it from a file"
     )]
     SchemaMismatch {
         /// Schema version in the directory.

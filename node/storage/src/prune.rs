@@ -6,7 +6,7 @@
 
 use crate::{
     StorageError, StorageResult, history,
-    tables::{Meta, PRUNED_SCHEMA_VERSION, meta},
+    tables::{Meta, meta},
     tx::{Kind, RwTx, Tx},
 };
 use alloy_primitives::BlockNumber;
@@ -56,10 +56,6 @@ pub(crate) fn advance(tx: &RwTx, head: BlockNumber, keep: BlockNumber) -> Storag
     }
     if oldest == first {
         return Ok(());
-    }
-    if first == 0 {
-        // A build that knows no boundary would answer for pruned states with later values.
-        tx.put::<Meta>(&meta::SCHEMA, &PRUNED_SCHEMA_VERSION.to_be_bytes().to_vec())?;
     }
     tx.put::<Meta>(&meta::OLDEST_STATE, &oldest.to_be_bytes().to_vec())?;
     metrics::gauge!("wattline_storage_oldest_state_block").set(oldest as f64);

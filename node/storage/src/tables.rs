@@ -1,21 +1,18 @@
 //! Every table of the database: its name, key and value.
 
 use crate::{
-    codec::{BodyIndex, HashedAccount, JournaledSeal, Key, Value},
+    codec::{BodyIndex, Branch, HashedAccount, JournaledSeal, Key, Value},
     logs::{Mark, Marks},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
-use alloy_trie::BranchNodeCompact;
 use nybbles::Nibbles;
 use reth_primitives_traits::{Account, Bytecode};
 use wattline_primitives::{Block, Receipt, TransactionSigned};
 
-/// Version of the layout below. Raise it with every change that older builds cannot read.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
-/// Version of a database of which state was pruned: the same layout, with
-/// [`OLDEST_STATE`](meta::OLDEST_STATE).
-pub(crate) const PRUNED_SCHEMA_VERSION: u32 = 3;
+/// Version of the layout below. Raise it with every change that older builds cannot read. There were
+/// two before: 2, and 3 for the same layout with pruned states.
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// A table of the database.
 pub(crate) trait Table {
@@ -86,10 +83,10 @@ tables! {
     /// Non-zero storage of the head state by hash of the address and hash of the slot: the leaves
     /// of the storage tries.
     HashedStorage: (B256, B256) => U256;
-    /// Branch nodes of the state trie by path, those that have a hashed or a stored child.
-    AccountTrie: Nibbles => BranchNodeCompact;
+    /// Branch nodes of the state trie by path, those that lead to other branches.
+    AccountTrie: Nibbles => Branch;
     /// Branch nodes of the storage tries by hash of the address and path.
-    StorageTrie: (B256, Nibbles) => BranchNodeCompact;
+    StorageTrie: (B256, Nibbles) => Branch;
     /// What each account that a block changed was before it, by block number and address.
     AccountChangeSets: (u64, Address) => Option<Account>;
     /// What each slot that a block changed was before it, by block number, address and slot.
@@ -128,8 +125,7 @@ tables! {
 
 /// Keys of the [`Meta`] table.
 pub(crate) mod meta {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION), or that
-    /// [of a pruned database](super::PRUNED_SCHEMA_VERSION), as four big-endian bytes.
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION), as four big-endian bytes.
     pub(crate) const SCHEMA: u64 = 0;
     /// Hash of the genesis block.
     pub(crate) const GENESIS: u64 = 1;

@@ -3,16 +3,16 @@
 
 use crate::{
     StorageError, StorageResult, blocks,
-    codec::HashedAccount,
+    codec::{Branch, HashedAccount},
     tables::{
         AccountTrie, HashedAccounts, HashedStorage, Headers, PlainAccounts, PlainStorage,
         StorageTrie, Table,
     },
+    trie::{self, TrieLeaf},
     tx::{Kind, Tx},
 };
 use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_rlp::Encodable;
-use alloy_trie::{BranchNodeCompact, HashBuilder};
+use alloy_trie::HashBuilder;
 use nybbles::Nibbles;
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -21,11 +21,11 @@ struct Expected {
     accounts: BTreeMap<B256, HashedAccount>,
     storage: BTreeMap<(B256, B256), U256>,
     nodes: Nodes,
-    storage_nodes: BTreeMap<(B256, Nibbles), BranchNodeCompact>,
+    storage_nodes: BTreeMap<(B256, Nibbles), Branch>,
     root: B256,
 }
 
-type Nodes = BTreeMap<Nibbles, BranchNodeCompact>;
+type Nodes = BTreeMap<Nibbles, Branch>;
 
 /// The state root computed from the plain state alone.
 pub(crate) fn state_root<K: Kind>(tx: &Tx<K>) -> StorageResult<B256> {
@@ -70,11 +70,7 @@ fn expected<K: Kind>(tx: &Tx<K>) -> StorageResult<Expected> {
     for (address, account) in tx.with_prefix::<PlainAccounts>(&[])? {
         let hash = keccak256(address);
         let slots = slots.remove(&address).unwrap_or_default();
-        let (storage_root, nodes) = build(
-            slots
-                .iter()
-                .map(|(slot, value)| (*slot, alloy_rlp::encode(value))),
-        );
+        let (storage_root, nodes) = build(&slots);
         expected.accounts.insert(
             hash,
             HashedAccount {
@@ -96,32 +92,24 @@ fn expected<K: Kind>(tx: &Tx<K>) -> StorageResult<Expected> {
             reason,
         });
     }
-    let leaves = expected.accounts.iter().map(
-        |(
-            hash,
-            HashedAccount {
-                account,
-                storage_root,
-            },
-        )| {
-            let mut rlp = Vec::new();
-            account.into_trie_account(*storage_root).encode(&mut rlp);
-            (*hash, rlp)
-        },
-    );
-    (expected.root, expected.nodes) = build(leaves);
+    (expected.root, expected.nodes) = build(&expected.accounts);
     Ok(expected)
 }
 
-/// Root and stored branches of the trie with these leaves, sorted by key.
-fn build(leaves: impl Iterator<Item = (B256, Vec<u8>)>) -> (B256, Nodes) {
-    let mut builder = HashBuilder::default().with_updates(true);
-    for (key, value) in leaves {
+/// Root and stored branches of the trie with these leaves. The root is computed by other means than
+/// elsewhere.
+fn build<L: TrieLeaf>(leaves: &BTreeMap<B256, L>) -> (B256, Nodes) {
+    let mut builder = HashBuilder::default();
+    let mut value = Vec::new();
+    for (key, leaf) in leaves {
+        value.clear();
+        leaf.encode_value(&mut value);
         builder.add_leaf(Nibbles::unpack(key), &value);
     }
-    let root = builder.root();
-    let (_, nodes) = builder.split();
-    (root, nodes.into_iter().collect())
+    let (_, nodes) = trie::build(leaves.iter().map(|(key, leaf)| (*key, *leaf)));
+    let nodes = nodes.into_iter();
+    let nodes = nodes.filter_map(|(path, node)| Some((path, node?)));
+    (builder.root(), nodes.collect())
 }
 
 fn compare<T: Table, K: Kind>(

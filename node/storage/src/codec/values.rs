@@ -6,7 +6,7 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
-use alloy_trie::{BranchNodeCompact, EMPTY_ROOT_HASH, TrieMask};
+use alloy_trie::EMPTY_ROOT_HASH;
 use reth_codecs::Compact;
 use reth_primitives_traits::{Account, Bytecode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -195,28 +195,6 @@ impl Value for HashedAccount {
     }
 }
 
-impl Value for BranchNodeCompact {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.to_compact(out);
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let mask = |at: usize| {
-            Some(TrieMask::new(u16::from_be_bytes([
-                *bytes.get(at)?,
-                *bytes.get(at + 1)?,
-            ])))
-        };
-        let (state, tree, hash) = (mask(0)?, mask(2)?, mask(4)?);
-        let hashes = bytes.len().checked_sub(6)?;
-        let well_formed = tree.is_subset_of(state)
-            && hash.is_subset_of(state)
-            && hashes.is_multiple_of(32)
-            && (hashes / 32 == hash.len() || hashes / 32 == hash.len() + 1);
-        well_formed.then(|| Self::from_compact(bytes, bytes.len()).0)
-    }
-}
-
 impl Value for Block {
     /// RLP, as blocks travel.
     fn encode(&self, out: &mut Vec<u8>) {
@@ -356,28 +334,12 @@ mod tests {
         }
 
         #[test]
-        fn branches_round_trip_and_other_lengths_are_refused(
-            state in any::<u16>(),
-            tree in any::<u16>(),
-            hash in any::<u16>(),
-            root in prop::option::of(any::<[u8; 32]>()),
-        ) {
-            let hash = TrieMask::new(state & hash);
-            let hashes = vec![B256::repeat_byte(7); hash.len()];
-            let root = root.map(B256::from);
-            let branch = BranchNodeCompact::new(state, state & tree, hash, hashes, root);
-            let bytes = round_trip(&branch);
-            prop_assert_eq!(BranchNodeCompact::decode(&bytes[..bytes.len() - 1]), None);
-            prop_assert_eq!(BranchNodeCompact::decode(&[&bytes[..], &[0; 64]].concat()), None);
-        }
-
-        #[test]
         fn no_bytes_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             // What these return does not matter, only that they do.
             let _ = Account::decode(&bytes);
             let _ = <Option<Account>>::decode(&bytes);
             let _ = HashedAccount::decode(&bytes);
-            let _ = BranchNodeCompact::decode(&bytes);
+            let _ = super::super::Branch::decode(&bytes);
             let _ = U256::decode(&bytes);
             let _ = Block::decode(&bytes);
             let _ = BodyIndex::decode(&bytes);

@@ -1,5 +1,6 @@
 //! State changes by hashed keys, as the tries need them.
 
+use super::compute::PARALLEL_KEYS;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use rayon::prelude::*;
@@ -7,8 +8,8 @@ use reth_primitives_traits::Account;
 use revm::database::{BundleAccount, BundleState};
 use std::collections::BTreeMap;
 
-/// Below this number of changed slots, one thread computes their roots sooner than several.
-const PARALLEL_SLOTS: usize = 128;
+/// Parts of a trie that are independent of each other: those below its root.
+const SUBTRIES: usize = 16;
 
 /// State changes, sorted by hash of the address.
 #[derive(Clone, Debug, Default)]
@@ -105,14 +106,11 @@ impl HashedChanges {
 
     /// On how many threads their root is to be computed.
     pub(crate) fn threads(&self) -> usize {
-        let slots = self.0.iter().map(|change| change.storage.slots.len());
-        let (storages, slots) = slots
-            .filter(|slots| *slots > 0)
-            .fold((0, 0), |(storages, sum), slots| (storages + 1, sum + slots));
-        if slots < PARALLEL_SLOTS {
+        let keys = self.0.iter().map(|change| 1 + change.storage.slots.len());
+        if keys.sum::<usize>() < PARALLEL_KEYS {
             return 1;
         }
-        rayon::current_num_threads().min(storages)
+        rayon::current_num_threads().min(SUBTRIES)
     }
 
     /// The changes that the execution of a block made.

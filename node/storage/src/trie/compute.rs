@@ -2,22 +2,25 @@
 
 use super::{
     Check,
+    build::NodeUpdates,
     changes::{AccountChange, HashedChanges},
-    source::{StorageCursors, TrieView},
+    share::share_out,
+    source::{TrieSource, TrieView},
     updates::{StorageUpdates, TrieUpdates},
-    walk::{NodeUpdates, root_after},
+    walk::{Changes, root_after, root_after_in_parallel},
 };
 use crate::{StorageResult, codec::HashedAccount, tx::Kind};
 use alloy_primitives::B256;
 use alloy_trie::EMPTY_ROOT_HASH;
-use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Below this number of changed keys one thread is done sooner than several.
+pub(super) const PARALLEL_KEYS: usize = 128;
 
 /// Computes the state root after `changes` on the state of block `parent`, whose root is
-/// `parent_root`. `views` are one or more views of that state; the storage tries are shared out
-/// between them.
-pub(crate) fn compute<K: Kind>(
-    views: &[TrieView<'_, K>],
+/// `parent_root`. `views` are one or more views of that state; the work is shared out between
+/// them.
+pub(crate) fn compute<'a, K: Kind>(
+    views: &[TrieView<'a, K>],
     parent: B256,
     parent_root: B256,
     changes: HashedChanges,
@@ -27,13 +30,11 @@ pub(crate) fn compute<K: Kind>(
         root: parent_root,
         ..TrieUpdates::default()
     };
-    let Some(view) = views.first() else {
-        return Ok(updates);
-    };
-    (updates.accounts, updates.storages) = leaves(views, changes, &|| Ok(()))?;
+    let check: Check<'_> = &|| Ok(());
+    (updates.accounts, updates.storages) = leaves(views, changes, check)?;
     if !updates.accounts.is_empty() {
-        let mut accounts = view.accounts()?;
-        (updates.root, updates.nodes) = root_after(&mut accounts, &updates.accounts, &|| Ok(()))?;
+        let open = |view: &TrieView<'a, K>| view.accounts();
+        (updates.root, updates.nodes) = root(views, open, &updates.accounts, check)?;
     }
     Ok(updates)
 }
@@ -51,18 +52,32 @@ pub(super) fn leaves<K: Kind>(
     changes: HashedChanges,
     check: Check<'_>,
 ) -> StorageResult<Leaves> {
+    let is_large = |change: &AccountChange| change.storage.slots.len() >= PARALLEL_KEYS;
+    // One after another, each on all threads; then the small ones side by side.
+    let large = changes.0.iter().filter(|change| is_large(change));
+    let large: Vec<_> = large
+        .map(|change| storage_root(views, change, check))
+        .collect::<StorageResult<_>>()?;
+    let mut large = large.into_iter();
+    let small = share_out(views, &changes.0, |view, change| {
+        let before = view.account(&change.address)?;
+        let skipped = change.storage.slots.is_empty() || is_large(change);
+        let root = (!skipped).then(|| storage_root(std::slice::from_ref(view), change, check));
+        Ok((before, root.transpose()?))
+    })?;
+
     let (mut accounts, mut storages) = (Vec::new(), Vec::new());
-    let Some(view) = views.first() else {
-        return Ok((accounts, storages));
-    };
-    let roots = storage_roots(views, &changes.0, check)?;
-    for (change, computed) in changes.0.into_iter().zip(roots) {
+    for (change, (before, small)) in changes.0.into_iter().zip(small) {
+        let computed = if is_large(&change) {
+            large.next()
+        } else {
+            small
+        };
         let AccountChange {
             address,
             account,
             storage,
         } = change;
-        let before = view.account(&address)?;
         let storage_root = match (&computed, before) {
             (Some((root, _)), _) => *root,
             (None, Some(before)) if !storage.wiped => before.storage_root,
@@ -88,50 +103,29 @@ pub(super) fn leaves<K: Kind>(
     Ok((accounts, storages))
 }
 
-type StorageRoot = Option<(B256, NodeUpdates)>;
-
-/// New storage root and nodes of each change that sets slots.
-fn storage_roots<K: Kind>(
-    views: &[TrieView<'_, K>],
-    changes: &[AccountChange],
-    check: Check<'_>,
-) -> StorageResult<Vec<StorageRoot>> {
-    // Storage tries differ in size by orders of magnitude, so whoever is free takes the next.
-    let next = AtomicUsize::new(0);
-    let work = |view: &TrieView<'_, K>| -> StorageResult<Vec<(usize, StorageRoot)>> {
-        let mut cursors = view.storages()?;
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(change) = changes.get(index) else {
-                return Ok(done);
-            };
-            if let Some(root) = storage_root(&mut cursors, change, check)? {
-                done.push((index, Some(root)));
-            }
-        }
-    };
-    let done = match views {
-        [view] => vec![work(view)?],
-        views => views.par_iter().map(work).collect::<StorageResult<_>>()?,
-    };
-    let mut roots = vec![None; changes.len()];
-    for (index, root) in done.into_iter().flatten() {
-        roots[index] = root;
-    }
-    Ok(roots)
-}
-
-fn storage_root<K: Kind>(
-    cursors: &mut StorageCursors<'_, K>,
+/// New storage root and nodes of an account of which slots change.
+fn storage_root<'a, K: Kind>(
+    views: &[TrieView<'a, K>],
     AccountChange {
         address, storage, ..
     }: &AccountChange,
     check: Check<'_>,
-) -> StorageResult<StorageRoot> {
-    if storage.slots.is_empty() {
-        return Ok(None);
+) -> StorageResult<(B256, NodeUpdates)> {
+    let open = |view: &TrieView<'a, K>| view.storage(*address, storage.wiped);
+    root(views, open, &storage.slots, check)
+}
+
+/// The root of one trie after `changes`, on all threads if there are many.
+fn root<V: Sync, S: TrieSource>(
+    views: &[V],
+    open: impl Fn(&V) -> StorageResult<S> + Sync,
+    changes: &Changes<S::Leaf>,
+    check: Check<'_>,
+) -> StorageResult<(B256, NodeUpdates)> {
+    match views {
+        [view, others @ ..] if others.is_empty() || changes.len() < PARALLEL_KEYS => {
+            root_after(&mut open(view)?, changes, check)
+        }
+        views => root_after_in_parallel(views, open, changes, check),
     }
-    let mut source = cursors.account(*address, storage.wiped);
-    root_after(&mut source, &storage.slots, check).map(Some)
 }

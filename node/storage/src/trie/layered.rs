@@ -1,15 +1,14 @@
 //! A stored trie under what blocks that are not stored yet changed in it.
 
-use super::{KEY_NIBBLES, source::TrieSource};
-use crate::StorageResult;
+use super::{path::KEY_NIBBLES, source::TrieSource};
+use crate::{StorageResult, codec::Branch};
 use alloy_primitives::B256;
-use alloy_trie::BranchNodeCompact;
 use nybbles::Nibbles;
 
 /// What one block changed in one trie: None stands for what it removed.
 pub(super) struct Layer<'a, L> {
     /// Branches, sorted by path.
-    nodes: &'a [(Nibbles, Option<BranchNodeCompact>)],
+    nodes: &'a [(Nibbles, Option<Branch>)],
     /// Leaves, sorted by key.
     leaves: &'a [(B256, Option<L>)],
     /// The first of the leaves that is yet to come.
@@ -18,7 +17,7 @@ pub(super) struct Layer<'a, L> {
 
 impl<'a, L> Layer<'a, L> {
     pub(super) const fn new(
-        nodes: &'a [(Nibbles, Option<BranchNodeCompact>)],
+        nodes: &'a [(Nibbles, Option<Branch>)],
         leaves: &'a [(B256, Option<L>)],
     ) -> Self {
         Self {
@@ -61,7 +60,7 @@ impl<'a, S: TrieSource> Layered<'a, S> {
         &mut self,
         from: &Nibbles,
         within: &Nibbles,
-    ) -> StorageResult<Option<(Nibbles, Option<BranchNodeCompact>)>> {
+    ) -> StorageResult<Option<(Nibbles, Option<Branch>)>> {
         let stored = self.stored.seek_branch(from, within)?;
         let mut first = stored.map(|(path, branch)| (path, Some(branch)));
         for layer in &self.layers {
@@ -110,7 +109,7 @@ impl<S: TrieSource> TrieSource for Layered<'_, S> {
         &mut self,
         from: &Nibbles,
         within: &Nibbles,
-    ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>> {
+    ) -> StorageResult<Option<(Nibbles, Branch)>> {
         let mut from = *from;
         loop {
             match self.newest_branch(&from, within)? {
@@ -136,9 +135,5 @@ impl<S: TrieSource> TrieSource for Layered<'_, S> {
 
     fn next_leaf(&mut self) -> StorageResult<Option<(B256, S::Leaf)>> {
         self.take_leaf()
-    }
-
-    fn encode_leaf(leaf: &S::Leaf, out: &mut Vec<u8>) {
-        S::encode_leaf(leaf, out);
     }
 }

@@ -1,15 +1,14 @@
 //! Merkle proofs of accounts and slots.
 
 use super::{
-    Check, changes::HashedChanges, compute::leaves, source::TrieView, updates::find,
-    walk::proof_after,
+    Check, build::ProofNodes, changes::HashedChanges, compute::leaves, source::TrieView,
+    updates::find, walk::proof_after,
 };
 use crate::{
     StorageResult,
     tx::{Kind, Tx},
 };
 use alloy_primitives::{B256, Bytes};
-use alloy_trie::proof::ProofNodes;
 use nybbles::Nibbles;
 
 /// The nodes on the way from a root to an account, and from the root of its storage to some slots.
@@ -44,8 +43,7 @@ pub(crate) fn prove<K: Kind>(
     targets.sort_unstable();
     targets.dedup();
     let changed = find(&storages, &address).map_or(&[][..], |storage| storage.slots.as_slice());
-    let mut cursors = stored.storages()?;
-    let mut source = cursors.account(address, false);
+    let mut source = stored.storage(address, false)?;
     let (storage_root, nodes) = proof_after(&mut source, changed, &targets, check)?;
     Ok(Proof {
         root,

@@ -6,19 +6,18 @@ use super::{
 };
 use crate::{
     StorageResult,
-    codec::{HashedAccount, Key},
+    codec::{Branch, HashedAccount, Key},
     tables::{AccountTrie, HashedAccounts, HashedStorage, StorageTrie},
     tx::{Cursor, Kind, Tx},
 };
 use alloy_primitives::{B256, U256};
 use alloy_rlp::Encodable;
-use alloy_trie::BranchNodeCompact;
 use nybbles::Nibbles;
 
 /// One trie as it is before a change.
 pub(crate) trait TrieSource {
     /// What a leaf holds.
-    type Leaf: Copy;
+    type Leaf: TrieLeaf;
 
     /// The first branch at or after the path `from`, in the order of paths, if it is at or below
     /// `within`. If both are the same, that is the topmost one there.
@@ -26,16 +25,33 @@ pub(crate) trait TrieSource {
         &mut self,
         from: &Nibbles,
         within: &Nibbles,
-    ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>>;
+    ) -> StorageResult<Option<(Nibbles, Branch)>>;
 
     /// The first leaf at or after `key`.
     fn seek_leaf(&mut self, key: B256) -> StorageResult<Option<(B256, Self::Leaf)>>;
 
     /// The leaf after the last one returned.
     fn next_leaf(&mut self) -> StorageResult<Option<(B256, Self::Leaf)>>;
+}
 
-    /// Appends the RLP of a leaf's value, as the trie hashes it.
-    fn encode_leaf(leaf: &Self::Leaf, out: &mut Vec<u8>);
+/// What a leaf holds.
+pub(crate) trait TrieLeaf: Copy + Send + Sync {
+    /// Appends its RLP, as the trie hashes it.
+    fn encode_value(&self, out: &mut Vec<u8>);
+}
+
+impl TrieLeaf for HashedAccount {
+    fn encode_value(&self, out: &mut Vec<u8>) {
+        self.account
+            .into_trie_account(self.storage_root)
+            .encode(out);
+    }
+}
+
+impl TrieLeaf for U256 {
+    fn encode_value(&self, out: &mut Vec<u8>) {
+        self.encode(out);
+    }
 }
 
 /// The tries after a block: as they are stored, under what later blocks changed in them.
@@ -73,13 +89,31 @@ impl<'a, K: Kind> TrieView<'a, K> {
         ))
     }
 
-    /// The storage tries.
-    pub(super) fn storages(self) -> StorageResult<StorageCursors<'a, K>> {
-        Ok(StorageCursors {
+    /// The storage trie of the account whose address has this hash; without anything in it if the
+    /// change begins by wiping it.
+    pub(super) fn storage(
+        self,
+        address: B256,
+        mut wiped: bool,
+    ) -> StorageResult<Layered<'a, StorageSource<'a, K>>> {
+        let mut layers = Vec::new();
+        for updates in self.layers.iter().rev() {
+            if wiped {
+                break;
+            }
+            if let Some(storage) = updates.storage(&address) {
+                layers.push(Layer::new(&storage.nodes, &storage.slots));
+                wiped = storage.wiped;
+            }
+        }
+        layers.reverse();
+        let stored = StorageSource {
             branches: self.tx.cursor()?,
             leaves: self.tx.cursor()?,
-            layers: self.layers,
-        })
+            address,
+            wiped,
+        };
+        Ok(Layered::new(stored, layers))
     }
 
     /// A leaf of the state trie.
@@ -105,7 +139,7 @@ impl<K: Kind> TrieSource for AccountSource<'_, K> {
         &mut self,
         from: &Nibbles,
         within: &Nibbles,
-    ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>> {
+    ) -> StorageResult<Option<(Nibbles, Branch)>> {
         self.branches
             .seek_within(from.encode().as_ref(), within.encode().as_ref())
     }
@@ -117,71 +151,30 @@ impl<K: Kind> TrieSource for AccountSource<'_, K> {
     fn next_leaf(&mut self) -> StorageResult<Option<(B256, HashedAccount)>> {
         self.leaves.next()
     }
-
-    fn encode_leaf(leaf: &HashedAccount, out: &mut Vec<u8>) {
-        leaf.account
-            .into_trie_account(leaf.storage_root)
-            .encode(out);
-    }
-}
-
-/// Cursors over the storage tries of all accounts.
-pub(crate) struct StorageCursors<'tx, K: Kind> {
-    branches: Cursor<'tx, StorageTrie, K>,
-    leaves: Cursor<'tx, HashedStorage, K>,
-    layers: &'tx [&'tx TrieUpdates],
-}
-
-impl<'tx, K: Kind> StorageCursors<'tx, K> {
-    /// The storage trie of the account whose address has this hash; without anything in it if the
-    /// change begins by wiping it.
-    pub(super) fn account(
-        &mut self,
-        address: B256,
-        mut wiped: bool,
-    ) -> Layered<'tx, StorageSource<'_, 'tx, K>> {
-        let mut layers = Vec::new();
-        for updates in self.layers.iter().rev() {
-            if wiped {
-                break;
-            }
-            if let Some(storage) = updates.storage(&address) {
-                layers.push(Layer::new(&storage.nodes, &storage.slots));
-                wiped = storage.wiped;
-            }
-        }
-        layers.reverse();
-        let stored = StorageSource {
-            cursors: self,
-            address,
-            wiped,
-        };
-        Layered::new(stored, layers)
-    }
 }
 
 /// The storage trie of one account as it is stored.
-pub(crate) struct StorageSource<'a, 'tx, K: Kind> {
-    cursors: &'a mut StorageCursors<'tx, K>,
+pub(crate) struct StorageSource<'tx, K: Kind> {
+    branches: Cursor<'tx, StorageTrie, K>,
+    leaves: Cursor<'tx, HashedStorage, K>,
     address: B256,
     /// Whether nothing of it counts any more.
     wiped: bool,
 }
 
-impl<K: Kind> TrieSource for StorageSource<'_, '_, K> {
+impl<K: Kind> TrieSource for StorageSource<'_, K> {
     type Leaf = U256;
 
     fn seek_branch(
         &mut self,
         from: &Nibbles,
         within: &Nibbles,
-    ) -> StorageResult<Option<(Nibbles, BranchNodeCompact)>> {
+    ) -> StorageResult<Option<(Nibbles, Branch)>> {
         if self.wiped {
             return Ok(None);
         }
         let (from, within) = ((self.address, *from), (self.address, *within));
         let found = self
-            .cursors
             .branches
             .seek_within(from.encode().as_ref(), within.encode().as_ref())?;
         Ok(found.map(|((_, path), branch)| (path, branch)))
@@ -193,18 +186,13 @@ impl<K: Kind> TrieSource for StorageSource<'_, '_, K> {
         }
         let key = (self.address, key).encode();
         let found = self
-            .cursors
             .leaves
             .seek_within(key.as_ref(), self.address.as_slice())?;
         Ok(found.map(|((_, slot), value)| (slot, value)))
     }
 
     fn next_leaf(&mut self) -> StorageResult<Option<(B256, U256)>> {
-        let found = self.cursors.leaves.next_within(self.address.as_slice())?;
+        let found = self.leaves.next_within(self.address.as_slice())?;
         Ok(found.map(|((_, slot), value)| (slot, value)))
-    }
-
-    fn encode_leaf(leaf: &U256, out: &mut Vec<u8>) {
-        leaf.encode(out);
     }
 }

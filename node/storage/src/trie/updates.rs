@@ -1,6 +1,6 @@
 //! A computed state root with all that storing it takes.
 
-use super::walk::NodeUpdates;
+use super::build::NodeUpdates;
 use crate::{
     StorageResult,
     codec::HashedAccount,

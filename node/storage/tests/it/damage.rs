@@ -91,6 +91,8 @@ fn a_missing_entry_is_an_error_that_names_its_key() {
 fn verification_finds_what_does_not_belong_together() {
     let contract = address(16);
     let hash = keccak256(contract);
+    // A branch with one child.
+    let branch = [&[0, 1, 0, 0, 0, 0][..], &[7; 32]].concat();
     let cases: [(&str, Vec<u8>, Vec<u8>); 5] = [
         (
             "PlainStorage",
@@ -103,11 +105,11 @@ fn verification_finds_what_does_not_belong_together() {
             vec![9],
         ),
         ("HashedStorage", [B256::ZERO, B256::ZERO].concat(), vec![9]),
-        ("AccountTrie", vec![15, 15, 15], vec![0, 1, 0, 0, 0, 0]),
+        ("AccountTrie", vec![15, 15, 15], branch.clone()),
         (
             "StorageTrie",
             [hash.as_slice(), &[1, 2, 3]].concat(),
-            vec![0, 1, 0, 0, 0, 0],
+            branch,
         ),
     ];
     for (table, key, value) in cases {

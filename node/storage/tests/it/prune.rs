@@ -222,30 +222,3 @@ fn the_file_stops_growing_when_old_states_are_pruned() {
     assert!(file <= 1 << 20, "with pruning: {file} bytes");
     assert!(used <= 1 << 20, "with pruning: {used} bytes in use");
 }
-
-#[test]
-fn a_pruned_database_is_refused_by_builds_that_know_no_boundary() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut chain = TestChain::new_with(dir.path(), &keeping(1));
-    chain.append(&[]);
-    drop(chain.storage);
-    assert_eq!(schema(dir.path()), 2, "nothing was pruned yet");
-
-    let storage = test_utils::open_with(dir.path(), &genesis_world(), &keeping(1)).unwrap();
-    chain.storage = storage;
-    chain.append(&[]);
-    drop(chain.storage);
-    assert_eq!(schema(dir.path()), 3);
-    drop(Storage::open_existing(dir.path()).unwrap());
-}
-
-/// The schema version in the database.
-fn schema(dir: &Path) -> u32 {
-    let mut builder = signet_libmdbx::Environment::builder();
-    builder.set_max_dbs(64);
-    let environment = builder.open(&dir.join("db")).unwrap();
-    let tx = environment.begin_ro_sync().unwrap();
-    let meta = tx.open_db(Some("Meta")).unwrap();
-    let bytes: Option<Vec<u8>> = tx.get(meta.dbi(), &0u64.to_be_bytes()).unwrap();
-    u32::from_be_bytes(bytes.unwrap().try_into().unwrap())
-}
