@@ -36,9 +36,6 @@ pub struct PoolConfig {
     /// How many newly executable transactions a subscriber may be behind before it loses the
     /// oldest.
     pub subscription_capacity: usize,
-    /// How many of the newest blocks have their transactions kept in the journal, so that a
-    /// transaction is not lost when its block is reverted just before the node dies.
-    pub journal_blocks: usize,
     /// How many bytes the journal may grow beyond twice its size after it was last compacted.
     pub journal_slack_bytes: u64,
     /// Whether each acceptance waits until the disk has the journal, so that an accepted
@@ -59,7 +56,6 @@ impl Default for PoolConfig {
             min_tip: 0,
             queued_lifetime: Duration::from_secs(3 * 60 * 60),
             subscription_capacity: 4_096,
-            journal_blocks: 16,
             journal_slack_bytes: 4 * 1024 * 1024,
             journal_fsync: true,
         }

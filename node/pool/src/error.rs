@@ -12,6 +12,9 @@ use wattline_storage::StorageError;
 /// Why the pool refused a transaction, or could not work at all.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PoolError {
+    /// The bytes are no transaction.
+    #[error("no transaction: {0}")]
+    Undecodable(String),
     /// The pool holds this very transaction.
     #[error("already known")]
     AlreadyKnown,
@@ -238,6 +241,7 @@ impl PoolError {
     /// A short stable name of the reason, for metrics.
     pub const fn reason(&self) -> &'static str {
         match self {
+            Self::Undecodable(_) => "undecodable",
             Self::AlreadyKnown => "already_known",
             Self::BlobRefused => "blob",
             Self::Oversized { .. } => "oversized",
@@ -268,6 +272,27 @@ impl PoolError {
             Self::JournalWrite(_) => "journal_write",
             Self::JournalOpen { .. } => "journal_open",
         }
+    }
+
+    /// Whether no node of this chain takes the transaction, whatever its settings, its head and
+    /// what else waits there: a peer that passes such a one on has not checked it.
+    pub const fn is_never_valid(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecodable(_)
+                | Self::BlobRefused
+                | Self::Oversized { .. }
+                | Self::NotReplayProtected { .. }
+                | Self::WrongChainId { .. }
+                | Self::InvalidSignature
+                | Self::InitCodeTooLarge { .. }
+                | Self::EmptyAuthorizationList
+                | Self::IntrinsicGasTooLow { .. }
+                | Self::FloorGasTooLow { .. }
+                | Self::TipAboveMaxFee { .. }
+                | Self::MaxFeeBelowBaseFee { .. }
+                | Self::NonceMax
+        )
     }
 
     /// Whether the refusal is due to this node (its disk), not to the transaction.

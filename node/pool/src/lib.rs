@@ -4,8 +4,10 @@
 //! nonce, funds, gas and permission compared with the state at the head, and the disk has it in
 //! the journal before the caller hears that it was accepted. It leaves when a block holds it,
 //! when the chain has made it impossible, when a better one takes its place, or, if it cannot
-//! be executed, when it has waited too long. [`Pool::maintain`] follows the chain's heads; who
-//! builds blocks only reads.
+//! be executed, when it has waited too long. [`Pool::follow`] takes the chain's news, and
+//! [`Pool::maintain`] calls it for as long as a node runs; who builds blocks only reads. What peers
+//! pass on enters through [`Pool::add_remote`], and what is to be passed on to them comes out of
+//! [`Pool::subscribe`].
 //!
 //! | module | idea |
 //! | --- | --- |
@@ -41,4 +43,4 @@ pub use best::{BestTransactions, Progress};
 pub use config::PoolConfig;
 pub use error::PoolError;
 pub use pool::{MaintainError, Pool, PoolContent, PoolStatus, ReplayReport, TimeSource};
-pub use transaction::PooledTransaction;
+pub use transaction::{Origin, PooledTransaction};

@@ -116,6 +116,26 @@ impl SenderQueue {
         self.transactions.range(nonce..end).map(|(_, found)| found)
     }
 
+    /// What a block can take that has come to a nonce of this sender: the rest of the executable
+    /// ones. Where unstored blocks have taken more than those, which this pool may never have had,
+    /// what follows without a gap; whether the sender can pay for that, the builder finds out.
+    pub(crate) fn offered_from(&self, nonce: u64) -> impl Iterator<Item = &Arc<PooledTransaction>> {
+        let (account, frontier) = (self.standing.account, self.next_nonce());
+        let first = nonce.max(account.nonce);
+        self.transactions
+            .range(first..)
+            .zip(first..)
+            .take_while(move |((found, transaction), expected)| {
+                *found == expected
+                    && if first > frontier {
+                        account.rights.cover(transaction)
+                    } else {
+                        *expected < frontier
+                    }
+            })
+            .map(|((_, transaction), _)| transaction)
+    }
+
     pub(crate) fn queued(&self) -> impl Iterator<Item = &Arc<PooledTransaction>> {
         self.iter().skip(self.executable)
     }

@@ -164,7 +164,7 @@ impl TestChain {
     /// Puts what the pool offers into the next block, tells the pool, and returns the block.
     pub fn mine(&self, pool: &Pool) -> Arc<BlockWithReceipts> {
         let block = self.append(pool.best().map(|transaction| transaction.signed().clone()));
-        pool.on_canonical_update(&self.head(), std::slice::from_ref(&block), &[]);
+        pool.on_canonical_update(&self.head(), std::slice::from_ref(&block));
         block
     }
 
@@ -220,14 +220,6 @@ impl TestChain {
             block: executed.block,
             receipts: executed.receipts,
         })
-    }
-
-    /// Takes the newest block off the chain, without telling a pool.
-    pub fn unwind(&self) -> Arc<BlockWithReceipts> {
-        let mut writer = self.storage.writer().unwrap();
-        let mut removed = writer.unwind_to(self.head().number - 1).unwrap();
-        writer.commit().unwrap();
-        Arc::new(removed.pop().unwrap())
     }
 }
 

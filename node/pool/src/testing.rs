@@ -16,7 +16,7 @@ use wattline_primitives::RecoveredTransaction;
 use crate::{
     journal::JournalFile,
     sender::{SenderAccount, SenderRights},
-    transaction::PooledTransaction,
+    transaction::{Origin, PooledTransaction},
 };
 
 /// The address of the test sender with this number.
@@ -56,6 +56,7 @@ pub(crate) fn with_fees(
         authorities: Vec::new(),
         arrival,
         arrived_at: Duration::ZERO,
+        origin: Origin::Local,
         transaction,
     }
 }

@@ -6,6 +6,15 @@ use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, U256};
 use wattline_primitives::{RecoveredTransaction, TransactionSigned};
 
+/// Who brought a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client of this node, or its journal: this node answers for it.
+    Local,
+    /// A peer, which passed it on.
+    Remote,
+}
+
 /// A transaction that waits, with what the pool worked out once when it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PooledTransaction {
@@ -16,6 +25,7 @@ pub struct PooledTransaction {
     pub(crate) authorities: Vec<Address>,
     pub(crate) arrival: u64,
     pub(crate) arrived_at: Duration,
+    pub(crate) origin: Origin,
 }
 
 impl PooledTransaction {
@@ -72,5 +82,10 @@ impl PooledTransaction {
     /// When it came, as time since the Unix epoch.
     pub const fn arrived_at(&self) -> Duration {
         self.arrived_at
+    }
+
+    /// Who brought it.
+    pub const fn origin(&self) -> Origin {
+        self.origin
     }
 }

@@ -17,8 +17,8 @@ use crate::{
     config::MAX_TRANSACTION_BYTES,
     error::PoolError,
     sender::{SenderAccount, SenderRights},
-    transaction::PooledTransaction,
-    waiting::Origin,
+    transaction::{Origin, PooledTransaction},
+    waiting::Acceptance,
 };
 
 /// Checks transactions one at a time against the chain's rules.
@@ -62,19 +62,6 @@ impl Validator {
         Ok(self.describe(recovered))
     }
 
-    /// The same for a transaction whose sender is known, because it was in a block.
-    ///
-    /// # Errors
-    /// The first rule it breaks.
-    pub(crate) fn prepare_recovered(
-        &self,
-        transaction: RecoveredTransaction,
-        block_gas_limit: u64,
-    ) -> Result<PooledTransaction, PoolError> {
-        self.check_form(transaction.inner(), block_gas_limit)?;
-        Ok(self.with_authorities(self.describe(transaction)))
-    }
-
     /// Checks a transaction against a state and returns what that says about its sender. One that
     /// was accepted before may wait for a right that its sender has lost.
     ///
@@ -84,7 +71,7 @@ impl Validator {
         &self,
         state: &DB,
         transaction: &PooledTransaction,
-        origin: Origin,
+        acceptance: Acceptance,
     ) -> Result<SenderAccount, PoolError>
     where
         DB: DatabaseRef<Error = StorageError>,
@@ -98,7 +85,7 @@ impl Validator {
         if found < expected {
             return Err(PoolError::NonceTooLow { expected, found });
         }
-        if origin == Origin::Submitted && !account.rights.cover(transaction) {
+        if acceptance == Acceptance::First && !account.rights.cover(transaction) {
             let is_create = transaction.transaction().is_create();
             self.evm.check_permission(state, sender, is_create)?;
         }
@@ -117,7 +104,7 @@ impl Validator {
     where
         DB: DatabaseRef<Error = StorageError>,
     {
-        let account = self.check_state(state, transaction, Origin::Submitted)?;
+        let account = self.check_state(state, transaction, Acceptance::First)?;
         if transaction.cost > account.balance {
             return Err(PoolError::InsufficientFunds {
                 balance: account.balance,
@@ -291,6 +278,7 @@ impl Validator {
             authorities: Vec::new(),
             arrival: 0,
             arrived_at: Duration::ZERO,
+            origin: Origin::Local,
             transaction,
         }
     }

@@ -204,13 +204,15 @@ impl Filler<'_> {
     }
 }
 
-/// Whether no later state makes the transaction apply. Funds, permission, code and a missing nonce
-/// can come; the pool watches those itself, head by head.
+/// Whether no state makes the transaction apply. Funds, permission, code and a missing nonce can
+/// come, and a nonce that is too low on a block that is not final may be the right one in the end;
+/// the pool watches those itself, head by head.
 const fn is_final(error: &TransactionError) -> bool {
     match error {
         TransactionError::Evm(error) => !matches!(
             error,
             InvalidTransaction::NonceTooHigh { .. }
+                | InvalidTransaction::NonceTooLow { .. }
                 | InvalidTransaction::LackOfFundForMaxFee { .. }
                 | InvalidTransaction::RejectCallerWithCode
                 | InvalidTransaction::CallerGasLimitMoreThanBlock
@@ -228,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_later_state_can_heal_is_not_final() {
+    fn what_another_state_can_heal_is_not_final() {
         let lacks = InvalidTransaction::LackOfFundForMaxFee {
             fee: Box::new(U256::from(2)),
             balance: Box::new(U256::from(1)),
@@ -237,15 +239,15 @@ mod tests {
         assert!(!is_final(
             &InvalidTransaction::NonceTooHigh { tx: 2, state: 1 }.into()
         ));
+        assert!(!is_final(
+            &InvalidTransaction::NonceTooLow { tx: 1, state: 2 }.into()
+        ));
         let message = String::new();
         let sender = Address::ZERO;
         assert!(!is_final(
             &PermissionError::State { sender, message }.into()
         ));
 
-        assert!(is_final(
-            &InvalidTransaction::NonceTooLow { tx: 1, state: 2 }.into()
-        ));
         assert!(is_final(&InvalidTransaction::InvalidChainId.into()));
         assert!(is_final(&TransactionError::Blob));
         assert!(is_final(&TransactionError::Oversized { size: 2, limit: 1 }));

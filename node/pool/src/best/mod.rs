@@ -14,7 +14,9 @@ use std::{
     vec,
 };
 
+use alloy_consensus::Transaction as _;
 use alloy_primitives::Address;
+use wattline_primitives::RecoveredBlock;
 
 use crate::transaction::PooledTransaction;
 
@@ -26,17 +28,39 @@ pub struct BestTransactions {
     senders: HashMap<Address, Rest>,
 }
 
-/// How far a block has come with each sender.
+/// How far a block, and the ancestors under it that are not stored yet, have come with each
+/// sender.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(HashMap<Address, Taken>);
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Taken {
-    next_nonce: u64,
-    count: u64,
+/// What was taken from one sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// The nonce after the last that was taken; 0 if none was.
+    pub(crate) next_nonce: u64,
+    /// How many transactions the block itself has taken.
+    pub(crate) count: u64,
+    /// The number of the last unstored ancestor that took one.
+    pub(crate) served: u64,
 }
 
 impl Progress {
+    /// The progress of an empty block on ancestors that are not stored yet, whose transactions
+    /// therefore still wait in the pool: they are not offered again, and their senders have had
+    /// their turn.
+    pub fn after<'a>(ancestors: impl IntoIterator<Item = &'a RecoveredBlock>) -> Self {
+        let mut progress = Self::default();
+        for block in ancestors {
+            for transaction in block.transactions_recovered() {
+                let taken = progress.0.entry(transaction.signer()).or_default();
+                let next = transaction.nonce().saturating_add(1);
+                taken.next_nonce = taken.next_nonce.max(next);
+                taken.served = taken.served.max(block.number);
+            }
+        }
+        progress
+    }
+
     /// Notes that the block has taken a transaction.
     pub fn took(&mut self, transaction: &PooledTransaction) {
         let taken = self.0.entry(transaction.sender()).or_default();
@@ -44,10 +68,9 @@ impl Progress {
         taken.count += 1;
     }
 
-    /// The next nonce of a sender, and how many of its transactions were taken.
-    pub(crate) fn of(&self, sender: &Address) -> (u64, u64) {
-        let taken = self.0.get(sender).copied().unwrap_or_default();
-        (taken.next_nonce, taken.count)
+    /// What was taken from a sender.
+    pub(crate) fn of(&self, sender: &Address) -> Taken {
+        self.0.get(sender).copied().unwrap_or_default()
     }
 }
 

@@ -144,14 +144,16 @@ fn looking_again_goes_on_where_the_block_stands() {
     for transaction in &first {
         progress.took(transaction);
     }
-    assert_eq!(progress.of(&address(1)), (2, 2));
-    assert_eq!(progress.of(&address(2)), (1, 1));
-    assert_eq!(progress.of(&address(3)), (0, 0));
+    let taken = [1, 2, 3].map(|sender| {
+        let taken = progress.of(&address(sender));
+        (taken.next_nonce, taken.count)
+    });
+    assert_eq!(taken, [(2, 2), (1, 1), (0, 0)]);
 
     let candidate = |sender: u8, nonce, arrival| Candidate {
         sender: address(sender),
         last_served: 0,
-        taken: progress.of(&address(sender)).1,
+        taken: progress.of(&address(sender)).count,
         transactions: vec![Arc::new(transaction(sender, nonce, 0, arrival))],
     };
     let best = BestTransactions::new(

@@ -1,19 +1,18 @@
 //! How a transaction gets in and out: one change at a time, each in the journal.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use alloy_primitives::B256;
 use rayon::prelude::*;
 use tracing::{debug, error, warn};
-use wattline_primitives::BlockWithReceipts;
 
 use super::Pool;
 use crate::{
     error::PoolError,
     journal::{Journal, record},
     metrics,
-    transaction::PooledTransaction,
-    waiting::Origin,
+    transaction::{Origin, PooledTransaction},
+    waiting::Acceptance,
 };
 
 /// At how many heads a builder may fail at a transaction that looks executable. More than one,
@@ -24,8 +23,6 @@ const MAX_REPORTS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) journal: Option<Journal>,
-    /// The newest blocks, oldest first, whose transactions stay in the journal.
-    pub(super) recent: VecDeque<Arc<BlockWithReceipts>>,
     next_arrival: u64,
 }
 
@@ -33,7 +30,6 @@ impl Admission {
     pub(super) const fn new(journal: Option<Journal>) -> Self {
         Self {
             journal,
-            recent: VecDeque::new(),
             next_arrival: 0,
         }
     }
@@ -65,15 +61,17 @@ pub(super) fn on_all_cores<T: Send, R: Send>(
 
 impl Pool {
     /// Checks prepared transactions against the state, puts them in, and writes them to the
-    /// journal. All of them stay out if the journal cannot be written.
+    /// journal, waiting for the disk if a client waits for that. All of them stay out if the
+    /// journal cannot be written.
     pub(super) fn admit(
         &self,
         admission: &mut Admission,
         prepared: Vec<Result<PooledTransaction, PoolError>>,
-        origin: Origin,
+        acceptance: Acceptance,
     ) -> Vec<Result<B256, PoolError>> {
         let mut records = Vec::new();
         let mut done = Vec::new();
+        let mut acknowledges = false;
         let state = self.0.storage.state().map_err(PoolError::from);
         let mut outcomes: Vec<_> = prepared
             .into_iter()
@@ -81,7 +79,10 @@ impl Pool {
             .map(|(index, prepared)| {
                 let transaction = prepared?;
                 let state = state.as_ref().map_err(Clone::clone)?;
-                let account = self.0.validator.check_state(state, &transaction, origin)?;
+                let account = self
+                    .0
+                    .validator
+                    .check_state(state, &transaction, acceptance)?;
                 let arrival = admission.next_arrival;
                 let transaction = Arc::new(PooledTransaction {
                     arrival,
@@ -91,8 +92,9 @@ impl Pool {
                     .0
                     .waiting
                     .write()
-                    .insert(&transaction, account, origin)?;
+                    .insert(&transaction, account, acceptance)?;
                 admission.next_arrival += 1;
+                acknowledges |= transaction.origin == Origin::Local;
                 let hash = transaction.hash();
                 record::encode_added(&mut records, transaction.signed(), transaction.arrived_at);
                 for evicted in &inserted.evicted {
@@ -104,7 +106,9 @@ impl Pool {
             .collect();
 
         let written = match &mut admission.journal {
-            Some(journal) if !records.is_empty() => journal.append(&records),
+            Some(journal) if acknowledges => journal.append(&records),
+            // The node that acknowledged them answers for them.
+            Some(journal) if !records.is_empty() => journal.append_unsynced(&records),
             _ => Ok(()),
         };
         match written {

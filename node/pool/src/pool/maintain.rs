@@ -9,8 +9,8 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use wattline_primitives::{BlockWithReceipts, CanonicalUpdate, RecoveredBlock};
-use wattline_storage::{Reader, StorageError};
+use wattline_primitives::CanonicalUpdate;
+use wattline_storage::StorageError;
 
 use super::Pool;
 
@@ -70,9 +70,17 @@ impl Pool {
     }
 
     /// Takes an update over if it begins where the pool stands, and else what the storage holds.
-    fn follow(&self, update: &CanonicalUpdate) -> Result<(), MaintainError> {
-        if begins_at(update) == Some(*self.0.head.borrow()) {
-            self.on_canonical_update(update.head(), &update.committed, &update.reverted);
+    /// The storage must have the update. [`Pool::maintain`] does this for a whole node.
+    ///
+    /// # Errors
+    /// A [`MaintainError`] when the storage cannot be read.
+    pub fn follow(&self, update: &CanonicalUpdate) -> Result<(), MaintainError> {
+        let parent = update
+            .committed
+            .first()
+            .map(|first| first.block.parent_hash);
+        if parent == Some(*self.0.head.borrow()) {
+            self.on_canonical_update(update.head(), &update.committed);
             return Ok(());
         }
         self.catch_up()
@@ -80,7 +88,10 @@ impl Pool {
 
     /// Makes up for all that happened since the head that was seen last, from what the storage
     /// holds.
-    fn catch_up(&self) -> Result<(), MaintainError> {
+    ///
+    /// # Errors
+    /// A [`MaintainError`] when the storage cannot be read.
+    pub fn catch_up(&self) -> Result<(), MaintainError> {
         let at = *self.0.head.borrow();
         let reader = self.0.storage.reader()?;
         let head = reader.head()?;
@@ -88,8 +99,10 @@ impl Pool {
             return Ok(());
         }
         warn!("the pool fell behind the chain and catches up from the database");
-        let (mut number, mut reverted) = reverted_since(&reader, at)?;
-        while number < head.number || !reverted.is_empty() {
+        let mut number = reader
+            .block_number(at)?
+            .ok_or(MaintainError::UnknownBlock(at))?;
+        while number < head.number {
             let until = head.number.min(number.saturating_add(CATCH_UP));
             let mut committed = Vec::new();
             for number in number.saturating_add(1)..=until {
@@ -98,49 +111,9 @@ impl Pool {
             let header = reader
                 .header(until)?
                 .ok_or(MaintainError::UnknownBlock(head.hash))?;
-            self.on_canonical_update(&header, &committed, &reverted);
-            reverted.clear();
+            self.on_canonical_update(&header, &committed);
             number = until;
         }
         Ok(())
-    }
-}
-
-/// The head that an update changes: the last block that it reverts, else the parent of the first
-/// that it commits.
-fn begins_at(update: &CanonicalUpdate) -> Option<B256> {
-    match update.reverted.last() {
-        Some(last) => Some(last.block.hash()),
-        None => update
-            .committed
-            .first()
-            .map(|first| first.block.parent_hash),
-    }
-}
-
-/// The blocks that were canonical at `at` and are not any more, oldest first and without receipts,
-/// which the database keeps of canonical blocks only; and the number of the block before them.
-fn reverted_since(
-    reader: &Reader,
-    at: B256,
-) -> Result<(u64, Vec<Arc<BlockWithReceipts>>), MaintainError> {
-    let mut reverted = Vec::new();
-    let mut hash = at;
-    loop {
-        if let Some(number) = reader.block_number(hash)? {
-            reverted.reverse();
-            return Ok((number, reverted));
-        }
-        let block = reader
-            .side_block(hash)?
-            .ok_or(MaintainError::UnknownBlock(hash))?;
-        hash = block.parent_hash;
-        // It was executed here once, so its senders recover; were it not so, it is worth nothing.
-        if let Ok(block) = RecoveredBlock::try_recover_sealed(block) {
-            reverted.push(Arc::new(BlockWithReceipts {
-                block,
-                receipts: Vec::new(),
-            }));
-        }
     }
 }

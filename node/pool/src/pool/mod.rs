@@ -22,7 +22,8 @@ use std::{
 };
 
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Address, B256};
+use alloy_eips::Decodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, watch};
 use wattline_evm::EvmConfig;
@@ -34,13 +35,13 @@ pub use replay::ReplayReport;
 
 use crate::{
     best::{BestTransactions, Progress},
-    config::PoolConfig,
+    config::{MAX_TRANSACTION_BYTES, PoolConfig},
     error::PoolError,
     journal::Journal,
     metrics,
-    transaction::PooledTransaction,
+    transaction::{Origin, PooledTransaction},
     validate::Validator,
-    waiting::{Origin, Waiting},
+    waiting::{Acceptance, Waiting},
 };
 use admission::Admission;
 use group::{GroupCommit, Prepared};
@@ -183,23 +184,34 @@ impl Pool {
         self.submit(prepared)
     }
 
+    /// Takes in what a peer passed on, each in its EIP-2718 encoding, like [`Pool::add_many`] but
+    /// without waiting for the disk: the node that acknowledged a transaction answers for it.
+    /// [`PoolError::is_never_valid`] tells what the peer should have refused itself.
+    pub fn add_remote(&self, encoded: &[Bytes]) -> Vec<Result<B256, PoolError>> {
+        let started = Instant::now();
+        let prepared = admission::on_all_cores(encoded.iter().collect(), |encoded| {
+            let transaction = self.prepare(decode(encoded)?)?;
+            Ok(PooledTransaction {
+                origin: Origin::Remote,
+                ..transaction
+            })
+        });
+        metrics::recovered(started.elapsed());
+        self.submit(prepared)
+    }
+
     /// Refuses new transactions for a reason that their senders are told, until it is called with
     /// none. What waits stays.
     pub fn suspend(&self, reason: Option<Arc<str>>) {
         *self.0.suspended.write() = reason;
     }
 
-    /// Follows the chain to a new head: what went into a block is dropped, what was in a block
-    /// that is no longer canonical comes back, and every sender is checked against the new state.
-    /// Call it after the storage has the new head. [`Pool::maintain`] does so for a whole node.
-    pub fn on_canonical_update(
-        &self,
-        head: &SealedHeader,
-        committed: &[Arc<BlockWithReceipts>],
-        reverted: &[Arc<BlockWithReceipts>],
-    ) {
+    /// Follows the chain to a new head: what went into a block is dropped, and every sender is
+    /// checked against the new state. Call it after the storage has the new head.
+    /// [`Pool::follow`] does so for what the chain tells.
+    pub fn on_canonical_update(&self, head: &SealedHeader, committed: &[Arc<BlockWithReceipts>]) {
         let started = Instant::now();
-        self.update(head, committed, reverted);
+        self.update(head, committed);
         metrics::updated(started.elapsed());
     }
 
@@ -209,8 +221,8 @@ impl Pool {
         self.best_after(&Progress::default())
     }
 
-    /// Like [`Pool::best`], without what a block has taken already: the turns go on where they
-    /// stood, and looking again costs what is new, not what is in the block.
+    /// Like [`Pool::best`], without what a block and its unstored ancestors have taken already: the
+    /// turns go on where they stood, and looking again costs what is new, not what is in the block.
     pub fn best_after(&self, progress: &Progress) -> BestTransactions {
         self.0.waiting.read().best(progress)
     }
@@ -223,6 +235,12 @@ impl Pool {
     /// The waiting transaction that has a sender's nonce.
     pub fn get_by_nonce(&self, sender: &Address, nonce: u64) -> Option<Arc<PooledTransaction>> {
         self.0.waiting.read().sender(sender)?.get(nonce).cloned()
+    }
+
+    /// The sender of a waiting transaction, which need not be recovered again.
+    pub fn sender_of(&self, hash: &B256) -> Option<Address> {
+        let waiting = self.0.waiting.read();
+        waiting.get(hash).map(|transaction| transaction.sender())
     }
 
     /// Whether a transaction waits here.
@@ -285,13 +303,16 @@ impl Pool {
             })
     }
 
-    /// The transactions that become executable from now on. A subscriber that is too slow loses
-    /// the oldest and is told how many.
+    /// The transactions that become executable from now on: what goes into blocks and on to peers.
+    /// One that waited in between comes again. A subscriber that is too slow loses the oldest and
+    /// is told how many; [`Pool::best`] has all that are executable at the moment.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<PooledTransaction>> {
         self.0.executable.subscribe()
     }
 
-    /// Takes note that a builder could not apply a transaction, and why.
+    /// Takes note that a builder could not apply a transaction, and why. Not for a nonce that is too
+    /// low: the blocks that used it up may come to nothing, and when they are final the pool sees
+    /// it by itself.
     ///
     /// The builder may be on another head than the pool, and what does not apply there may well
     /// here. So the sender is checked against the head anew: a transaction that cannot be
@@ -331,7 +352,7 @@ impl Pool {
         self.0.submissions.submit(prepared.collect(), |prepared| {
             let mut admission = self.0.admission.lock();
             let started = Instant::now();
-            let outcomes = self.admit(&mut admission, prepared, Origin::Submitted);
+            let outcomes = self.admit(&mut admission, prepared, Acceptance::First);
             metrics::admitted(started.elapsed());
             outcomes
         })
@@ -340,6 +361,16 @@ impl Pool {
     fn head_gas_limit(&self) -> u64 {
         self.0.head_gas_limit.load(atomic::Ordering::Relaxed)
     }
+}
+
+/// Reads a transaction that a peer passed on.
+fn decode(encoded: &[u8]) -> Result<TransactionSigned, PoolError> {
+    let (size, limit) = (encoded.len(), MAX_TRANSACTION_BYTES);
+    if size > limit {
+        return Err(PoolError::Oversized { size, limit });
+    }
+    TransactionSigned::decode_2718_exact(encoded)
+        .map_err(|error| PoolError::Undecodable(error.to_string()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,6 @@
 //! How a restart brings back what the journal holds.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    path::PathBuf,
-    sync::{Arc, atomic},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::atomic, time::Duration};
 
 use alloy_consensus::BlockHeader as _;
 use alloy_primitives::B256;
@@ -20,7 +15,7 @@ use crate::{
     error::PoolError,
     journal::{Entry, Journal, JournalDamage},
     transaction::PooledTransaction,
-    waiting::Origin,
+    waiting::Acceptance,
 };
 
 /// How many transactions are recovered at a time.
@@ -54,7 +49,7 @@ enum Step {
 impl Pool {
     pub(super) fn replay(&self) -> Result<ReplayReport, PoolError> {
         let mut admission = self.0.admission.lock();
-        self.read_head(&mut admission)?;
+        self.read_head()?;
         // Nothing is written while the old records are read.
         let Some(journal) = admission.journal.take() else {
             return Ok(ReplayReport::default());
@@ -81,8 +76,8 @@ impl Pool {
         Ok(report)
     }
 
-    /// Learns the head and the newest blocks.
-    fn read_head(&self, admission: &mut Admission) -> Result<(), PoolError> {
+    /// Learns the head.
+    fn read_head(&self) -> Result<(), PoolError> {
         let reader = self.0.storage.reader()?;
         let head = reader.head()?;
         self.0.head.send_replace(head.hash);
@@ -91,15 +86,6 @@ impl Pool {
                 .head_gas_limit
                 .store(header.gas_limit(), atomic::Ordering::Relaxed);
         }
-        let first = head
-            .number
-            .saturating_sub(self.0.config.journal_blocks as u64)
-            .max(1);
-        let mut recent = VecDeque::new();
-        for number in first..=head.number {
-            recent.extend(reader.block_with_receipts(number)?.map(Arc::new));
-        }
-        admission.recent = recent;
         Ok(())
     }
 
@@ -188,9 +174,9 @@ impl Pool {
         if added.is_empty() {
             return Ok(());
         }
-        for outcome in self.admit(admission, added, Origin::Restored) {
+        for outcome in self.admit(admission, added, Acceptance::Again) {
             match outcome {
-                // A transaction that came back after its block was reverted is there twice.
+                // One that left without a record and came again is there twice.
                 Ok(_) | Err(PoolError::AlreadyKnown) => {}
                 Err(PoolError::NonceTooLow { .. }) => report.used_up += 1,
                 // The journal is untouched yet: better not to start than to lose what it holds.

@@ -1,5 +1,7 @@
 use std::{fs, io, sync::mpsc, thread};
 
+use alloy_eips::Encodable2718 as _;
+
 use super::*;
 use crate::{
     test_utils::{CONTRACT, TestChain, authorize, draft, wallet},
@@ -93,6 +95,20 @@ fn nothing_is_accepted_that_the_disk_does_not_have() {
 }
 
 #[test]
+fn what_peers_pass_on_does_not_wait_for_the_disk() {
+    let chain = TestChain::new();
+    let (pool, _) = chain.durable_pool(PoolConfig::default());
+    let (begins, _end) = watch_disk(&pool);
+    let encoded = draft(1, 0).sign().encoded_2718().into();
+    let outcome = pool.add_remote(&[encoded]).pop().expect("one in, one out");
+    let hash = outcome.expect("taken");
+    assert!(begins.try_recv().is_err());
+    drop(pool);
+    let (pool, report) = chain.durable_pool(PoolConfig::default());
+    assert!(report.restored == 1 && pool.contains(&hash));
+}
+
+#[test]
 fn removals_do_not_wait_for_the_disk() {
     let chain = TestChain::new();
     let config = PoolConfig {
@@ -103,7 +119,7 @@ fn removals_do_not_wait_for_the_disk() {
     pool.add(draft(1, 5).sign()).expect("taken");
     let (begins, _end) = watch_disk(&pool);
     chain.clock.advance(Duration::from_secs(1));
-    pool.on_canonical_update(&chain.head(), &[], &[]);
+    pool.on_canonical_update(&chain.head(), &[]);
     assert_eq!(pool.status(), PoolStatus::default());
     assert!(begins.try_recv().is_err());
 }

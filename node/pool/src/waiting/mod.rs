@@ -20,15 +20,14 @@ use crate::{
     transaction::PooledTransaction,
 };
 
-/// Where a transaction comes from.
+/// Whether a transaction was accepted before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A client or a peer.
-    Submitted,
-    /// The journal or a reverted block: it was accepted before, so it may wait for funds or for a
-    /// right that its sender no longer has, and limits of one sender do not apply to it, as it
-    /// would be in a pool that had kept it.
-    Restored,
+pub(crate) enum Acceptance {
+    /// It comes from a client or a peer.
+    First,
+    /// It comes from the journal: it may wait for funds or for a right that its sender no longer
+    /// has, and limits of one sender do not apply to it, as it would be in a pool that had kept it.
+    Again,
 }
 
 /// A transaction that left, with what is needed to put it back.
@@ -121,16 +120,16 @@ impl Waiting {
         BestTransactions::new(
             self.senders
                 .iter()
-                .filter(|(_, queue)| queue.executable_len() > 0)
                 .map(|(sender, queue)| {
-                    let (from, taken) = progress.of(sender);
+                    let taken = progress.of(sender);
                     Candidate {
                         sender: *sender,
-                        last_served: queue.standing.last_served,
-                        taken,
-                        transactions: queue.executable_from(from).cloned().collect(),
+                        last_served: queue.standing.last_served.max(taken.served),
+                        taken: taken.count,
+                        transactions: queue.offered_from(taken.next_nonce).cloned().collect(),
                     }
-                }),
+                })
+                .filter(|candidate| !candidate.transactions.is_empty()),
         )
     }
 
@@ -145,7 +144,7 @@ impl Waiting {
         &mut self,
         transaction: &Arc<PooledTransaction>,
         account: SenderAccount,
-        origin: Origin,
+        acceptance: Acceptance,
     ) -> Result<Inserted, PoolError> {
         let (hash, sender, nonce) = (
             transaction.hash(),
@@ -162,7 +161,7 @@ impl Waiting {
             if let Some(old) = queue.get(nonce) {
                 self.check_replacement(old, transaction)?;
             }
-            if origin == Origin::Submitted {
+            if acceptance == Acceptance::First {
                 self.check_sender_limits(sender, queue, transaction)?;
             }
         }
@@ -170,7 +169,7 @@ impl Waiting {
             .senders
             .get(&sender)
             .map_or(U256::ZERO, |queue| queue.executable_cost_without(nonce));
-        if origin == Origin::Submitted
+        if acceptance == Acceptance::First
             && queued
                 .checked_add(transaction.cost)
                 .is_none_or(|total| total > account.balance)

@@ -2,17 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy_primitives::TxKind;
+use alloy_consensus::Header;
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{B256, Bytes, TxKind};
 use serde_json::json;
 use tokio::sync::broadcast::{self, Receiver, error::TryRecvError};
 use tokio_util::sync::CancellationToken;
 use wattline_pool::{
-    Pool, PoolConfig, PooledTransaction,
-    test_utils::{
-        CONTRACT, ONE_ETHER, TestChain, WRITER, authorize, draft, nonces, refusal, wallet,
-    },
+    Origin, Pool, PoolConfig, PooledTransaction, Progress,
+    config::MAX_TRANSACTION_BYTES,
+    test_utils::{Draft, ONE_ETHER, TestChain, WRITER, draft, nonces, refusal, wallet},
 };
-use wattline_primitives::{CanonicalUpdate, TransactionSigned};
+use wattline_primitives::{Block, BlockBody, CanonicalUpdate, RecoveredBlock, TransactionSigned};
 
 /// Sender and nonce of everything that was announced.
 fn announced(receiver: &mut Receiver<std::sync::Arc<PooledTransaction>>) -> Vec<u64> {
@@ -97,9 +98,107 @@ fn who_had_a_block_lets_the_others_go_first_in_the_next() {
     pool.add(draft(2, 0).sign()).expect("taken");
     // A full block of one transaction of wallet 1.
     let block = chain.append([draft(1, 0).sign()]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    pool.on_canonical_update(&chain.head(), &[block]);
     let order: Vec<_> = pool.best().map(|one| one.sender()).collect();
     assert_eq!(order, [2, 1, 1].map(|number| wallet(number).address()));
+}
+
+/// A block of these transactions that nobody has stored.
+fn unstored(number: u64, drafts: &[Draft]) -> RecoveredBlock {
+    let senders = drafts.iter().map(|draft| wallet(draft.wallet).address());
+    let body = BlockBody {
+        transactions: drafts.iter().map(Draft::sign).collect(),
+        ..BlockBody::default()
+    };
+    let header = Header {
+        number,
+        ..Header::default()
+    };
+    RecoveredBlock::new_unhashed(Block { header, body }, senders.collect())
+}
+
+#[test]
+fn a_block_on_unstored_ones_takes_what_they_have_left() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    for number in [1, 2] {
+        pool.add_many((0..4).map(|nonce| draft(number, nonce).sign()).collect());
+    }
+    let offered = |ancestors: &[RecoveredBlock]| -> Vec<_> {
+        let best = pool.best_after(&Progress::after(ancestors));
+        best.map(|one| (one.sender(), one.nonce())).collect()
+    };
+    let [one, two] = [1, 2].map(|number| wallet(number).address());
+    let ancestors = [
+        unstored(1, &[draft(1, 0), draft(2, 0)]),
+        unstored(2, &[draft(1, 1), draft(1, 2)]),
+    ];
+    // Wallet 2 has not had its turn in the last of them.
+    assert_eq!(
+        offered(&ancestors),
+        [(two, 1), (one, 3), (two, 2), (two, 3)]
+    );
+    assert_eq!(offered(&ancestors[..1]).len(), 6);
+    assert_eq!(offered(&[]).len(), 8, "they may come to nothing");
+
+    // What this pool has never had is no gap once it is in a block.
+    pool.add(draft(1, 5).sign()).expect("taken");
+    pool.add(draft(1, 7).sign()).expect("taken");
+    let ahead = [unstored(1, &[draft(1, 4)]), unstored(2, &[draft(2, 3)])];
+    assert_eq!(offered(&ahead), [(one, 5)]);
+    assert_eq!(counts(&pool), (8, 2));
+}
+
+#[test]
+fn what_a_peer_passes_on_is_told_apart() {
+    let chain = TestChain::new();
+    let pool = chain.pool(PoolConfig::default());
+    let mut receiver = pool.subscribe();
+    let good = draft(1, 0).sign();
+    let encoded = |transaction: &TransactionSigned| Bytes::from(transaction.encoded_2718());
+    let mut trailing = good.encoded_2718();
+    trailing.push(0);
+    let batch = [
+        encoded(&good),
+        encoded(&good),
+        trailing.into(),
+        Bytes::new(),
+        vec![0; MAX_TRANSACTION_BYTES + 1].into(),
+        encoded(&draft(1, 0).blob()),
+        encoded(&draft(1, 1).legacy(Some(1))),
+        encoded(&draft(1, 1).gas(20_999).sign()),
+        encoded(&draft(9, 0).value(1).sign()),
+    ];
+    let outcomes: Vec<_> = pool
+        .add_remote(&batch)
+        .into_iter()
+        .map(|outcome| outcome.map_err(|error| (error.reason(), error.is_never_valid())))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            Ok(*good.tx_hash()),
+            Err(("already_known", false)),
+            Err(("undecodable", true)),
+            Err(("undecodable", true)),
+            Err(("oversized", true)),
+            Err(("blob", true)),
+            Err(("wrong_chain_id", true)),
+            Err(("intrinsic_gas_too_low", true)),
+            Err(("insufficient_funds", false)),
+        ]
+    );
+    pool.add(draft(2, 0).sign()).expect("taken");
+    let origins: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok())
+        .map(|one| (one.sender(), one.origin()))
+        .collect();
+    let expected = [(1, Origin::Remote), (2, Origin::Local)];
+    assert_eq!(
+        origins,
+        expected.map(|(number, origin)| (wallet(number).address(), origin))
+    );
+    assert_eq!(pool.sender_of(good.tx_hash()), Some(wallet(1).address()));
+    assert_eq!(pool.sender_of(&B256::ZERO), None);
 }
 
 #[test]
@@ -109,7 +208,7 @@ fn another_version_in_a_block_drops_the_waiting_one() {
     pool.add(draft(1, 0).sign()).expect("taken");
     pool.add(draft(1, 1).sign()).expect("taken");
     let block = chain.append([draft(1, 0).value(1).sign()]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    pool.on_canonical_update(&chain.head(), &[block]);
     assert_eq!(counts(&pool), (1, 0));
     assert_eq!(pool.pending_nonce(&wallet(1).address()), Some(2));
 }
@@ -123,7 +222,7 @@ fn funds_that_others_take_park_what_they_paid_for() {
         .expect("taken");
     pool.add(draft(1, 2).sign()).expect("taken");
     let block = chain.append([draft(1, 0).value(ONE_ETHER).sign()]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    pool.on_canonical_update(&chain.head(), &[block]);
     assert_eq!(
         counts(&pool),
         (0, 2),
@@ -133,7 +232,7 @@ fn funds_that_others_take_park_what_they_paid_for() {
     let mut refund = draft(2, 0).value(ONE_ETHER / 2);
     refund.to = TxKind::Call(wallet(1).address());
     let block = chain.append([refund.sign()]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    pool.on_canonical_update(&chain.head(), &[block]);
     assert_eq!(counts(&pool), (2, 0));
     assert_eq!(announced(&mut receiver), [1, 2]);
 }
@@ -141,7 +240,7 @@ fn funds_that_others_take_park_what_they_paid_for() {
 /// Tells a pool of a block with these transactions.
 fn follow(chain: &TestChain, pool: &Pool, transaction: TransactionSigned) {
     let block = chain.append([transaction]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    pool.on_canonical_update(&chain.head(), &[block]);
 }
 
 #[test]
@@ -204,17 +303,17 @@ fn what_waits_too_long_for_a_permission_is_dropped() {
     let slot = wattline_evm::permission_slot(wallet(2).address());
     follow(&chain, &pool, draft(1, 0).write(slot, 0).sign());
     chain.clock.advance(lifetime);
-    pool.on_canonical_update(&chain.head(), &[], &[]);
+    pool.on_canonical_update(&chain.head(), &[]);
     assert!(pool.contains(&parked));
     drop(pool);
     // Or with a restart, which does not know when that was.
     let (pool, _) = chain.durable_pool(config.clone());
     chain.clock.advance(lifetime);
-    pool.on_canonical_update(&chain.head(), &[], &[]);
+    pool.on_canonical_update(&chain.head(), &[]);
     assert!(pool.contains(&parked));
 
     chain.clock.advance(Duration::from_secs(1));
-    pool.on_canonical_update(&chain.head(), &[], &[]);
+    pool.on_canonical_update(&chain.head(), &[]);
     assert!(!pool.contains(&parked));
     drop(pool);
     let (pool, report) = chain.durable_pool(config);
@@ -275,34 +374,6 @@ async fn a_maintained_pool_follows_the_heads_and_makes_up_for_those_it_missed() 
 }
 
 #[test]
-fn a_reorganisation_brings_transactions_back() {
-    let chain = TestChain::new();
-    let pool = chain.pool(PoolConfig::default());
-    let delegation = draft(2, 0)
-        .gas(100_000)
-        .set_code(vec![authorize(3, 0, CONTRACT)]);
-    pool.add(delegation).expect("taken");
-    let first = pool.add(draft(1, 0).sign()).expect("taken");
-    let second = pool.add(draft(1, 1).sign()).expect("taken");
-    chain.mine(&pool);
-    pool.add(draft(1, 2).sign()).expect("taken");
-    assert_eq!(counts(&pool), (1, 0));
-
-    let reverted = chain.unwind();
-    // The new branch holds the first of them only.
-    let committed = chain.append([draft(1, 0).sign()]);
-    pool.on_canonical_update(&chain.head(), &[committed], &[reverted]);
-    assert!(!pool.contains(&first) && pool.contains(&second));
-    assert_eq!(counts(&pool), (3, 0));
-    assert_eq!(pool.pending_nonce(&wallet(1).address()), Some(3));
-    let block = chain.mine(&pool);
-    assert_eq!(
-        (nonces(&block, 1), nonces(&block, 2)),
-        (vec![1, 2], vec![0])
-    );
-}
-
-#[test]
 fn a_smaller_block_drops_what_no_longer_fits() {
     let chain = TestChain::new();
     let pool = chain.pool(PoolConfig::default());
@@ -310,11 +381,7 @@ fn a_smaller_block_drops_what_no_longer_fits() {
     let small = pool.add(draft(2, 0).sign()).expect("taken");
     let mut head = chain.head().unseal();
     head.gas_limit -= 1;
-    pool.on_canonical_update(
-        &wattline_primitives::SealedHeader::seal_slow(head),
-        &[],
-        &[],
-    );
+    pool.on_canonical_update(&wattline_primitives::SealedHeader::seal_slow(head), &[]);
     assert!(!pool.contains(&large) && pool.contains(&small));
 }
 
@@ -325,10 +392,10 @@ fn what_cannot_be_executed_expires() {
     let gapped = pool.add(draft(1, 5).sign()).expect("taken");
     let executable = pool.add(draft(2, 0).sign()).expect("taken");
     chain.clock.advance(Duration::from_secs(3 * 60 * 60));
-    pool.on_canonical_update(&chain.head(), &[], &[]);
+    pool.on_canonical_update(&chain.head(), &[]);
     assert!(pool.contains(&gapped));
     chain.clock.advance(Duration::from_secs(1));
-    pool.on_canonical_update(&chain.head(), &[], &[]);
+    pool.on_canonical_update(&chain.head(), &[]);
     assert!(!pool.contains(&gapped) && pool.contains(&executable));
 }
 
@@ -345,7 +412,7 @@ fn what_fails_to_apply_at_three_heads_is_thrown_out() {
         pool.remove_invalid(&first, "it does not apply");
         assert_eq!(pool.contains(&first), number < 2);
         let block = chain.append([draft(2, number).sign()]);
-        pool.on_canonical_update(&chain.head(), &[block], &[]);
+        pool.on_canonical_update(&chain.head(), &[block]);
     }
     assert_eq!((pool.get(&first), counts(&pool)), (None, (0, 1)));
     pool.add(draft(1, 0).value(1).sign()).expect("taken");
@@ -364,10 +431,6 @@ fn a_builder_on_an_older_head_cannot_throw_out_what_is_valid() {
     }
     assert!(!pool.contains(&zero) && pool.contains(&one) && pool.contains(&two));
     assert_eq!(counts(&pool), (2, 0));
-    // And back: both wait for nonce 0.
-    chain.unwind();
-    pool.remove_invalid(&one, "the nonce does not fit");
-    assert_eq!(counts(&pool), (0, 2));
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn what_was_acknowledged_is_exempt_from_the_limits_of_a_sender() {
         .gas(100_000)
         .set_code(vec![authorize(1, 0, CONTRACT)]);
     let block = chain.append([delegation]);
-    pool.on_canonical_update(&chain.head(), &[block], &[]);
+    pool.on_canonical_update(&chain.head(), &[block]);
     assert_eq!(counts(&pool), (9, 0));
     let before = pool.content();
     drop(pool);
@@ -117,7 +117,7 @@ fn a_restart_forgets_what_left() {
     for number in 0..3 {
         pool.remove_invalid(&invalid, "a test says so");
         let sealed = chain.append([draft(5, number).sign()]);
-        pool.on_canonical_update(&chain.head(), &[sealed], &[]);
+        pool.on_canonical_update(&chain.head(), &[sealed]);
     }
     assert!(!pool.contains(&invalid));
     // The nonce is free again, for less.
@@ -282,7 +282,6 @@ fn the_journal_does_not_outgrow_what_waits() {
     let chain = TestChain::new();
     let config = PoolConfig {
         journal_slack_bytes: 10_000,
-        journal_blocks: 2,
         ..PoolConfig::default()
     };
     let (pool, _) = chain.durable_pool(config.clone());
@@ -293,38 +292,12 @@ fn the_journal_does_not_outgrow_what_waits() {
         chain.mine(&pool);
         largest = largest.max(fs::metadata(chain.journal()).expect("exists").len());
     }
-    // Three waiting or recent transactions, twice, the slack, and the one that went beyond it.
+    // Two waiting transactions, twice, the slack, and the one that went beyond it.
     assert!(largest < 12_000, "{largest}");
     drop(pool);
     let (pool, report) = chain.durable_pool(config);
     assert_eq!(report.restored, 1);
     assert!(pool.contains(&waiting));
-}
-
-#[test]
-fn a_block_that_is_reverted_before_a_restart_gives_its_transactions_back() {
-    let chain = TestChain::new();
-    let config = PoolConfig {
-        journal_slack_bytes: 0,
-        ..PoolConfig::default()
-    };
-    let (pool, _) = chain.durable_pool(config.clone());
-    let hash = pool.add(draft(1, 0).sign()).expect("taken");
-    chain.mine(&pool);
-    for _ in 0..3 {
-        // Compacts, as there is no slack.
-        pool.add(draft(2, 5).sign()).ok();
-        chain.mine(&pool);
-    }
-    drop(pool);
-    // So does opening.
-    drop(chain.durable_pool(config.clone()));
-    for _ in 0..4 {
-        chain.unwind();
-    }
-    let (pool, report) = chain.durable_pool(config);
-    assert!(pool.contains(&hash));
-    assert_eq!(report.restored, 2);
 }
 
 #[test]

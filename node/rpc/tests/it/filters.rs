@@ -255,8 +255,7 @@ async fn executable_transactions_are_told_whether_or_not_they_still_wait() {
     let update = forge.chain().storage().reader().expect("a reader");
     let block = update.block_with_receipts(block.number).expect("readable");
     let block = std::sync::Arc::new(block.expect("it was stored"));
-    node.pool
-        .on_canonical_update(&node.chain.head(), &[block], &[]);
+    node.pool.on_canonical_update(&node.chain.head(), &[block]);
     let better = sign(
         0,
         alloy_consensus::TxEip1559 {

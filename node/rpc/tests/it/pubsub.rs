@@ -349,34 +349,6 @@ async fn executable_transactions_are_pushed_in_order() {
 }
 
 #[tokio::test]
-async fn transactions_of_a_reverted_block_are_pushed_again() {
-    let signers = Signers::new(3);
-    let genesis = genesis(&signers);
-    let shorter = Forge::new(genesis.clone(), signers.clone());
-    let longer = Forge::new(genesis, signers);
-    let node = Served::new(shorter.chain()).await;
-    let client = node.websocket().await;
-    let mut hashes = transactions(&client, None).await;
-    let tx = transfer(0, 0, LOGGER, 1);
-    wait(&node, &tx);
-    assert_eq!(next(&mut hashes).await, json!(tx.tx_hash()));
-
-    let mut updates = node.chain.subscribe();
-    for block in [
-        shorter.build(Template::by(0).with(vec![tx.clone()])),
-        longer.build(Template::by(1)),
-    ] {
-        node.chain.import(block).expect("a valid block");
-        let update = updates.recv().await.expect("an update");
-        let head = update.committed.last().expect("never empty");
-        let head = head.block.sealed_block().sealed_header().clone();
-        node.pool
-            .on_canonical_update(&head, &update.committed, &update.reverted);
-    }
-    assert_eq!(next(&mut hashes).await, json!(tx.tx_hash()));
-}
-
-#[tokio::test]
 async fn syncing_is_answered_once() {
     let forge = empty();
     let node = Served::new(forge.chain()).await;

@@ -78,7 +78,7 @@ proptest! {
                         };
                         let before = summary(&waiting);
                         let outcome =
-                            waiting.insert(&Arc::new(transaction), account, Origin::Submitted);
+                            waiting.insert(&Arc::new(transaction), account, Acceptance::First);
                         if outcome.is_err() {
                             prop_assert_eq!(summary(&waiting), before);
                         }
@@ -91,7 +91,7 @@ proptest! {
                         let transaction = PooledTransaction { cost: U256::ZERO, ..transaction };
                         let (hash, before) = (transaction.hash(), summary(&waiting));
                         if let Ok(inserted) =
-                            waiting.insert(&Arc::new(transaction), account, Origin::Submitted)
+                            waiting.insert(&Arc::new(transaction), account, Acceptance::First)
                         {
                             waiting.undo(&hash, inserted);
                             prop_assert_eq!(summary(&waiting), before);

@@ -12,7 +12,7 @@ fn pool(config: PoolConfig) -> Waiting {
 }
 
 fn add(waiting: &mut Waiting, transaction: PooledTransaction) -> Result<Inserted, PoolError> {
-    waiting.insert(&Arc::new(transaction), rich(0), Origin::Submitted)
+    waiting.insert(&Arc::new(transaction), rich(0), Acceptance::First)
 }
 
 fn put(waiting: &mut Waiting, transaction: PooledTransaction) -> B256 {
@@ -114,10 +114,10 @@ fn the_balance_must_cover_all_that_the_sender_has_waiting() {
     let account = with_balance(100);
     for (nonce, cost) in [(0, 60), (1, 40)] {
         waiting
-            .insert(&costing(1, nonce, cost, nonce), account, Origin::Submitted)
+            .insert(&costing(1, nonce, cost, nonce), account, Acceptance::First)
             .expect("covered");
     }
-    let refused = waiting.insert(&costing(1, 2, 1, 2), account, Origin::Submitted);
+    let refused = waiting.insert(&costing(1, 2, 1, 2), account, Acceptance::First);
     assert_eq!(
         message(refused),
         "insufficient funds for gas * price + value: balance 100, queued cost 100, tx cost 1"
@@ -128,10 +128,10 @@ fn the_balance_must_cover_all_that_the_sender_has_waiting() {
         ..transaction(1, 0, 1, 3)
     };
     waiting
-        .insert(&Arc::new(cheaper), account, Origin::Submitted)
+        .insert(&Arc::new(cheaper), account, Acceptance::First)
         .expect("covered");
     waiting
-        .insert(&costing(1, 2, 1, 4), account, Origin::Submitted)
+        .insert(&costing(1, 2, 1, 4), account, Acceptance::First)
         .expect("covered");
     assert_eq!(waiting.executable_len(), 3);
 }
@@ -155,7 +155,7 @@ fn the_cost_of_everything_cannot_overflow() {
 fn what_was_accepted_before_may_wait_for_funds() {
     let mut waiting = pool(PoolConfig::default());
     waiting
-        .insert(&costing(1, 0, 5, 1), with_balance(4), Origin::Restored)
+        .insert(&costing(1, 0, 5, 1), with_balance(4), Acceptance::Again)
         .expect("waits");
     assert_eq!((waiting.executable_len(), waiting.len()), (0, 1));
     assert!(
@@ -174,7 +174,7 @@ fn a_falling_balance_parks_what_it_does_not_cover() {
             .insert(
                 &costing(1, nonce, 10, nonce),
                 with_balance(30),
-                Origin::Submitted,
+                Acceptance::First,
             )
             .expect("covered");
     }
@@ -231,7 +231,7 @@ fn limits_of_one_sender_are_for_what_is_new() {
     };
     let mut restore = |nonce| {
         let transaction = Arc::new(transaction(1, nonce, 0, 9 - nonce));
-        waiting.insert(&transaction, account, Origin::Restored)
+        waiting.insert(&transaction, account, Acceptance::Again)
     };
     // The highest nonces first: in a full pool it is still the tail that goes.
     for nonce in [5, 4, 3, 2] {
@@ -249,7 +249,7 @@ fn limits_of_one_sender_are_for_what_is_new() {
     let refused = waiting.insert(
         &Arc::new(transaction(1, 4, 0, 10)),
         account,
-        Origin::Submitted,
+        Acceptance::First,
     );
     assert!(message(refused).starts_with("sender limit reached: "));
 }
@@ -332,7 +332,7 @@ fn a_delegated_account_has_room_for_few() {
     };
     let mut add = |nonce| {
         let transaction = Arc::new(transaction(1, nonce, 0, nonce));
-        waiting.insert(&transaction, delegated, Origin::Submitted)
+        waiting.insert(&transaction, delegated, Acceptance::First)
     };
     add(0).expect("fits");
     let refused = format!(
@@ -352,7 +352,7 @@ fn a_delegated_account_has_room_for_few() {
     let outcome = waiting.insert(
         &Arc::new(transaction(1, 1, 0, 3)),
         rich(0),
-        Origin::Submitted,
+        Acceptance::First,
     );
     assert_eq!(message(outcome), refused);
     waiting.remove(&delegation);
@@ -448,9 +448,9 @@ fn a_large_transaction_that_finds_no_room_leaves_everything_as_it_was() {
 fn an_announcement_is_not_lost_when_the_insertion_that_found_it_is_refused() {
     let mut waiting = pool(PoolConfig::default());
     waiting
-        .insert(&costing(1, 0, 10, 1), with_balance(9), Origin::Restored)
+        .insert(&costing(1, 0, 10, 1), with_balance(9), Acceptance::Again)
         .expect("waits");
-    let refused = waiting.insert(&costing(1, 0, 10, 2), with_balance(10), Origin::Submitted);
+    let refused = waiting.insert(&costing(1, 0, 10, 2), with_balance(10), Acceptance::First);
     assert!(message(refused).starts_with("replacement transaction underpriced"));
     assert_eq!(newly(&mut waiting), [0]);
 }
