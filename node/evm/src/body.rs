@@ -1,4 +1,6 @@
-use alloy_consensus::{constants::EMPTY_OMMER_ROOT_HASH, proofs::calculate_transaction_root};
+use alloy_consensus::{
+    Header, constants::EMPTY_OMMER_ROOT_HASH, proofs::calculate_transaction_root,
+};
 use alloy_primitives::B256;
 use alloy_rlp::Encodable;
 use wattline_primitives::SealedBlock;
@@ -53,6 +55,24 @@ pub enum BodyError {
 ///
 /// The [`BodyError`] of the first rule that is broken.
 pub fn validate_body(block: &SealedBlock) -> Result<(), BodyError> {
+    validate_layout(block)?;
+    let expected = calculate_transaction_root(&block.body().transactions);
+    check_transactions_root(block.header(), expected)
+}
+
+/// Checks that the transactions are those of the header.
+pub(crate) fn check_transactions_root(header: &Header, expected: B256) -> Result<(), BodyError> {
+    if header.transactions_root == expected {
+        return Ok(());
+    }
+    Err(BodyError::TransactionsRoot {
+        got: header.transactions_root,
+        expected,
+    })
+}
+
+/// Checks all of a body but its transactions.
+pub(crate) fn validate_layout(block: &SealedBlock) -> Result<(), BodyError> {
     let (header, body) = (block.header(), block.body());
     let got = block.length();
     if got > MAX_BLOCK_SIZE {
@@ -75,13 +95,6 @@ pub fn validate_body(block: &SealedBlock) -> Result<(), BodyError> {
     let withdrawals = body.withdrawals.as_ref().map(|list| list.len());
     if withdrawals != Some(0) {
         return Err(BodyError::Withdrawals { got: withdrawals });
-    }
-    let expected = calculate_transaction_root(&body.transactions);
-    if header.transactions_root != expected {
-        return Err(BodyError::TransactionsRoot {
-            got: header.transactions_root,
-            expected,
-        });
     }
     Ok(())
 }

@@ -242,14 +242,14 @@ impl<DB: DatabaseRef + Debug> BlockBuilder<DB> {
 }
 
 /// The roots over a block's body and its receipts.
-struct BodyRoots {
-    transactions: B256,
-    receipts: B256,
+pub(crate) struct BodyRoots {
+    pub(crate) transactions: B256,
+    pub(crate) receipts: B256,
 }
 
 /// Computes the roots and `beside`, of a large block each on a thread of its own. Not on those of
 /// rayon: there they would wait behind whatever batch of transactions is being recovered.
-fn body_roots<T>(
+pub(crate) fn body_roots<T>(
     transactions: &[TransactionSigned],
     output: &ExecutionOutput,
     beside: impl FnOnce(&BundleState) -> T,

@@ -1,4 +1,10 @@
-use crate::{EvmConfig, ExecutionError, FatalError, error::TransactionFailure, validate_body};
+use crate::{
+    EvmConfig, ExecutionError, FatalError,
+    body::{check_transactions_root, validate_layout},
+    builder::body_roots,
+    error::TransactionFailure,
+    validate_body,
+};
 use alloy_consensus::{Header, TxReceipt};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_evm::{
@@ -49,18 +55,17 @@ impl ExecutionOutput {
     }
 
     /// Checks what a header says about the execution, the state root excepted.
-    fn validate(&self, header: &Header) -> Result<(), ExecutionError> {
+    fn validate(&self, header: &Header, receipts_root: B256) -> Result<(), ExecutionError> {
         if header.gas_used != self.gas_used {
             return Err(ExecutionError::GasUsed {
                 got: header.gas_used,
                 expected: self.gas_used,
             });
         }
-        let expected = self.receipts_root();
-        if header.receipts_root != expected {
+        if header.receipts_root != receipts_root {
             return Err(ExecutionError::ReceiptsRoot {
                 got: header.receipts_root,
-                expected,
+                expected: receipts_root,
             });
         }
         let expected = self.logs_bloom();
@@ -99,7 +104,43 @@ impl EvmConfig {
         block: &RecoveredBlock,
         signer: Address,
     ) -> Result<ExecutionOutput, ExecutionError> {
-        validate_body(block.sealed_block())?;
+        self.execute_beside(db, block, signer, |_| ())
+            .map(|(output, ())| output)
+    }
+
+    /// As [`execute`](Self::execute), and computes what `beside` wants to know of the changed state,
+    /// such as its root, while other threads compute the roots of transactions and receipts.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub fn execute_beside<DB: DatabaseRef + Debug, T>(
+        &self,
+        db: DB,
+        block: &RecoveredBlock,
+        signer: Address,
+        beside: impl FnOnce(&BundleState) -> T,
+    ) -> Result<(ExecutionOutput, T), ExecutionError> {
+        validate_layout(block.sealed_block())?;
+        let output = self
+            .execute_transactions(db, block, signer)
+            .or_else(|error| {
+                // Nobody answers for the execution of a body that is not the header's.
+                validate_body(block.sealed_block())?;
+                Err(error)
+            })?;
+        let (roots, beside) = body_roots(&block.body().transactions, &output, beside);
+        check_transactions_root(block.header(), roots.transactions)?;
+        output.validate(block.header(), roots.receipts)?;
+        Ok((output, beside))
+    }
+
+    fn execute_transactions<DB: DatabaseRef + Debug>(
+        &self,
+        db: DB,
+        block: &RecoveredBlock,
+        signer: Address,
+    ) -> Result<ExecutionOutput, ExecutionError> {
         let header = block.header();
         let mut state = block_state(db);
         let evm = self.evm(&mut state, self.evm_env(header, signer));
@@ -128,9 +169,11 @@ impl EvmConfig {
         }
         let result = executor.apply_post_execution_changes().map_err(fatal)?;
         state.merge_transitions(BundleRetention::Reverts);
-        let output = ExecutionOutput::new(result.receipts, result.gas_used, state.take_bundle());
-        output.validate(header)?;
-        Ok(output)
+        Ok(ExecutionOutput::new(
+            result.receipts,
+            result.gas_used,
+            state.take_bundle(),
+        ))
     }
 }
 
