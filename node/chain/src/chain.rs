@@ -1,37 +1,28 @@
-//! The canonical chain as the rest of the node sees it.
+//! The chain as the rest of the node sees it.
 
 use std::{fmt, sync::Arc};
 
 use alloy_primitives::B256;
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
 use wattline_chainspec::ChainSpec;
-use wattline_clique::{
-    Snapshot,
-    fork_choice::{Candidate, turn_distance},
-    recover_signer,
-};
+use wattline_clique::Snapshot;
 use wattline_evm::EvmConfig;
 use wattline_primitives::SealedHeader;
-use wattline_storage::{Reader, Storage};
+use wattline_storage::{ExecutedBlock, Overlay, Reader, Storage, StorageError};
 
 use crate::{
-    CanonicalUpdate, ChainError, Clock, RefusedBlock,
-    bad::{BadBlocks, RefusedBlocks},
-    metrics,
-    side::SideBlocks,
-    snapshots::Snapshots,
-    waiting::WaitingBlocks,
+    CanonicalUpdate, ChainError, RefusedBlock, metrics, refused::RefusedBlocks,
+    snapshots::Snapshots, tree::Tree,
 };
 
 /// How many updates a slow subscriber may fall behind before it misses some. Every slot holds its
 /// blocks alive, so this also bounds memory.
 const UPDATES: usize = 64;
 
-/// The canonical chain of one node: what is its head, and how blocks get into it.
+/// The chain of one node: what is final, what stands above it, and how blocks get into it.
 ///
-/// Cheap to clone; all clones are the same chain. Reads never wait for an import.
+/// Cheap to clone; all clones are the same chain. Reads never wait for an execution or a commit.
 #[derive(Clone)]
 pub struct Chain {
     pub(crate) inner: Arc<Inner>,
@@ -41,76 +32,50 @@ pub(crate) struct Inner {
     pub(crate) storage: Storage,
     pub(crate) spec: Arc<ChainSpec>,
     pub(crate) evm: EvmConfig,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) head: ArcSwap<Head>,
     pub(crate) snapshots: Snapshots,
-    /// Blocks of the future, under a lock of their own: looking at them must not wait for an
-    /// import.
-    pub(crate) waiting: Mutex<WaitingBlocks>,
-    /// Invalid blocks, for people to look at; under a lock of their own as well.
+    /// Held for moments only. Its last final block is never ahead of the database's.
+    pub(crate) tree: RwLock<Tree>,
+    /// Invalid blocks, for people to look at.
     pub(crate) refused: Mutex<RefusedBlocks>,
-    /// Wakes [`Chain::import_waiting`] when an earlier block than the one it awaits came in.
-    pub(crate) earlier: Notify,
-    /// Whoever holds this lock is the one that imports.
-    pub(crate) importer: Mutex<Importer>,
+    /// Whoever holds this lock is the one that executes, so that no block is executed twice.
+    pub(crate) executing: Mutex<()>,
+    /// Whoever holds this lock is the one that stores, and publishes what it stored.
+    pub(crate) storing: Mutex<()>,
     pub(crate) updates: broadcast::Sender<Arc<CanonicalUpdate>>,
 }
 
-/// The head and its standing in fork choice.
-pub(crate) struct Head {
-    pub(crate) header: Arc<SealedHeader>,
-    pub(crate) candidate: Candidate,
-}
-
-/// What only the importing thread needs.
-pub(crate) struct Importer {
-    pub(crate) bad: BadBlocks,
-    pub(crate) side: SideBlocks,
-}
-
 impl Chain {
-    /// Opens the chain that `storage` holds, at the head where it was left. A side branch that is
-    /// preferable to that head, which a crash can leave behind, is adopted first.
+    /// Opens the chain that `storage` holds, at the head where it was left.
     ///
     /// # Errors
     ///
     /// [`ChainError::GenesisMismatch`] if the database is of another chain than `spec`;
-    /// [`ChainError::Storage`] and [`ChainError::DamagedSnapshot`] if it cannot be read.
-    pub fn open(
-        storage: Storage,
-        spec: Arc<ChainSpec>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, ChainError> {
+    /// [`ChainError::Storage`] if it cannot be read.
+    pub fn open(storage: Storage, spec: Arc<ChainSpec>) -> Result<Self, ChainError> {
         metrics::describe();
         let reader = storage.reader()?;
         check_genesis(&reader, &spec)?;
-        let snapshots = Snapshots::new(&spec);
-        let head = stored_head(&reader, &snapshots)?;
-        let side = SideBlocks::load(&reader)?;
+        let head = reader.head()?;
+        let head = reader
+            .header(head.number)?
+            .ok_or(ChainError::UnknownBlock(head.hash))?;
         drop(reader);
 
-        metrics::head(&head.header);
-        metrics::side_blocks(side.len());
-        let chain = Self {
+        metrics::head(&head);
+        metrics::unstored(0);
+        Ok(Self {
             inner: Arc::new(Inner {
                 evm: EvmConfig::new(spec.clone()),
+                snapshots: Snapshots::new(&spec),
                 storage,
                 spec,
-                clock,
-                head: ArcSwap::from_pointee(head),
-                snapshots,
-                waiting: Mutex::default(),
+                tree: RwLock::new(Tree::new(head)),
                 refused: Mutex::default(),
-                earlier: Notify::new(),
-                importer: Mutex::new(Importer {
-                    bad: BadBlocks::new(),
-                    side,
-                }),
+                executing: Mutex::default(),
+                storing: Mutex::default(),
                 updates: broadcast::Sender::new(UPDATES),
             }),
-        };
-        chain.adopt_preferable_branch()?;
-        Ok(chain)
+        })
     }
 
     /// The chain's configuration.
@@ -128,27 +93,85 @@ impl Chain {
         &self.inner.evm
     }
 
-    /// The clock that this chain goes by.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner.clock
-    }
-
-    /// The header of the canonical head. Committed: storage answers for it.
+    /// The header of the last final block. Committed: storage answers for it.
     pub fn head(&self) -> Arc<SealedHeader> {
-        self.inner.head.load().header.clone()
+        self.inner.tree.read().head().clone()
     }
 
-    /// The voting snapshot after the block of `hash`, canonical or not: who may sign its child.
+    /// The header of the block that the next one is expected to stand on: the newest that was
+    /// [named](Self::set_pending) and does not contradict what is final, else the head.
+    pub fn pending(&self) -> Arc<SealedHeader> {
+        self.inner.tree.read().pending().clone()
+    }
+
+    /// Names the newest block that others agreed to build on. Without effect unless the block is
+    /// the head or executed here.
+    pub fn set_pending(&self, hash: B256) {
+        self.inner.tree.write().set_pending(&hash);
+    }
+
+    /// The block of `hash` if it is executed and not final.
+    pub fn executed(&self, hash: &B256) -> Option<Arc<ExecutedBlock>> {
+        self.inner.tree.read().get(hash).cloned()
+    }
+
+    /// Whether the block of `hash` is final, or executed here.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Storage`] if the database cannot be read.
+    pub fn is_known(&self, hash: &B256) -> Result<bool, ChainError> {
+        if self.inner.tree.read().header(hash).is_some() {
+            return Ok(true);
+        }
+        Ok(self.inner.storage.reader()?.block_number(*hash)?.is_some())
+    }
+
+    /// The executed blocks above the head up to that of `tip`, oldest first; none if that is the
+    /// head.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::UnknownBlock`] if the block is neither the head nor executed here.
+    pub fn unstored(&self, tip: B256) -> Result<Vec<Arc<ExecutedBlock>>, ChainError> {
+        let path = self.inner.tree.read().path(tip);
+        path.ok_or(ChainError::UnknownBlock(tip))
+    }
+
+    /// The state after the block of hash `parent`, which is the head or executed here.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::UnknownBlock`] if it is neither; [`ChainError::Storage`] if the database
+    /// cannot be read.
+    pub fn overlay(&self, parent: B256) -> Result<Overlay, ChainError> {
+        let layers = self.unstored(parent)?;
+        match self.inner.storage.overlay(parent, &layers) {
+            // A commit in between has dropped the block or left it behind.
+            Err(StorageError::NotConnected { .. }) => Err(ChainError::UnknownBlock(parent)),
+            overlay => Ok(overlay?),
+        }
+    }
+
+    /// The voting snapshot after the block of `hash`, final or executed here: who may sign its
+    /// child.
     ///
     /// # Errors
     ///
     /// [`ChainError::UnknownBlock`]; [`ChainError::Storage`] and [`ChainError::DamagedSnapshot`]
     /// if the database cannot be read.
     pub fn snapshot(&self, hash: B256) -> Result<Arc<Snapshot>, ChainError> {
-        self.snapshot_by(&self.inner.storage.reader()?, hash)
+        let reader = self.inner.storage.reader()?;
+        self.inner.snapshots.get(&reader, hash, |hash| {
+            let executed = self.inner.tree.read().header(hash);
+            match executed {
+                Some(header) => Ok(Some(header)),
+                None => Ok(reader.header_by_hash(*hash)?),
+            }
+        })
     }
 
-    /// Every change of the canonical chain from now on. Sent after the commit, so a reader opened
+    /// Every change of the final chain from now on. Sent after the commit, so a reader opened
     /// on receipt sees at least the new head.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<CanonicalUpdate>> {
         self.inner.updates.subscribe()
@@ -158,28 +181,6 @@ impl Chain {
     /// when the node stops.
     pub fn refused_blocks(&self) -> Vec<Arc<RefusedBlock>> {
         self.inner.refused.lock().all()
-    }
-
-    pub(crate) fn snapshot_by(
-        &self,
-        reader: &Reader,
-        hash: B256,
-    ) -> Result<Arc<Snapshot>, ChainError> {
-        self.inner
-            .snapshots
-            .get(reader, hash, |hash| self.header(reader, hash))
-    }
-
-    /// The header of a block that is stored or waits for its time.
-    pub(crate) fn header(
-        &self,
-        reader: &Reader,
-        hash: &B256,
-    ) -> Result<Option<SealedHeader>, ChainError> {
-        if let Some(header) = reader.header_by_hash(*hash)? {
-            return Ok(Some(header));
-        }
-        Ok(self.inner.waiting.lock().header(hash))
     }
 }
 
@@ -199,44 +200,4 @@ fn check_genesis(reader: &Reader, spec: &ChainSpec) -> Result<(), ChainError> {
         found if found == expected => Ok(()),
         found => Err(ChainError::GenesisMismatch { found, expected }),
     }
-}
-
-fn stored_head(reader: &Reader, snapshots: &Snapshots) -> Result<Head, ChainError> {
-    let hash = reader.head()?.hash;
-    let header = reader
-        .header_by_hash(hash)?
-        .ok_or(ChainError::UnknownBlock(hash))?;
-    let turn_distance = if header.number == 0 {
-        0
-    } else {
-        let parent = snapshots.get(reader, header.parent_hash, |hash| {
-            Ok(reader.header_by_hash(*hash)?)
-        })?;
-        signer_turn_distance(&header, &parent)?
-    };
-    let candidate = Candidate {
-        total_difficulty: reader
-            .total_difficulty(hash)?
-            .ok_or(ChainError::UnknownBlock(hash))?,
-        number: header.number,
-        turn_distance,
-        hash,
-    };
-    Ok(Head {
-        header: Arc::new(header),
-        candidate,
-    })
-}
-
-/// How long ago the signer of a stored block was in turn, by the snapshot of the block's parent.
-pub(crate) fn signer_turn_distance(
-    header: &SealedHeader,
-    parent: &Snapshot,
-) -> Result<u64, ChainError> {
-    let signer = recover_signer(header).map_err(|source| ChainError::Header {
-        number: header.number,
-        hash: header.hash(),
-        source,
-    })?;
-    Ok(turn_distance(header.number, signer, parent))
 }

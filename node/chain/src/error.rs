@@ -8,9 +8,10 @@ use wattline_storage::StorageError;
 /// Everything that can go wrong on the way of a block into the chain.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// The block's parent is not stored here. Not the block's fault: its ancestors must come first.
+    /// The block's parent is neither final nor executed here. Not the block's fault: its ancestors
+    /// must come first.
     #[error(
-        "block {number} ({hash}) cannot be placed: its parent {parent} is unknown here, import its ancestors first"
+        "block {number} ({hash}) cannot be placed: its parent {parent} is unknown here, execute its ancestors first"
     )]
     UnknownParent {
         /// Number of the block.
@@ -20,23 +21,38 @@ pub enum ChainError {
         /// The parent that is missing.
         parent: B256,
     },
-    /// The block was found invalid before, and is not executed again.
-    #[error("block {hash} was found invalid before: {reason}")]
-    KnownBad {
+    /// The block is final, so there is nothing to execute any more.
+    #[error("block {number} ({hash}) is final already")]
+    AlreadyFinal {
+        /// Number of the block.
+        number: u64,
         /// Hash of the block.
         hash: B256,
-        /// What was wrong with it.
-        reason: String,
     },
-    /// An ancestor of the block is invalid, so the block is too.
-    #[error("block {hash} descends from the invalid block {ancestor}: {reason}")]
-    BadAncestor {
+    /// Another block on the same parent is final.
+    #[error(
+        "block {number} ({hash}) contradicts the final chain: another block on its parent {parent} is final"
+    )]
+    Contradiction {
+        /// Number of the block.
+        number: u64,
         /// Hash of the block.
         hash: B256,
-        /// Hash of the invalid ancestor.
-        ancestor: B256,
-        /// What was wrong with the ancestor.
-        reason: String,
+        /// The parent, which is final and not the last such block.
+        parent: B256,
+    },
+    /// Too many blocks stand on the last final one already. Not the block's fault: one of its
+    /// ancestors must become final first.
+    #[error(
+        "block {number} ({hash}) stands too far above the last final block: at most {limit} may"
+    )]
+    TooDeep {
+        /// Number of the block.
+        number: u64,
+        /// Hash of the block.
+        hash: B256,
+        /// How deep blocks may stand.
+        limit: usize,
     },
     /// The header breaks a rule of proof of authority.
     #[error("block {number} ({hash}) has an invalid header: {source}")]
@@ -47,29 +63,6 @@ pub enum ChainError {
         hash: B256,
         /// The broken rule.
         source: CliqueError,
-    },
-    /// The block is too far in the future to wait for it: the signer's clock or this node's is
-    /// wrong.
-    #[error(
-        "block {number} ({hash}) is from the future: {source}; check the clocks of this node and of the signer"
-    )]
-    FutureBlock {
-        /// Number of the block.
-        number: u64,
-        /// Hash of the block.
-        hash: B256,
-        /// Its time and the latest acceptable one.
-        source: CliqueError,
-    },
-    /// Too many blocks of the future wait already.
-    #[error(
-        "block {hash} is from the future and {limit} such blocks wait already; send it again when it is due"
-    )]
-    WaitingFull {
-        /// Hash of the block.
-        hash: B256,
-        /// How many may wait.
-        limit: usize,
     },
     /// The body is not the one that the header commits to, or not one of this chain. Says nothing
     /// of the block of that hash: whoever relayed it may have changed the body.
@@ -112,15 +105,8 @@ pub enum ChainError {
         /// Root in the header.
         expected: B256,
     },
-    /// A block sealed here no longer extends the head: another block was faster.
-    #[error("block on {parent} comes too late: the head is {head} now; build on that")]
-    NotOnHead {
-        /// The parent the block was built on.
-        parent: B256,
-        /// The head now.
-        head: B256,
-    },
-    /// No block of this hash is stored.
+    /// The block of this hash is neither final nor executed here, or, where the state after it is
+    /// wanted, older than the last final block.
     #[error("unknown block {0}")]
     UnknownBlock(B256),
     /// A stored voting snapshot does not decode.
@@ -141,14 +127,6 @@ pub enum ChainError {
         /// Where encoding failed.
         source: serde_json::Error,
     },
-    /// An ancestor of a stored side block is not stored.
-    #[error("the side branch of block {hash} is broken: its ancestor {missing} is not stored")]
-    BrokenBranch {
-        /// Head of the side branch.
-        hash: B256,
-        /// The block that should be stored.
-        missing: B256,
-    },
     /// The database belongs to another genesis block.
     #[error("the database starts at genesis block {found}, the chain configuration at {expected}")]
     GenesisMismatch {
@@ -164,26 +142,11 @@ pub enum ChainError {
 
 impl ChainError {
     /// Whether what was sent breaks a rule, so that who sent it was wrong to. `false` when the
-    /// block may yet be good: its parent is missing, its time has not come, this node failed.
+    /// block may yet be good: its parent is missing, or this node failed.
     pub const fn is_invalid_block(&self) -> bool {
         match self {
-            Self::KnownBad { .. }
-            | Self::BadAncestor { .. }
-            | Self::Header { .. }
-            | Self::Body { .. }
-            | Self::Signature { .. }
-            | Self::StateRoot { .. } => true,
-            Self::Execution { source, .. } => source.is_invalid_block(),
-            Self::UnknownParent { .. }
-            | Self::FutureBlock { .. }
-            | Self::WaitingFull { .. }
-            | Self::NotOnHead { .. }
-            | Self::UnknownBlock(_)
-            | Self::DamagedSnapshot { .. }
-            | Self::EncodeSnapshot { .. }
-            | Self::BrokenBranch { .. }
-            | Self::GenesisMismatch { .. }
-            | Self::Storage(_) => false,
+            Self::Contradiction { .. } | Self::Header { .. } | Self::Body { .. } => true,
+            _ => self.is_bad_block(),
         }
     }
 

@@ -1,28 +1,23 @@
-//! The canonical chain: import, execution, commit, fork choice, reorganisation and notifications.
+//! The chain: what is final stands in the database, what is not in memory above it.
 //!
-//! A block enters through [`Chain::import`]: its body and header are checked, it is executed on
-//! its parent's state, its roots are compared, and it is committed in one database transaction.
-//! A block beside the canonical chain is stored and waits until its branch is preferable by
-//! [`wattline_clique::fork_choice`]; then the chain reorganises to it, again in one transaction.
+//! A block enters through [`Chain::execute`]: its header and body are checked, it is executed on its
+//! parent's state, its roots are compared, and the result is kept in memory, where it may have
+//! siblings and descendants. [`Chain::finalize`] stores a block and those before it in one database
+//! transaction, drops what contradicts it, and tells the subscribers. What was final once stays.
 
-mod bad;
 mod chain;
-mod clock;
 mod error;
 mod execute;
-mod import;
+mod finalize;
 mod metrics;
-mod reorganise;
-mod side;
+mod refused;
 mod snapshots;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
-mod waiting;
+mod tree;
 
-pub use bad::RefusedBlock;
 pub use chain::Chain;
-pub use clock::{Clock, SystemClock};
 pub use error::ChainError;
-pub use import::Imported;
-pub use side::MIN_HISTORY;
+pub use refused::RefusedBlock;
+pub use tree::MAX_UNSTORED;
 pub use wattline_primitives::CanonicalUpdate;

@@ -7,53 +7,54 @@ use metrics::{
 };
 use wattline_primitives::SealedHeader;
 
-const IMPORT_SECONDS: &str = "wattline_chain_import_seconds";
+const EXECUTE_SECONDS: &str = "wattline_chain_execute_seconds";
+const FINALIZE_SECONDS: &str = "wattline_chain_finalize_seconds";
 const NOTIFY_SECONDS: &str = "wattline_chain_notify_seconds";
 const HEAD_NUMBER: &str = "wattline_chain_head_number";
 const HEAD_TIMESTAMP: &str = "wattline_chain_head_timestamp_seconds";
 const GAS_USED: &str = "wattline_chain_gas_used_total";
 const TRANSACTIONS: &str = "wattline_chain_transactions_total";
-const REORGS: &str = "wattline_chain_reorgs_total";
-const REVERTED: &str = "wattline_chain_reverted_blocks_total";
 const BAD_BLOCKS: &str = "wattline_chain_bad_blocks_total";
-const SIDE_BLOCKS: &str = "wattline_chain_side_blocks";
-const WAITING_BLOCKS: &str = "wattline_chain_waiting_blocks";
+const UNSTORED_BLOCKS: &str = "wattline_chain_unstored_blocks";
 
 /// Tells the recorder what the names mean.
 pub(crate) fn describe() {
     describe_histogram!(
-        IMPORT_SECONDS,
+        EXECUTE_SECONDS,
         Unit::Seconds,
-        "time from a block's arrival to its commit"
+        "time to check and execute a block that another node made"
+    );
+    describe_histogram!(
+        FINALIZE_SECONDS,
+        Unit::Seconds,
+        "time to store blocks that became final and to tell of them"
     );
     describe_histogram!(
         NOTIFY_SECONDS,
         Unit::Seconds,
-        "time to tell the node's parts of a committed block"
+        "time to tell the node's parts of stored blocks"
     );
-    describe_gauge!(HEAD_NUMBER, "number of the canonical head");
+    describe_gauge!(HEAD_NUMBER, "number of the last final block");
     describe_gauge!(
         HEAD_TIMESTAMP,
         Unit::Seconds,
-        "timestamp of the canonical head"
+        "timestamp of the last final block"
     );
-    describe_counter!(GAS_USED, "gas used by blocks that became canonical");
-    describe_counter!(TRANSACTIONS, "transactions in blocks that became canonical");
-    describe_counter!(REORGS, "reorganisations of the canonical chain");
-    describe_counter!(
-        REVERTED,
-        "blocks that a reorganisation took off the canonical chain"
-    );
+    describe_counter!(GAS_USED, "gas used by blocks that became final");
+    describe_counter!(TRANSACTIONS, "transactions in blocks that became final");
     describe_counter!(BAD_BLOCKS, "blocks whose execution showed them invalid");
-    describe_gauge!(SIDE_BLOCKS, "blocks stored beside the canonical chain");
     describe_gauge!(
-        WAITING_BLOCKS,
-        "blocks of the future that wait for their time"
+        UNSTORED_BLOCKS,
+        "executed blocks that are kept in memory because they are not final"
     );
 }
 
-pub(crate) fn imported(took: Duration) {
-    histogram!(IMPORT_SECONDS).record(took.as_secs_f64());
+pub(crate) fn executed(took: Duration) {
+    histogram!(EXECUTE_SECONDS).record(took.as_secs_f64());
+}
+
+pub(crate) fn finalized(took: Duration) {
+    histogram!(FINALIZE_SECONDS).record(took.as_secs_f64());
 }
 
 pub(crate) fn notified(took: Duration) {
@@ -70,19 +71,10 @@ pub(crate) fn head(header: &SealedHeader) {
     gauge!(HEAD_TIMESTAMP).set(header.timestamp as f64);
 }
 
-pub(crate) fn reorganised(reverted: usize) {
-    counter!(REORGS).increment(1);
-    counter!(REVERTED).increment(reverted as u64);
-}
-
 pub(crate) fn bad_block() {
     counter!(BAD_BLOCKS).increment(1);
 }
 
-pub(crate) fn side_blocks(count: usize) {
-    gauge!(SIDE_BLOCKS).set(count as f64);
-}
-
-pub(crate) fn waiting_blocks(count: usize) {
-    gauge!(WAITING_BLOCKS).set(count as f64);
+pub(crate) fn unstored(blocks: usize) {
+    gauge!(UNSTORED_BLOCKS).set(blocks as f64);
 }

@@ -1,5 +1,5 @@
-//! Voting snapshots of any stored block: from memory, from the database, or by walking back to
-//! one of these and applying the headers in between.
+//! Voting snapshots of any block: from memory, from the database, or by walking back to one of
+//! these and applying the headers in between.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use wattline_storage::Reader;
 
 use crate::ChainError;
 
-/// A snapshot is stored at every canonical block whose number is a multiple of this. It bounds
-/// how far a reader walks back, at a negligible cost in space.
-const STORE_INTERVAL: u64 = 1024;
+/// A snapshot is stored at every block whose number is a multiple of this. It bounds how far a
+/// reader walks back, at a negligible cost in space.
+pub(crate) const STORE_INTERVAL: u64 = 1024;
 
 /// How many snapshots stay in memory.
 const CACHED: u32 = 256;
@@ -59,30 +59,6 @@ impl Snapshots {
         }
         self.cache.lock().insert(hash, snapshot.clone());
         Ok(snapshot)
-    }
-
-    /// Whether the database holds the snapshot of the canonical block `number`.
-    pub(crate) const fn is_stored_at(&self, number: u64) -> bool {
-        number.is_multiple_of(STORE_INTERVAL)
-    }
-
-    /// The encoded snapshot of `header`, a child of `parent`'s block, if its number is one to
-    /// store.
-    pub(crate) fn to_store(
-        &self,
-        parent: &Snapshot,
-        header: &SealedHeader,
-    ) -> Result<Option<Vec<u8>>, ChainError> {
-        if !self.is_stored_at(header.number) {
-            return Ok(None);
-        }
-        let snapshot = self.apply(parent, header)?;
-        serde_json::to_vec(&*snapshot)
-            .map(Some)
-            .map_err(|source| ChainError::EncodeSnapshot {
-                hash: header.hash(),
-                source,
-            })
     }
 
     /// The snapshot after `header`, whose parent's snapshot is `parent`.

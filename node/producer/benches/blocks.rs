@@ -11,19 +11,19 @@ use std::{
     io::Write,
     iter,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use alloy_primitives::{Address, keccak256};
+use commonware_runtime::{
+    Clock, Handle, Runner as _, Spawner, Supervisor,
+    tokio::{Config, Context, Runner},
+};
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
 use rayon::prelude::*;
-use tokio_util::sync::CancellationToken;
-use wattline_chain::{
-    Clock, SystemClock,
-    test_utils::{Signers, TestGenesis, transfer},
-};
+use wattline_chain::test_utils::{Signers, TestGenesis, transfer};
 use wattline_pool::{Pool, PoolConfig};
-use wattline_primitives::TransactionSigned;
+use wattline_primitives::{Millis, TransactionSigned};
 use wattline_producer::{Producer, ProducerConfig};
 
 /// Gas of a plain transfer.
@@ -111,8 +111,11 @@ impl Setting {
     }
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    Runner::new(Config::new()).start(measure);
+}
+
+async fn measure(ctx: Context) {
     let arguments: Vec<_> = std::env::args().collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let accounts = arguments
@@ -143,13 +146,13 @@ async fn main() {
             blocks,
             feed: false,
         };
-        grown.push((accounts, run(setting, &samples).await));
+        grown.push((accounts, run(&ctx, setting, &samples).await));
     }
     print_phases(&grown);
     print_growth(&grown);
     for (accounts, _) in grown {
         if accounts >= COMPARED_ACCOUNTS {
-            find_largest(accounts, gas_limits, blocks, &samples).await;
+            find_largest(&ctx, accounts, gas_limits, blocks, &samples).await;
         }
     }
 }
@@ -197,7 +200,13 @@ fn print_growth(runs: &[(usize, Run)]) {
 }
 
 /// Goes up the gas limits until a block is not full, or out later than its second.
-async fn find_largest(accounts: usize, gas_limits: &[u64], blocks: usize, samples: &Samples) {
+async fn find_largest(
+    ctx: &Context,
+    accounts: usize,
+    gas_limits: &[u64],
+    blocks: usize,
+    samples: &Samples,
+) {
     println!("\nWith as many transactions coming in as go out, {accounts} accounts");
     println!(
         "{:>6} {:>9} {:>6} {:>13} {:>13} {:>14}",
@@ -211,7 +220,7 @@ async fn find_largest(accounts: usize, gas_limits: &[u64], blocks: usize, sample
             blocks,
             feed: true,
         };
-        let run = run(setting, samples).await;
+        let run = run(ctx, setting, samples).await;
         let filled = run.transactions() / setting.per_block() as f64;
         let mut late: Vec<_> = run.blocks.iter().map(|(_, late)| *late).collect();
         late.sort_by(f64::total_cmp);
@@ -246,7 +255,7 @@ impl Run {
     }
 }
 
-async fn run(setting: Setting, samples: &Samples) -> Run {
+async fn run(ctx: &Context, setting: Setting, samples: &Samples) -> Run {
     let (signers, senders) = (Signers::new(1), Signers::named("account", SENDERS));
     let per_block = setting.per_block();
     let progress = |what: &str| {
@@ -265,7 +274,7 @@ async fn run(setting: Setting, samples: &Samples) -> Run {
         .fund(accounts)
         .fund(senders.addresses());
     let dir = tempfile::tempdir().unwrap();
-    let chain = genesis.open(&dir, Arc::new(SystemClock));
+    let chain = genesis.open(&dir);
     drop(genesis);
     let pool = Pool::open(
         PoolConfig::default(),
@@ -295,40 +304,44 @@ async fn run(setting: Setting, samples: &Samples) -> Run {
     feed(&pool, waiting.by_ref().take(at_first));
     let intake = samples.take();
 
-    let mut updates = chain.subscribe();
-    let shutdown = CancellationToken::new();
     let key = signers.key(0).clone().into();
     let producer = Producer::new(chain.clone(), pool.clone(), key, ProducerConfig::default());
-    let maintained = pool.clone().maintain(chain.subscribe(), shutdown.clone());
-    tokio::spawn(maintained);
-    let running = tokio::spawn(producer.run(shutdown.clone()));
-    let mut blocks = Vec::new();
+    let (mut counts, mut lateness) = (Vec::new(), Vec::new());
     let mut feeding = Vec::new();
+    let mut storing: Option<Handle<f64>> = None;
+    let mut parent = (*chain.head()).clone();
+    // Each block is built while the one before is being stored, as a node does it.
     for number in 0..WARM_UP + setting.blocks {
         progress(&format!("block {number}"));
-        let update = updates.recv().await.unwrap();
-        let late = signed_ms(
-            SystemClock.now(),
-            Duration::from_secs(update.head().timestamp),
-        );
-        let count = update.committed[0].receipts.len();
-        blocks.push((count, late));
+        let everyone = |after: &wattline_clique::Snapshot| after.signers.clone();
+        let block = producer.build(ctx, &parent, everyone).await.unwrap();
+        let count = block.receipts.len();
+        if let Some(stored) = storing.take() {
+            lateness.push(stored.await.unwrap());
+        }
+        let block = chain.adopt(block).unwrap();
+        parent = block.block.clone_sealed_header();
+        let (chain, followed) = (chain.clone(), pool.clone());
+        storing = Some(blocking(ctx, move |ctx| {
+            let mut updates = chain.subscribe();
+            chain.finalize(block.block.hash(), &|_| Ok(())).unwrap();
+            let now = ctx.current().duration_since(UNIX_EPOCH).unwrap();
+            let update = updates.try_recv().unwrap();
+            followed.follow(&update).unwrap();
+            signed_ms(now, Millis::of(update.head()).since_epoch())
+        }));
+        counts.push(count);
         let (pool, next): (_, Vec<_>) = (pool.clone(), waiting.by_ref().take(count).collect());
-        feeding.push(tokio::task::spawn_blocking(move || feed(&pool, next)));
+        feeding.push(blocking(ctx, move |_| feed(&pool, next)));
     }
-    // The pool has yet to hear of the last block.
-    let heard = Instant::now();
-    while samples.count("wattline_pool_update_seconds") < blocks.len() {
-        assert!(heard.elapsed() < Duration::from_secs(10));
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    if let Some(stored) = storing {
+        lateness.push(stored.await.unwrap());
     }
-    shutdown.cancel();
-    running.await.unwrap().unwrap();
     for fed in feeding {
         fed.await.unwrap();
     }
     eprint!("\r\x1b[K");
-    let blocks = blocks.split_off(WARM_UP);
+    let blocks = counts.into_iter().zip(lateness).skip(WARM_UP).collect();
     let taken = samples.take();
     let mean = |name| {
         let values: &Vec<f64> = &taken[name];
@@ -345,6 +358,16 @@ async fn run(setting: Setting, samples: &Samples) -> Run {
         phases: phases.collect(),
         blocks,
     }
+}
+
+/// Does heavy work beside everything else.
+fn blocking<T: Send + 'static>(
+    ctx: &Context,
+    work: impl FnOnce(Context) -> T + Send + 'static,
+) -> Handle<T> {
+    ctx.child("work")
+        .shared(true)
+        .spawn(|ctx| async move { work(ctx) })
 }
 
 /// The account at `index`; in no order of addresses.
@@ -377,10 +400,6 @@ impl Samples {
     /// All samples since the last call, by name.
     fn take(&self) -> HashMap<String, Vec<f64>> {
         std::mem::take(&mut *self.0.lock().unwrap())
-    }
-
-    fn count(&self, name: &str) -> usize {
-        self.0.lock().unwrap().get(name).map_or(0, Vec::len)
     }
 }
 

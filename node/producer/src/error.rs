@@ -1,15 +1,33 @@
 use alloy_primitives::Address;
 use wattline_chain::ChainError;
-use wattline_clique::SealError;
+use wattline_clique::{CliqueError, SealError};
 use wattline_evm::ExecutionError;
 use wattline_storage::StorageError;
 
-/// Why a producer had to stop. A transaction that fails, a head that changes, a signer that is
-/// not authorised (yet) are none of these: production goes on.
+/// Why this signer seals nothing on a block. Nothing is wrong with the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Declined {
+    /// The account is no signer after that block.
+    #[error("the account is not among the chain's signers; blocks are sealed once it is voted in")]
+    NotASigner,
+    /// The account sealed so recently that it may not seal the next block.
+    #[error("the account sealed one of the latest blocks; others come first")]
+    SignedRecently,
+    /// Too many blocks stand on the last final one.
+    #[error("{0} blocks wait to become final, and no more may")]
+    TooDeep(usize),
+}
+
+/// Why there is no block. A transaction that fails is no such reason: the block is built without
+/// it.
 #[derive(Debug, thiserror::Error)]
 pub enum ProducerError {
-    /// The chain did not take the block, or could not be read.
-    #[error("the chain refused the block built here: {0}")]
+    /// It is not this signer's to seal a block there.
+    #[error("nothing is sealed here: {0}")]
+    Declined(#[from] Declined),
+    /// The parent is not (any more) the last final block or one above it, or the chain could not
+    /// be read.
+    #[error("cannot build on that block: {0}")]
     Chain(#[from] ChainError),
     /// The block could not be built.
     #[error("cannot build the next block: {0}")]
@@ -17,27 +35,18 @@ pub enum ProducerError {
     /// The key could not sign.
     #[error("cannot seal the next block: {0}")]
     Seal(#[from] SealError<alloy_signer::Error>),
+    /// The block built here breaks a rule.
+    #[error("the block built here breaks a rule: {0}")]
+    Header(#[from] CliqueError),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A thread of the producer ended before its work.
-    #[error("a worker of the producer ended early: {0}")]
-    Worker(#[from] tokio::task::JoinError),
-    /// Chain and producer wait for each other's updates no longer.
-    #[error("the chain's updates ended while blocks were still to be produced")]
-    UpdatesEnded,
-}
-
-impl ProducerError {
-    /// Whether the block could not be stored because the disk or the database is full.
-    pub(crate) fn is_out_of_space(&self) -> bool {
-        match self {
-            Self::Storage(error) | Self::Chain(ChainError::Storage(error)) => {
-                error.is_out_of_space()
-            }
-            _ => false,
-        }
-    }
+    /// The runtime ended before the work was done.
+    #[error("the producer was interrupted: {0}")]
+    Interrupted(#[from] commonware_runtime::Error),
+    /// The pool ended before the node.
+    #[error("the pool follows the chain no longer")]
+    PoolEnded,
 }
 
 /// Why a proposal was refused.

@@ -6,7 +6,7 @@ const SMALL: u64 = 1_000_000;
 const MARGIN: u32 = 8;
 
 /// A moving estimate of how long a step takes that has a fixed part and one in proportion to the
-/// gas of the block: finishing a block with its state root, or committing it.
+/// gas of the block: finishing a block with its state root.
 ///
 /// It rises fast and falls slowly: a block that is late costs more than one that could have held
 /// a few transactions more.

@@ -1,26 +1,28 @@
 //! Builds and seals blocks on time.
 //!
-//! [`Producer::run`] follows the chain: on each new head, once the pool has seen it, it works out
-//! whether and when its signer may seal the next block, and starts a worker that executes the
-//! pool's best transactions while the period runs. The worker stops in time for the state root and
-//! the commit, so that the block goes out on its slot however full it is. A new head cancels it.
+//! [`Producer::build`] works out whether its signer may seal a block on a given parent, executes
+//! the pool's best transactions while the period runs, and stops in time for the roots and the
+//! seal, so that the block goes out on its slot however full it is. While nothing waits in the pool
+//! the block is put off until the idle period ends or a transaction comes. All waiting is that of
+//! the runtime it is given, and all heavy work is done on that runtime's blocking threads.
 
+mod build;
 mod config;
 mod error;
 mod estimate;
-mod filler;
+mod fill;
 mod handle;
-mod heads;
 mod key;
 mod metrics;
 mod pace;
 mod plan;
 mod producer;
 mod proposals;
-mod worker;
+mod seal;
+mod time;
 
 pub use config::ProducerConfig;
-pub use error::{ProducerError, ProposalError};
+pub use error::{Declined, ProducerError, ProposalError};
 pub use handle::ProducerHandle;
 pub use key::SignerKey;
 pub use producer::Producer;

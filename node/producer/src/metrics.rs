@@ -6,24 +6,18 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
 const SEALED: &str = "wattline_producer_blocks_sealed_total";
 const IN_TURN: &str = "wattline_producer_blocks_in_turn_total";
-const DISCARDED: &str = "wattline_producer_blocks_discarded_total";
 const SKIPPED: &str = "wattline_producer_transactions_skipped_total";
 const EXECUTE_SECONDS: &str = "wattline_producer_execute_seconds";
 const FINISH_SECONDS: &str = "wattline_producer_finish_seconds";
 const STATE_ROOT_SECONDS: &str = "wattline_producer_state_root_seconds";
-const COMMIT_SECONDS: &str = "wattline_producer_commit_seconds";
 const LATE_SECONDS: &str = "wattline_producer_late_seconds";
 const GAS: &str = "wattline_producer_block_gas";
 const TRANSACTIONS: &str = "wattline_producer_block_transactions";
 
 /// Tells the recorder what the names mean.
 pub(crate) fn describe() {
-    describe_counter!(SEALED, "blocks sealed here that became canonical");
+    describe_counter!(SEALED, "blocks sealed here");
     describe_counter!(IN_TURN, "blocks sealed here in turn");
-    describe_counter!(
-        DISCARDED,
-        "blocks given up because another became the head first"
-    );
     describe_counter!(
         SKIPPED,
         "transactions that did not apply and were left out of a block"
@@ -44,14 +38,9 @@ pub(crate) fn describe() {
         "of that, time for the state root, beside the roots of transactions and receipts"
     );
     describe_histogram!(
-        COMMIT_SECONDS,
-        Unit::Seconds,
-        "time to check and commit the sealed block"
-    );
-    describe_histogram!(
         LATE_SECONDS,
         Unit::Seconds,
-        "how long after its slot a block was committed"
+        "how long after its own time a block went out"
     );
     describe_histogram!(GAS, "gas used by blocks sealed here");
     describe_histogram!(TRANSACTIONS, "transactions in blocks sealed here");
@@ -64,7 +53,6 @@ pub(crate) struct Sealed {
     pub(crate) transactions: usize,
     pub(crate) execute: Duration,
     pub(crate) finish: Duration,
-    pub(crate) commit: Duration,
     pub(crate) late: Duration,
 }
 
@@ -73,7 +61,6 @@ pub(crate) fn sealed(block: &Sealed) {
     counter!(IN_TURN).increment(u64::from(block.in_turn));
     histogram!(EXECUTE_SECONDS).record(block.execute.as_secs_f64());
     histogram!(FINISH_SECONDS).record(block.finish.as_secs_f64());
-    histogram!(COMMIT_SECONDS).record(block.commit.as_secs_f64());
     histogram!(LATE_SECONDS).record(block.late.as_secs_f64());
     histogram!(GAS).record(block.gas as f64);
     histogram!(TRANSACTIONS).record(block.transactions as f64);
@@ -81,10 +68,6 @@ pub(crate) fn sealed(block: &Sealed) {
 
 pub(crate) fn state_root(took: Duration) {
     histogram!(STATE_ROOT_SECONDS).record(took.as_secs_f64());
-}
-
-pub(crate) fn discarded() {
-    counter!(DISCARDED).increment(1);
 }
 
 pub(crate) fn skipped() {

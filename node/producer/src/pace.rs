@@ -6,7 +6,6 @@ use crate::estimate::Estimate;
 /// costs the first block a few transactions, one that is too low makes it late.
 const FIRST_EXECUTE: Estimate = Estimate::new(Duration::ZERO, 10.0);
 const FIRST_FINISH: Estimate = Estimate::new(Duration::from_millis(20), 1.0);
-const FIRST_COMMIT: Estimate = Estimate::new(Duration::from_millis(10), 0.5);
 
 /// How fast this machine builds blocks, as measured on those before.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +14,6 @@ pub(crate) struct Pace {
     pub(crate) execute: Estimate,
     /// From the last transaction to the seal: receipts, roots, signature.
     pub(crate) finish: Estimate,
-    /// Checking, writing and publishing the sealed block.
-    pub(crate) commit: Estimate,
 }
 
 impl Default for Pace {
@@ -24,7 +21,6 @@ impl Default for Pace {
         Self {
             execute: FIRST_EXECUTE,
             finish: FIRST_FINISH,
-            commit: FIRST_COMMIT,
         }
     }
 }
@@ -32,6 +28,6 @@ impl Default for Pace {
 impl Pace {
     /// When to stop executing so that a block of `gas` goes out at `release_at`.
     pub(crate) fn stop_at(&self, release_at: Duration, gas: u64) -> Duration {
-        release_at.saturating_sub(self.finish.bound(gas) + self.commit.bound(gas))
+        release_at.saturating_sub(self.finish.bound(gas))
     }
 }

@@ -1,43 +1,29 @@
-//! Whether, when and with which header fields this signer seals the child of a head.
+//! Whether, when and with which header fields this signer seals the child of a block.
 
 use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes};
-use rand::Rng;
-use wattline_chain::{Chain, ChainError};
-use wattline_chainspec::{CliqueConfig, SEAL_LENGTH};
-use wattline_clique::{Snapshot, out_of_turn_delay};
-use wattline_primitives::SealedHeader;
+use wattline_chain::{Chain, MAX_UNSTORED};
+use wattline_chainspec::{ChainSpec, SEAL_LENGTH};
+use wattline_clique::Snapshot;
+use wattline_pool::Progress;
+use wattline_primitives::{Millis, SealedHeader};
 
-use crate::{ProducerConfig, proposals::Proposals};
+use crate::{Declined, ProducerConfig, ProducerError, proposals::Proposals};
 
 /// A block's gas limit moves by less than this part of its parent's.
 const GAS_LIMIT_BOUND_DIVISOR: u64 = 1024;
 
-/// What to do on a head.
-#[derive(Debug)]
-pub(crate) enum Decision {
-    Build(Plan),
-    Wait(Reason),
-}
-
-/// Why there is nothing to seal on a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Reason {
-    #[error("the account is not among the chain's signers; blocks are sealed once it is voted in")]
-    NotASigner,
-    #[error("the account sealed one of the latest blocks; others come first")]
-    SignedRecently,
-    #[error("the account sealed another block on this head, and never seals two on one parent")]
-    AlreadySealed,
-}
-
 /// The next block as far as it is known before its first transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) parent: Arc<SealedHeader>,
-    /// Seconds since the Unix epoch.
-    pub(crate) timestamp: u64,
+    pub(crate) parent: SealedHeader,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// What the blocks between the last final one and this have taken from the pool.
+    pub(crate) progress: Progress,
+    /// Hashes of the last final block and those: a pool that has seen one of them and none beyond
+    /// offers nothing that is taken.
+    pub(crate) lineage: Vec<B256>,
     pub(crate) gas_limit: u64,
     pub(crate) difficulty: u64,
     pub(crate) in_turn: bool,
@@ -45,61 +31,76 @@ pub(crate) struct Plan {
     pub(crate) vote: Option<(Address, bool)>,
     /// With room for the seal.
     pub(crate) extra_data: Bytes,
-    /// When the block is to go out, since the Unix epoch.
-    pub(crate) release_at: Duration,
+    pub(crate) slot: Slot,
 }
 
-/// Decides what `signer` does on `head`.
-pub(crate) fn decide(
-    chain: &Chain,
-    head: &Arc<SealedHeader>,
-    signer: Address,
-    config: &ProducerConfig,
-    proposals: &Proposals,
-) -> Result<Decision, ChainError> {
-    let snapshot = chain.snapshot(head.hash())?;
-    let number = head.number.saturating_add(1);
-    if !snapshot.signers.contains(&signer) {
-        return Ok(Decision::Wait(Reason::NotASigner));
-    }
-    if snapshot.signed_recently(number, signer) {
-        return Ok(Decision::Wait(Reason::SignedRecently));
-    }
-    if chain.storage().reader()?.sealed_on(head.hash())?.is_some() {
-        return Ok(Decision::Wait(Reason::AlreadySealed));
-    }
-    let clique = chain.spec().clique();
-    let rng = &mut rand::rng();
-    let is_checkpoint = number.is_multiple_of(clique.epoch);
-    let in_turn = snapshot.in_turn(number, signer);
-    let (timestamp, slot) = slot(head.timestamp, clique, chain.clock().now());
-    let release_at = if in_turn {
-        slot
-    } else {
-        let period = Duration::from_secs(clique.period);
-        slot + out_of_turn_delay(snapshot.signers.len(), period, rng.random())
-    };
-    Ok(Decision::Build(Plan {
-        parent: head.clone(),
-        timestamp,
-        gas_limit: next_gas_limit(head.gas_limit, config.gas_limit),
-        difficulty: snapshot.difficulty(number, signer),
-        in_turn,
-        vote: if is_checkpoint {
-            None
-        } else {
-            proposals.pick(&snapshot, rng)
-        },
-        extra_data: extra_data(config.vanity, is_checkpoint.then_some(&*snapshot)),
-        release_at,
-    }))
+/// When a block may go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Not before this: a period after the parent.
+    pub(crate) opens: Duration,
+    /// At this even without a transaction: an idle period after the parent.
+    pub(crate) ends: Duration,
 }
 
-/// The timestamp of the child of a block of `parent`'s time, and when it is due in turn: a period
-/// after the parent, or now if that is past.
-fn slot(parent: u64, clique: CliqueConfig, now: Duration) -> (u64, Duration) {
-    let timestamp = parent.saturating_add(clique.period).max(now.as_secs());
-    (timestamp, Duration::from_secs(timestamp).max(now))
+impl Slot {
+    fn after(parent: &SealedHeader, spec: &ChainSpec) -> Self {
+        let after = |period| Millis::of(parent).saturating_add(period).since_epoch();
+        Self {
+            opens: after(spec.period()),
+            ends: after(spec.idle_period()),
+        }
+    }
+}
+
+impl Plan {
+    /// Decides what `signer` does on `parent`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProducerError::Declined`] if it does not seal there, [`ProducerError::Chain`] if the parent
+    /// is neither the head nor executed or the database cannot be read.
+    pub(crate) fn new(
+        chain: &Chain,
+        parent: SealedHeader,
+        signer: Address,
+        config: &ProducerConfig,
+        proposals: &Proposals,
+    ) -> Result<Self, ProducerError> {
+        let snapshot = chain.snapshot(parent.hash())?;
+        let number = parent.number.saturating_add(1);
+        if !snapshot.signers.contains(&signer) {
+            return Err(Declined::NotASigner.into());
+        }
+        if snapshot.signed_recently(number, signer) {
+            return Err(Declined::SignedRecently.into());
+        }
+        let unstored = chain.unstored(parent.hash())?;
+        if unstored.len() >= MAX_UNSTORED {
+            return Err(Declined::TooDeep(unstored.len()).into());
+        }
+        let is_checkpoint = number.is_multiple_of(chain.spec().clique().epoch);
+        Ok(Self {
+            progress: Progress::after(unstored.iter().map(|block| &block.block)),
+            lineage: unstored
+                .iter()
+                .map(|block| block.block.parent_hash)
+                .chain([parent.hash()])
+                .collect(),
+            gas_limit: next_gas_limit(parent.gas_limit, config.gas_limit),
+            difficulty: snapshot.difficulty(number, signer),
+            in_turn: snapshot.in_turn(number, signer),
+            vote: if is_checkpoint {
+                None
+            } else {
+                proposals.pick(&snapshot)
+            },
+            extra_data: extra_data(config.vanity, is_checkpoint.then_some(&*snapshot)),
+            slot: Slot::after(&parent, chain.spec()),
+            snapshot,
+            parent,
+        })
+    }
 }
 
 /// The gas limit on the way from `parent`'s to `target`.
@@ -129,18 +130,30 @@ mod tests {
 
     use super::*;
 
-    const CLIQUE: CliqueConfig = CliqueConfig {
-        period: 2,
-        epoch: 100,
-    };
-
     #[test]
-    fn a_block_is_due_a_period_after_its_parent_or_now() {
+    fn a_block_may_go_out_a_period_after_its_parent_and_does_after_an_idle_one() {
+        let signers = Signers::new(1);
+        let genesis = TestGenesis::new(signers.addresses());
+        let slot = |genesis: &TestGenesis| {
+            let spec = genesis.spec();
+            let parent = spec.genesis_header();
+            Slot::after(parent, &spec)
+        };
         let ms = Duration::from_millis;
-        assert_eq!(slot(100, CLIQUE, ms(100_300)), (102, ms(102_000)));
-        assert_eq!(slot(100, CLIQUE, ms(102_000)), (102, ms(102_000)));
-        assert_eq!(slot(100, CLIQUE, ms(102_400)), (102, ms(102_400)));
-        assert_eq!(slot(100, CLIQUE, ms(900_400)), (900, ms(900_400)));
+        assert_eq!(
+            slot(&genesis.clone().milliseconds(250, 1_000)),
+            Slot {
+                opens: ms(250),
+                ends: ms(1_000),
+            }
+        );
+        assert_eq!(
+            slot(&genesis.period(2)),
+            Slot {
+                opens: ms(2_000),
+                ends: ms(2_000),
+            }
+        );
     }
 
     #[test]
@@ -152,63 +165,56 @@ mod tests {
         assert_eq!(next_gas_limit(500, Some(9_000)), 500);
     }
 
-    /// What the signer at `index` does on the head of `forge`.
-    fn decide_on(forge: &Forge, signers: &Signers, index: usize) -> Decision {
-        let config = ProducerConfig::default();
-        let chain = forge.chain();
+    /// What the signer at `index` does on `parent`.
+    fn plan_on(
+        forge: &Forge,
+        parent: SealedHeader,
+        signer: Address,
+    ) -> Result<Plan, ProducerError> {
         let proposals = Proposals::default();
         proposals.propose(Address::repeat_byte(9), true);
-        decide(
-            chain,
-            &chain.head(),
-            signers.address(index),
-            &config,
+        Plan::new(
+            forge.chain(),
+            parent,
+            signer,
+            &ProducerConfig::default(),
             &proposals,
         )
-        .unwrap()
     }
 
-    fn plan(decision: Decision) -> Plan {
-        match decision {
-            Decision::Build(plan) => plan,
-            Decision::Wait(reason) => panic!("{reason}"),
-        }
+    fn plan_on_head(forge: &Forge, signer: Address) -> Result<Plan, ProducerError> {
+        plan_on(forge, (*forge.chain().head()).clone(), signer)
     }
 
-    fn reason(decision: Decision) -> Reason {
-        match decision {
-            Decision::Build(plan) => panic!("{plan:?}"),
-            Decision::Wait(reason) => reason,
+    fn declined(plan: Result<Plan, ProducerError>) -> Declined {
+        match plan {
+            Err(ProducerError::Declined(reason)) => reason,
+            other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_signer_seals_in_turn_at_once_and_out_of_turn_later() {
+    fn a_signer_seals_in_turn_and_out_of_turn() {
         let signers = Signers::new(4);
         let forge = Forge::new(
             TestGenesis::new(signers.addresses()).epoch(2),
             signers.clone(),
         );
-        let now = forge.chain().clock().now();
 
-        let in_turn = plan(decide_on(&forge, &signers, 1));
+        let in_turn = plan_on_head(&forge, signers.address(1)).unwrap();
         assert!(in_turn.in_turn);
-        assert_eq!((in_turn.difficulty, in_turn.release_at), (2, now));
-        assert_eq!(in_turn.timestamp, now.as_secs());
+        assert_eq!(in_turn.difficulty, 2);
         assert_eq!(in_turn.vote, Some((Address::repeat_byte(9), true)));
         let extra_data = ExtraData::parse(&in_turn.extra_data).unwrap();
         assert!(extra_data.signers.is_empty());
 
-        let out_of_turn = plan(decide_on(&forge, &signers, 2));
+        let out_of_turn = plan_on_head(&forge, signers.address(2)).unwrap();
         assert!(!out_of_turn.in_turn);
         assert_eq!(out_of_turn.difficulty, 1);
-        let delay = out_of_turn.release_at - now;
-        let ms = Duration::from_millis;
-        assert!((ms(100)..=ms(400)).contains(&delay), "{delay:?}");
 
         // The next is a checkpoint: it lists the signers and carries no vote.
         forge.extend(Template::by(1));
-        let checkpoint = plan(decide_on(&forge, &signers, 2));
+        let checkpoint = plan_on_head(&forge, signers.address(2)).unwrap();
         assert_eq!(checkpoint.vote, None);
         let extra_data = ExtraData::parse(&checkpoint.extra_data).unwrap();
         assert_eq!(
@@ -228,33 +234,65 @@ mod tests {
             let proposals = Proposals::default();
             proposals.propose(signer, false);
             let (chain, config) = (forge.chain(), ProducerConfig::default());
-            let decision = decide(chain, &chain.head(), signer, &config, &proposals).unwrap();
-            let expected = vote.map(|authorize| (signer, authorize));
-            assert_eq!(plan(decision).vote, expected);
+            let head = (*chain.head()).clone();
+            let plan = Plan::new(chain, head, signer, &config, &proposals).unwrap();
+            assert_eq!(plan.vote, vote.map(|authorize| (signer, authorize)));
         }
     }
 
     #[test]
-    fn who_may_not_seal_waits_and_knows_why() {
+    fn proposals_are_carried_forward_side_by_side() {
+        let signers = Signers::new(1);
+        let forge = Forge::new(TestGenesis::new(signers.addresses()), signers);
+        let proposals = Proposals::default();
+        let accounts = [7, 8, 9].map(Address::repeat_byte);
+        for account in accounts {
+            proposals.propose(account, true);
+        }
+        let mut cast = std::collections::BTreeSet::new();
+        for _ in 0..32 {
+            forge.extend(Template::default());
+            let snapshot = forge.chain().snapshot(forge.chain().head().hash()).unwrap();
+            // The same on every node that asks, and each in its turn.
+            let picked = proposals.pick(&snapshot);
+            assert_eq!(picked, proposals.pick(&snapshot));
+            cast.extend(picked);
+        }
+        assert!(cast.into_iter().eq(accounts.map(|account| (account, true))));
+    }
+
+    #[test]
+    fn who_may_not_seal_declines_and_knows_why() {
         let signers = Signers::new(5);
         let genesis = TestGenesis::new(signers.addresses()[..4].to_vec());
         let forge = Forge::new(genesis, signers.clone());
-        assert_eq!(reason(decide_on(&forge, &signers, 4)), Reason::NotASigner);
+        assert_eq!(
+            declined(plan_on_head(&forge, signers.address(4))),
+            Declined::NotASigner
+        );
 
         let block = forge.extend(Template::by(1));
         assert_eq!(block.difficulty, U256::from(2));
         assert_eq!(
-            reason(decide_on(&forge, &signers, 1)),
-            Reason::SignedRecently
+            declined(plan_on_head(&forge, signers.address(1))),
+            Declined::SignedRecently
         );
+    }
 
-        let storage = forge.chain().storage();
-        storage
-            .journal_seal(2, block.hash(), B256::repeat_byte(1))
-            .unwrap();
-        assert_eq!(
-            reason(decide_on(&forge, &signers, 2)),
-            Reason::AlreadySealed
-        );
+    #[test]
+    fn nothing_is_sealed_on_too_many_blocks_that_are_not_final() {
+        let signers = Signers::new(1);
+        let forge = Forge::new(TestGenesis::new(signers.addresses()), signers.clone());
+        let mut parent = (*forge.chain().head()).clone();
+        for _ in 0..MAX_UNSTORED {
+            plan_on(&forge, parent.clone(), signers.address(0)).unwrap();
+            let block = forge.add(Template::default().on(parent.hash()));
+            parent = block.block.clone_sealed_header();
+        }
+        let too_deep = declined(plan_on(&forge, parent.clone(), signers.address(0)));
+        assert_eq!(too_deep, Declined::TooDeep(64));
+
+        forge.chain().finalize(parent.hash(), &|_| Ok(())).unwrap();
+        plan_on(&forge, parent, signers.address(0)).unwrap();
     }
 }

@@ -2,7 +2,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::Address;
 use parking_lot::Mutex;
-use rand::{Rng, seq::IteratorRandom};
 use wattline_clique::Snapshot;
 
 /// The votes that this signer is to cast, as its operator proposed them: account to whether it
@@ -23,16 +22,21 @@ impl Proposals {
         self.0.lock().clone()
     }
 
-    /// A vote for the next block: one of the proposals that would still change something, at
-    /// random, so that several are carried forward side by side. A signer that has become the only
-    /// one is not dropped, whatever was proposed before.
-    pub(crate) fn pick(&self, snapshot: &Snapshot, rng: &mut impl Rng) -> Option<(Address, bool)> {
-        self.0
+    /// A vote for the child of the block that `snapshot` is of: one of the proposals that would still
+    /// change something, as the hash of that block has it, so that several are carried forward side
+    /// by side. A signer that has become the only one is not dropped, whatever was proposed before.
+    pub(crate) fn pick(&self, snapshot: &Snapshot) -> Option<(Address, bool)> {
+        let candidates: Vec<_> = self
+            .0
             .lock()
             .iter()
             .map(|(account, authorize)| (*account, *authorize))
             .filter(|(account, authorize)| snapshot.is_valid_vote(*account, *authorize))
             .filter(|(account, authorize)| *authorize || !snapshot.is_only_signer(*account))
-            .choose(rng)
+            .collect();
+        let [.., a, b, c, d] = snapshot.hash.0;
+        let draw = u32::from_be_bytes([a, b, c, d]) as usize;
+        let index = draw.checked_rem(candidates.len())?;
+        candidates.get(index).copied()
     }
 }

@@ -4,6 +4,7 @@ mod chain_file;
 mod cli;
 mod health;
 mod jwt;
+mod lone;
 mod market;
 mod node;
 mod progress;

@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +11,7 @@ use eyre::WrapErr;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
-use wattline_chain::{Chain, SystemClock};
+use wattline_chain::Chain;
 use wattline_daemon::{MetricsRecorder, StatusServer};
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig};
@@ -22,10 +21,13 @@ use wattline_storage::{ChainIdentity, Storage, StorageConfig};
 
 use crate::{
     health::health,
+    lone::LoneSigner,
     space::{MinFree, SpaceWatcher},
     spec::LoadedSpec,
 };
 
+/// Where a data directory keeps what the runtime of the blocks needs.
+const AGREEMENT: &str = "agreement";
 /// Where a data directory keeps the pool's journal.
 const POOL_JOURNAL: &str = "pool.journal";
 /// How long the tasks of a stopping node may take; blocks are committed or not by then.
@@ -102,9 +104,10 @@ impl Node {
             Some(addr) => Some((addr, MetricsRecorder::install()?)),
             None => None,
         };
+        let agreement = datadir.join(AGREEMENT);
         let (chain, pool, space) = tokio::task::spawn_blocking(move || {
             let storage = open_storage(&datadir, &loaded, &config)?;
-            let chain = Chain::open(storage.clone(), loaded.spec, Arc::new(SystemClock))?;
+            let chain = Chain::open(storage.clone(), loaded.spec)?;
             let pool = Pool::open(
                 pool,
                 Some(&datadir.join(POOL_JOURNAL)),
@@ -155,18 +158,16 @@ impl Node {
         let maintained = pool.maintain(chain.subscribe(), shutdown.clone());
         tasks.spawn(async move { ("pool", maintained.await.map_err(Into::into)) });
         if let Some(producer) = producer {
-            let token = shutdown.clone();
-            tasks.spawn(async move { ("producer", producer.run(token).await.map_err(Into::into)) });
+            let signer = LoneSigner {
+                chain: chain.clone(),
+                producer,
+                shutdown: shutdown.clone(),
+            };
+            tasks.spawn(async move { ("producer", signer.run(agreement).await) });
         }
 
         let token = shutdown.clone();
         tasks.spawn(async move { ("space watcher", space.run(token).await) });
-
-        let (waiting, token) = (chain.clone(), shutdown.clone());
-        tasks.spawn(async move {
-            waiting.import_waiting(token).await;
-            ("waiting blocks", Ok(()))
-        });
 
         let head = chain.head();
         info!(number = head.number, hash = %head.hash(), rpc = %rpc.local_addr(), "node started");

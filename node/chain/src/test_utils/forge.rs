@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use tempfile::TempDir;
 use wattline_chainspec::{SEAL_LENGTH, VANITY_LENGTH};
 use wattline_clique::{NONCE_ADD, NONCE_DROP, seal};
@@ -9,19 +9,18 @@ use wattline_evm::NextBlock;
 use wattline_primitives::{Block, Millis, RecoveredBlock, RecoveredTransaction, SealedBlock};
 use wattline_storage::ExecutedBlock;
 
-use super::{ManualClock, Signers, TestGenesis};
-use crate::{Chain, Imported};
-
-/// A time later than that of any block a test forges, in seconds since the Unix epoch.
-const FOREVER: u64 = 1 << 40;
+use super::{Signers, TestGenesis};
+use crate::Chain;
 
 /// What a test decides about a block; the rest follows from the chain.
 #[derive(Clone, Debug, Default)]
 pub struct Template {
+    /// The block to stand on, which must be here; `None`: the head.
+    pub parent: Option<B256>,
     /// Index of the signer; `None`: the one in turn.
     pub signer: Option<usize>,
-    /// Seconds since the Unix epoch; `None`: a period after the parent.
-    pub timestamp: Option<u64>,
+    /// `None`: a period after the parent.
+    pub time: Option<Millis>,
     /// Executed in this order; each must apply.
     pub transactions: Vec<RecoveredTransaction>,
     /// A vote on an account: whether it should be a signer.
@@ -39,6 +38,13 @@ impl Template {
         }
     }
 
+    /// The same on another parent.
+    #[must_use]
+    pub const fn on(mut self, parent: B256) -> Self {
+        self.parent = Some(parent);
+        self
+    }
+
     /// The same with these transactions.
     #[must_use]
     pub fn with(mut self, transactions: Vec<RecoveredTransaction>) -> Self {
@@ -48,11 +54,10 @@ impl Template {
 }
 
 /// Makes really executed and really signed chains: a chain of its own on disk, whose signers' keys
-/// it has. Forges of one genesis make branches that share it.
+/// it has.
 #[derive(Debug)]
 pub struct Forge {
     chain: Chain,
-    genesis: TestGenesis,
     signers: Signers,
     _dir: TempDir,
 }
@@ -60,24 +65,18 @@ pub struct Forge {
 impl Forge {
     /// A chain that holds the genesis block only. `signers` must be those of `genesis`, all of
     /// them or more.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "most tests make one for this call"
+    )]
     pub fn new(genesis: TestGenesis, signers: Signers) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let chain = genesis.open(&dir, Arc::new(ManualClock::at(FOREVER)));
+        let chain = genesis.open(&dir);
         Self {
             chain,
-            genesis,
             signers,
             _dir: dir,
         }
-    }
-
-    /// Another forge whose chain is the same so far.
-    pub fn fork(&self) -> Self {
-        let fork = Self::new(self.genesis.clone(), self.signers.clone());
-        for block in self.blocks() {
-            fork.import(block);
-        }
-        fork
     }
 
     /// The chain that this forge made.
@@ -85,7 +84,7 @@ impl Forge {
         &self.chain
     }
 
-    /// The blocks after the genesis block, oldest first.
+    /// The final blocks after the genesis block, oldest first.
     pub fn blocks(&self) -> Vec<SealedBlock> {
         let reader = self.chain.storage().reader().expect("the database reads");
         (1..=self.chain.head().number)
@@ -98,18 +97,23 @@ impl Forge {
             .collect()
     }
 
-    /// Makes the child of the head that `template` describes, without taking it.
+    /// Makes the block that `template` describes, without keeping it.
     pub fn build(&self, template: Template) -> SealedBlock {
         self.build_executed(template).block.into_sealed_block()
     }
 
     /// The same with all that executing it led to.
     pub fn build_executed(&self, template: Template) -> ExecutedBlock {
-        let parent = self.chain.head();
+        let parent = match template.parent.and_then(|hash| self.chain.executed(&hash)) {
+            Some(parent) => parent.block.clone_sealed_header(),
+            None => (*self.chain.head()).clone(),
+        };
+        let expected = template.parent.unwrap_or_else(|| parent.hash());
+        assert_eq!(parent.hash(), expected, "the parent is here");
         let snapshot = self
             .chain
             .snapshot(parent.hash())
-            .expect("the head has a snapshot");
+            .expect("the parent has a snapshot");
         let number = parent.number + 1;
         let signer = template.signer.unwrap_or_else(|| {
             (0..self.signers.len())
@@ -119,19 +123,20 @@ impl Forge {
         let account = self.signers.address(signer);
         let clique = self.chain.spec().clique();
         let next = NextBlock {
-            time: Millis::from_secs(
-                template
-                    .timestamp
-                    .unwrap_or(parent.timestamp + clique.period),
-            ),
+            time: template
+                .time
+                .unwrap_or_else(|| Millis::of(&parent).saturating_add(self.chain.spec().period())),
             gas_limit: parent.gas_limit,
             signer: account,
         };
-        let state = self.chain.storage().state().expect("the database reads");
+        let state = self
+            .chain
+            .overlay(parent.hash())
+            .expect("the database reads");
         let mut builder = self
             .chain
             .evm()
-            .builder(state, &parent, next)
+            .builder(state.clone(), &parent, next)
             .expect("the block can be begun");
         for transaction in template.transactions {
             builder
@@ -139,10 +144,8 @@ impl Forge {
                 .expect("the transaction applies");
         }
         let built = builder.finish().expect("the block can be finished");
-        let (state_root, trie) = self
-            .chain
-            .storage()
-            .state_root(parent.num_hash(), &built.output.state)
+        let (state_root, trie) = state
+            .state_root(&built.output.state)
             .expect("the state has a root");
 
         let mut extra_data = vec![0; VANITY_LENGTH];
@@ -190,10 +193,19 @@ impl Forge {
         SealedBlock::seal_slow(block)
     }
 
+    /// Makes the block that `template` describes and keeps it, without making it final.
+    pub fn add(&self, template: Template) -> Arc<ExecutedBlock> {
+        self.chain
+            .adopt(self.build_executed(template))
+            .expect("a forged block is valid")
+    }
+
     /// Makes the block that `template` describes the new head, and returns it.
     pub fn extend(&self, template: Template) -> SealedBlock {
-        let block = self.build(template);
-        self.import(block.clone());
+        let block = self.add(template).block.sealed_block().clone();
+        self.chain
+            .finalize(block.hash(), &|_| Ok(()))
+            .expect("the database takes a forged block");
         block
     }
 
@@ -202,14 +214,5 @@ impl Forge {
         (0..count)
             .map(|_| self.extend(Template::default()))
             .collect()
-    }
-
-    fn import(&self, block: SealedBlock) {
-        let imported = self.chain.import(block).expect("a forged block is valid");
-        assert_eq!(
-            imported,
-            Imported::Canonical,
-            "a forged block extends the head"
-        );
     }
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use wattline_chainspec::{ChainSpec, genesis_extra_data};
 use wattline_storage::{ChainIdentity, Storage, StorageConfig};
 
-use crate::{Chain, Clock};
+use crate::Chain;
 
 /// Block gas limit of test chains.
 pub const TEST_GAS_LIMIT: u64 = 30_000_000;
@@ -18,6 +18,8 @@ pub struct TestGenesis {
     signers: Vec<Address>,
     alloc: BTreeMap<Address, GenesisAccount>,
     period: u64,
+    /// Busy and idle.
+    milliseconds: Option<(u64, u64)>,
     epoch: u64,
     gas_limit: u64,
     history: Option<u64>,
@@ -30,6 +32,7 @@ impl TestGenesis {
             signers: signers.into_iter().collect(),
             alloc: BTreeMap::new(),
             period: 1,
+            milliseconds: None,
             epoch: 30_000,
             gas_limit: TEST_GAS_LIMIT,
             history: None,
@@ -62,6 +65,14 @@ impl TestGenesis {
         self
     }
 
+    /// Milliseconds between blocks, and between blocks when no transaction waits.
+    #[must_use]
+    pub const fn milliseconds(mut self, period: u64, idle_period: u64) -> Self {
+        self.period = 0;
+        self.milliseconds = Some((period, idle_period));
+        self
+    }
+
     /// Blocks between checkpoints.
     #[must_use]
     pub const fn epoch(mut self, epoch: u64) -> Self {
@@ -85,6 +96,11 @@ impl TestGenesis {
 
     /// The chain configuration.
     pub fn spec(&self) -> Arc<ChainSpec> {
+        let mut wattline = json!({});
+        if let Some((period, idle_period)) = self.milliseconds {
+            wattline["periodMilliseconds"] = period.into();
+            wattline["idlePeriodMilliseconds"] = idle_period.into();
+        }
         let genesis = json!({
             "config": {
                 "chainId": 57836,
@@ -106,7 +122,7 @@ impl TestGenesis {
                 "pragueTime": 0,
                 "osakaTime": 0,
                 "clique": { "period": self.period, "epoch": self.epoch },
-                "wattline": {},
+                "wattline": wattline,
             },
             "nonce": "0x0",
             "timestamp": "0x0",
@@ -124,7 +140,7 @@ impl TestGenesis {
     }
 
     /// Opens (the first time: creates) the chain of this genesis in `dir`.
-    pub fn open(&self, dir: &TempDir, clock: Arc<dyn Clock>) -> Chain {
+    pub fn open(&self, dir: &TempDir) -> Chain {
         let spec = self.spec();
         let config = StorageConfig {
             history: self.history,
@@ -141,6 +157,6 @@ impl TestGenesis {
             &config,
         )
         .expect("a temporary directory takes a database");
-        Chain::open(storage, spec, clock).expect("the stored chain opens")
+        Chain::open(storage, spec).expect("the stored chain opens")
     }
 }

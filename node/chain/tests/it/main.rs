@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod future;
-mod import;
-mod reorganise;
+mod execute;
+mod finalize;
 mod snapshots;
+mod unstored;

@@ -1,10 +1,8 @@
 //! Voting snapshots of a long chain: stored now and then, found for any block.
 
-use std::sync::Arc;
-
 use wattline_chain::{
-    ChainError, Imported,
-    test_utils::{Forge, ManualClock, Signers, Template, TestGenesis},
+    ChainError,
+    test_utils::{Forge, Signers, Template, TestGenesis, import},
 };
 use wattline_clique::Snapshot;
 
@@ -32,13 +30,13 @@ fn snapshots_are_stored_at_intervals_and_equal_those_from_genesis() {
     assert_eq!(expected[1028].votes.len(), 1);
 
     let dir = tempfile::tempdir().unwrap();
-    let chain = genesis.open(&dir, Arc::new(ManualClock::at(1 << 40)));
+    let chain = genesis.open(&dir);
     for block in &blocks {
-        chain.import(block.clone()).unwrap();
+        import(&chain, block.clone()).unwrap();
     }
     drop(chain);
     // Nothing is in memory now.
-    let chain = genesis.open(&dir, Arc::new(ManualClock::at(1 << 40)));
+    let chain = genesis.open(&dir);
     let reader = chain.storage().reader().unwrap();
     for number in [1, 400, 1023, 1025, 1028] {
         assert_eq!(reader.snapshot(blocks[number - 1].hash()).unwrap(), None);
@@ -63,7 +61,7 @@ fn a_damaged_or_missing_snapshot_has_its_error() {
     let forge = Forge::new(genesis.clone(), signers);
     let block = forge.extend(Template::default());
     let dir = tempfile::tempdir().unwrap();
-    let chain = genesis.open(&dir, Arc::new(ManualClock::at(1 << 40)));
+    let chain = genesis.open(&dir);
 
     let error = chain.snapshot(block.hash()).unwrap_err();
     assert!(
@@ -71,7 +69,7 @@ fn a_damaged_or_missing_snapshot_has_its_error() {
         "{error}"
     );
 
-    chain.import(block.clone()).unwrap();
+    import(&chain, block.clone()).unwrap();
     let mut writer = chain.storage().writer().unwrap();
     writer
         .put_snapshot(block.hash(), b"{\"number\": 1")
@@ -85,40 +83,54 @@ fn a_damaged_or_missing_snapshot_has_its_error() {
 }
 
 #[test]
-fn a_reorganisation_stores_the_snapshots_of_its_branch() {
+fn blocks_in_memory_have_snapshots_each_its_own() {
     let signers = Signers::new(3);
     let genesis = TestGenesis::new(signers.addresses());
-    let trunk = Forge::new(genesis, signers);
-    trunk.extend_in_turn(1022);
-    let branch = trunk.fork();
-    let head = trunk.extend(Template::by(0));
-    // Out of turn twice, then in turn: lighter, as heavy but longer, heavier.
-    let rivals = [1, 0, 2].map(|signer| branch.extend(Template::by(signer)));
+    let forge = Forge::new(genesis, signers.clone());
+    let stranger = Signers::named("stranger", 1).address(0);
+    let trunk = forge.add(Template::by(1));
+    let voted = forge.add(Template {
+        vote: Some((stranger, true)),
+        ..Template::by(2).on(trunk.block.hash())
+    });
+    let silent = forge.add(Template::by(2).on(trunk.block.hash()));
 
-    // The trunk's own chain takes the branch over.
-    let chain = trunk.chain();
-    assert_eq!(
-        chain.import(rivals[0].clone()).unwrap(),
-        Imported::SideChain
-    );
-    assert_eq!(
-        chain.import(rivals[1].clone()).unwrap(),
-        Imported::SideChain
-    );
-    assert_eq!(chain.head().hash(), head.hash());
-    assert_eq!(
-        chain.import(rivals[2].clone()).unwrap(),
-        Imported::Canonical
-    );
-    assert_eq!(chain.head().hash(), rivals[2].hash());
+    let chain = forge.chain();
+    let snapshot = chain.snapshot(voted.block.hash()).unwrap();
+    assert_eq!(snapshot.number, 2);
+    assert_eq!(snapshot.tally[&stranger].votes, 1);
+    let snapshot = chain.snapshot(silent.block.hash()).unwrap();
+    assert!(snapshot.tally.is_empty());
+    let recent: Vec<_> = snapshot.recents.values().copied().collect();
+    assert_eq!(recent, [signers.address(1), signers.address(2)]);
+}
+
+#[test]
+fn one_commit_of_several_blocks_stores_the_snapshot_among_them() {
+    let signers = Signers::new(1);
+    let genesis = TestGenesis::new(signers.addresses());
+    let forge = Forge::new(genesis, signers);
+    forge.extend_in_turn(1022);
+    let mut blocks: Vec<wattline_primitives::SealedHeader> = Vec::new();
+    for _ in 0..4 {
+        let parent = blocks.last().map(|block| block.hash());
+        let block = forge.add(Template {
+            parent,
+            ..Template::default()
+        });
+        blocks.push(block.block.clone_sealed_header());
+    }
+    let chain = forge.chain();
+    let expected = chain.snapshot(blocks[1].hash()).unwrap();
+    assert_eq!(expected.number, 1024);
+    chain.finalize(blocks[3].hash(), &|_| Ok(())).unwrap();
 
     let reader = chain.storage().reader().unwrap();
-    let stored = reader.snapshot(rivals[1].hash()).unwrap().unwrap();
-    let expected = branch.chain().snapshot(rivals[1].hash()).unwrap();
-    assert_eq!(expected.number, 1024);
+    let stored = reader.snapshot(blocks[1].hash()).unwrap().unwrap();
     assert_eq!(
         serde_json::from_slice::<Snapshot>(&stored).unwrap(),
         *expected
     );
-    assert_eq!(reader.snapshot(rivals[2].hash()).unwrap(), None);
+    assert_eq!(reader.snapshot(blocks[0].hash()).unwrap(), None);
+    assert_eq!(reader.snapshot(blocks[2].hash()).unwrap(), None);
 }

@@ -1,7 +1,9 @@
-//! A producer of blocks, by a clock that the test moves.
+//! A producer of blocks, in simulated time.
 
 #![allow(clippy::unwrap_used)]
 
 mod blocks;
+mod parents;
 mod signers;
+mod slots;
 mod support;

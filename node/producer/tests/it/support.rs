@@ -1,68 +1,87 @@
-//! A node that produces blocks, by a clock that the test moves.
+//! A node that makes blocks in simulated time.
 
-use std::{future::Future, sync::Arc, time::Duration};
-
-use alloy_primitives::Address;
-use tempfile::TempDir;
-use tokio::{sync::broadcast::Receiver, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
-use wattline_chain::{
-    CanonicalUpdate, Chain, Clock,
-    test_utils::{ManualClock, Signers, TestGenesis},
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
 };
-use wattline_pool::{Pool, PoolConfig};
-use wattline_primitives::{BlockWithReceipts, RecoveredTransaction};
-use wattline_producer::{Producer, ProducerConfig, ProducerError, ProducerHandle};
 
-/// What clocks show at first, in seconds since the Unix epoch.
+use alloy_primitives::{Address, B256};
+use commonware_runtime::{
+    Clock as _, Runner as _,
+    deterministic::{Config, Context, Runner},
+};
+use tempfile::TempDir;
+use wattline_chain::{
+    CanonicalUpdate, Chain,
+    test_utils::{Signers, TestGenesis},
+};
+use wattline_clique::Snapshot;
+use wattline_pool::{Pool, PoolConfig};
+use wattline_primitives::{BlockWithReceipts, Millis, RecoveredTransaction, SealedHeader};
+use wattline_producer::{Producer, ProducerConfig, ProducerError};
+use wattline_storage::ExecutedBlock;
+
+/// When simulations begin, in seconds since the Unix epoch.
 pub(crate) const NOW: u64 = 1_000_000;
 /// Who gets the money that tests transfer.
 pub(crate) const RECEIVER: Address = Address::repeat_byte(0x77);
-/// How long anything may take before a test fails rather than hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take in simulated time before a test fails rather than hang.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// By how much simulated time goes on while tasks take turns.
+const TURNS: u64 = 20;
 
-/// What `event` completes with, which must be soon.
-pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event)
-        .await
-        .expect("nothing happened for a minute")
+/// Runs a test in simulated time from [`NOW`] on.
+pub(crate) fn simulate<F: Future>(test: impl FnOnce(Context) -> F) -> F::Output {
+    let config = Config::new()
+        .with_start_time(UNIX_EPOCH + Duration::from_secs(NOW))
+        .with_timeout(Some(PATIENCE));
+    Runner::new(config).start(test)
 }
 
-/// A chain, a pool and, once started, a producer.
-pub(crate) struct Node<C = ManualClock> {
+/// The simulated time.
+pub(crate) fn now(ctx: &Context) -> Millis {
+    Millis::from_epoch(ctx.current().duration_since(UNIX_EPOCH).unwrap())
+}
+
+/// Milliseconds that have passed in the simulation.
+pub(crate) fn elapsed(ctx: &Context) -> u64 {
+    now(ctx).get() - NOW * 1_000
+}
+
+/// Checks that a moment has just come.
+#[track_caller]
+pub(crate) fn assert_just(got: u64, expected: u64) {
+    assert!(
+        (expected..expected + TURNS).contains(&got),
+        "at {got} ms, not {expected} ms"
+    );
+}
+
+/// A chain, a pool and a producer.
+#[derive(Clone)]
+pub(crate) struct Node {
     pub(crate) chain: Chain,
     pub(crate) pool: Pool,
-    pub(crate) clock: Arc<C>,
-    updates: Receiver<Arc<CanonicalUpdate>>,
-    running: Option<Running>,
-    _dir: TempDir,
-}
-
-struct Running {
-    task: JoinHandle<Result<(), ProducerError>>,
-    shutdown: CancellationToken,
+    pub(crate) producer: Producer,
+    _dir: Arc<TempDir>,
 }
 
 impl Node {
-    /// A node of `genesis` whose clock shows [`NOW`].
-    pub(crate) fn new(genesis: &TestGenesis) -> Self {
-        Self::with_clock(genesis, Arc::new(ManualClock::at(NOW)))
+    /// A node of `genesis` with the key of `signers` at `index`.
+    pub(crate) fn new(genesis: &TestGenesis, signers: &Signers, index: usize) -> Self {
+        Self::with_config(genesis, signers, index, ProducerConfig::default())
     }
 
-    /// The next block, once the builder has taken what the pool holds and the clock is moved to
-    /// `seconds` since the Unix epoch. `sleeps` sleeps must have begun before.
-    pub(crate) async fn block_at(&mut self, seconds: u64, sleeps: u64) -> Arc<BlockWithReceipts> {
-        soon(self.clock.slept(sleeps)).await;
-        self.clock.set(seconds);
-        self.block().await
-    }
-}
-
-impl<C: Clock> Node<C> {
-    /// A node of `genesis` that goes by `clock`.
-    pub(crate) fn with_clock(genesis: &TestGenesis, clock: Arc<C>) -> Self {
+    pub(crate) fn with_config(
+        genesis: &TestGenesis,
+        signers: &Signers,
+        index: usize,
+        config: ProducerConfig,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let chain = genesis.open(&dir, clock.clone());
+        let chain = genesis.open(&dir);
         let pool = Pool::open(
             PoolConfig::default(),
             Some(&dir.path().join("pool.journal")),
@@ -70,51 +89,14 @@ impl<C: Clock> Node<C> {
             chain.evm().clone(),
         )
         .expect("the pool opens");
-        let updates = chain.subscribe();
+        let key = signers.key(index).clone().into();
+        let producer = Producer::new(chain.clone(), pool.clone(), key, config);
         Self {
             chain,
             pool,
-            clock,
-            updates,
-            running: None,
-            _dir: dir,
+            producer,
+            _dir: Arc::new(dir),
         }
-    }
-
-    /// Starts a producer with the key of `signers` at `index`, and the upkeep of the pool.
-    pub(crate) fn start(
-        &mut self,
-        signers: &Signers,
-        index: usize,
-        config: ProducerConfig,
-    ) -> ProducerHandle {
-        let handle = self.start_producer(signers, index, config);
-        self.start_upkeep();
-        handle
-    }
-
-    /// Starts a producer on a pool that hears of no head until its upkeep is started.
-    pub(crate) fn start_producer(
-        &mut self,
-        signers: &Signers,
-        index: usize,
-        config: ProducerConfig,
-    ) -> ProducerHandle {
-        let key = signers.key(index).clone().into();
-        let producer = Producer::new(self.chain.clone(), self.pool.clone(), key, config);
-        let handle = producer.handle();
-        let shutdown = CancellationToken::new();
-        tokio::spawn(self.chain.clone().import_waiting(shutdown.clone()));
-        let task = tokio::spawn(producer.run(shutdown.clone()));
-        self.running = Some(Running { task, shutdown });
-        handle
-    }
-
-    /// Keeps the pool at the chain's head for as long as the producer runs.
-    pub(crate) fn start_upkeep(&self) {
-        let running = self.running.as_ref().expect("the producer was started");
-        let (updates, shutdown) = (self.chain.subscribe(), running.shutdown.clone());
-        tokio::spawn(self.pool.clone().maintain(updates, shutdown));
     }
 
     /// Adds transactions to the pool, which must take them.
@@ -126,39 +108,51 @@ impl<C: Clock> Node<C> {
         }
     }
 
-    /// The next change of the chain.
-    pub(crate) async fn update(&mut self) -> Arc<CanonicalUpdate> {
-        soon(self.updates.recv()).await.expect("the chain lives")
+    /// Builds a block on `parent`, decided by all signers after it.
+    pub(crate) async fn build(
+        &self,
+        ctx: &Context,
+        parent: &SealedHeader,
+    ) -> Result<ExecutedBlock, ProducerError> {
+        let everyone = |after: &Snapshot| after.signers.iter().copied().collect::<BTreeSet<_>>();
+        self.producer.build(ctx, parent, everyone).await
     }
 
-    /// The next block, which must be the only change of the chain.
-    pub(crate) async fn block(&mut self) -> Arc<BlockWithReceipts> {
-        let update = self.update().await;
-        assert!(update.reverted.is_empty());
+    /// Builds a block on `parent` and keeps it.
+    pub(crate) async fn propose(&self, ctx: &Context, parent: &SealedHeader) -> Arc<ExecutedBlock> {
+        let block = self.build(ctx, parent).await.expect("a block is built");
+        self.chain.adopt(block).expect("the block keeps the rules")
+    }
+
+    /// Makes an executed block final and tells the pool.
+    pub(crate) fn finalize(&self, hash: B256) -> Arc<CanonicalUpdate> {
+        let update = self.store(hash);
+        self.pool.follow(&update).expect("the pool follows");
+        update
+    }
+
+    /// Makes an executed block final, of which the pool does not hear.
+    pub(crate) fn store(&self, hash: B256) -> Arc<CanonicalUpdate> {
+        let mut updates = self.chain.subscribe();
+        self.chain
+            .finalize(hash, &|_| Ok(()))
+            .expect("the database takes the block");
+        updates.try_recv().expect("the chain tells")
+    }
+
+    /// Builds the next block and makes it final.
+    pub(crate) async fn block(&self, ctx: &Context) -> Arc<BlockWithReceipts> {
+        let block = self.propose(ctx, &self.chain.head()).await;
+        let update = self.finalize(block.block.hash());
         let [block] = &*update.committed else {
             panic!("one block at a time")
         };
         block.clone()
     }
-
-    /// Stops the producer, which must not have failed.
-    pub(crate) async fn stop(&mut self) {
-        let Running { task, shutdown } = self.running.take().expect("the producer was started");
-        shutdown.cancel();
-        soon(task)
-            .await
-            .expect("the producer does not panic")
-            .expect("the producer did not fail");
-    }
 }
 
-/// Hashes of the transactions in a block.
-pub(crate) fn hashes(block: &BlockWithReceipts) -> Vec<alloy_primitives::B256> {
-    block
-        .block
-        .body()
-        .transactions
-        .iter()
-        .map(|transaction| *transaction.tx_hash())
-        .collect()
+/// Hashes of transactions in a block.
+pub(crate) fn hashes(block: &wattline_primitives::RecoveredBlock) -> Vec<B256> {
+    let transactions = block.body().transactions.iter();
+    transactions.map(|it| *it.tx_hash()).collect()
 }

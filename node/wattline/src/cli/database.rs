@@ -1,11 +1,14 @@
 //! How much room the node's data may take.
 
 use clap::Args;
-use wattline_chain::MIN_HISTORY;
+use wattline_chain::MAX_UNSTORED;
 use wattline_storage::StorageConfig;
 
 use super::size::Size;
 use crate::space::MinFree;
+
+/// The least number of blocks before the head whose state a node keeps.
+const MIN_HISTORY: u64 = 2 * MAX_UNSTORED as u64;
 
 /// Options of the database.
 #[derive(Args, Clone, Debug)]
@@ -80,8 +83,8 @@ fn history(text: &str) -> Result<u64, String> {
     let blocks: Option<u64> = text.parse().ok();
     blocks.filter(|blocks| *blocks >= MIN_HISTORY).ok_or_else(|| {
         format!(
-            "expected at least {MIN_HISTORY} blocks: a better branch may take the chain back by that \
-             many, which needs their state"
+            "expected at least {MIN_HISTORY} blocks: up to {MAX_UNSTORED} may be stored at once, and \
+             what follows the chain needs the state after each of them"
         )
     })
 }

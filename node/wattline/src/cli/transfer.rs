@@ -2,20 +2,23 @@
 
 use std::{
     fs::File,
-    io::{BufReader, BufWriter, Write},
+    io::{BufRead, BufReader, BufWriter, Write},
     path::PathBuf,
-    sync::Arc,
 };
 
 use alloy_rlp::Encodable;
 use clap::Args;
 use eyre::{WrapErr, bail, ensure};
-use wattline_chain::{Chain, Imported, SystemClock};
+use indicatif::ProgressBar;
+use wattline_chain::Chain;
 use wattline_primitives::SealedBlock;
 use wattline_storage::StorageConfig;
 
 use super::{ChainArgs, database::DatabaseArgs};
 use crate::{chain_file::BlockReader, node::open_storage, progress};
+
+/// How many blocks go into one commit.
+const BATCH: u64 = 32;
 
 /// Write the chain's blocks to a file, one RLP block after another, as geth does.
 #[derive(Args, Debug)]
@@ -108,42 +111,61 @@ impl Import {
     pub(super) fn run(self) -> eyre::Result<()> {
         let loaded = self.chain.load()?;
         let storage = open_storage(&self.chain.datadir, &loaded, &self.database.config())?;
-        let chain = Chain::open(storage, loaded.spec, Arc::new(SystemClock))?;
+        let chain = Chain::open(storage, loaded.spec)?;
 
         let file = File::open(&self.file)
             .wrap_err_with(|| format!("cannot open the chain file {}", self.file.display()))?;
         let bar = progress::bar(file.metadata()?.len(), "importing", "bytes");
         let mut blocks = BlockReader::new(BufReader::new(file));
-        let (mut imported, mut known) = (0_u64, 0_u64);
-        while let Some(block) = blocks.next_block().wrap_err_with(|| {
-            format!(
-                "after {} blocks of {}",
-                imported + known,
-                self.file.display()
-            )
-        })? {
-            let number = block.header.number;
-            match chain
-                .import(SealedBlock::seal_slow(block))
-                .wrap_err_with(|| {
-                    format!("block {number} of {} was refused", self.file.display())
-                })? {
-                Imported::AlreadyKnown => known += 1,
-                Imported::Waiting { until } => {
-                    bail!(
-                        "block {number} is from the future: it is valid from Unix time {} on",
-                        until.as_secs()
-                    );
-                }
-                Imported::Canonical | Imported::SideChain => imported += 1,
-            }
-            bar.set_position(blocks.position());
-        }
+        let mut counts = Counts::default();
+        let read = self.execute_all(&chain, &mut blocks, &mut counts, &bar);
+        // What was executed before something went wrong is good.
+        chain.finalize(chain.pending().hash(), &|_| Ok(()))?;
+        read?;
         bar.finish_and_clear();
+        let Counts { imported, known } = counts;
         println!(
             "imported {imported} blocks, {known} were there already; the head is block {}",
             chain.head().number
         );
         Ok(())
     }
+
+    /// Executes block after block and stores them in batches; the last of them stay in memory.
+    fn execute_all(
+        &self,
+        chain: &Chain,
+        blocks: &mut BlockReader<impl BufRead>,
+        counts: &mut Counts,
+        bar: &ProgressBar,
+    ) -> eyre::Result<()> {
+        while let Some(block) = blocks.next_block().wrap_err_with(|| {
+            let passed = counts.imported + counts.known;
+            format!("after {passed} blocks of {}", self.file.display())
+        })? {
+            let block = SealedBlock::seal_slow(block);
+            let (number, hash) = (block.number, block.hash());
+            bar.set_position(blocks.position());
+            if chain.is_known(&hash)? {
+                counts.known += 1;
+                continue;
+            }
+            chain.execute(block, &|_| None).wrap_err_with(|| {
+                format!("block {number} of {} was refused", self.file.display())
+            })?;
+            chain.set_pending(hash);
+            counts.imported += 1;
+            if counts.imported.is_multiple_of(BATCH) {
+                chain.finalize(hash, &|_| Ok(()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What became of the blocks of a file.
+#[derive(Default)]
+struct Counts {
+    imported: u64,
+    known: u64,
 }

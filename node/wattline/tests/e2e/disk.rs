@@ -312,7 +312,7 @@ fn a_limit_beyond_the_address_space_names_the_option() -> eyre::Result<()> {
 fn a_history_too_short_for_the_chain_is_refused_with_the_reason() -> eyre::Result<()> {
     let error = fails(&["dev", "--prune.history", "100"])?;
     assert!(
-        error.contains("expected at least 8194 blocks: a better branch may take the chain back"),
+        error.contains("expected at least 128 blocks: up to 64 may be stored at once"),
         "{error}"
     );
     Ok(())

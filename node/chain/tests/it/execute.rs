@@ -1,22 +1,22 @@
-//! Blocks on the head: what is taken, and what is refused with which error.
+//! Blocks and their execution: what is taken, and what is refused with which error.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use alloy_consensus::{Header, proofs::calculate_transaction_root};
 use alloy_primitives::{Address, B256, Bytes, Signature, U256};
 use tempfile::TempDir;
 use tokio::sync::broadcast::error::TryRecvError;
 use wattline_chain::{
-    Chain, ChainError, Imported,
-    test_utils::{Forge, ManualClock, Signers, Template, TestGenesis, transfer},
+    Chain, ChainError,
+    test_utils::{Forge, Signers, Template, TestGenesis, import, transfer},
 };
-use wattline_clique::{CliqueError, seal_hash};
+use wattline_clique::CliqueError;
 use wattline_evm::{BodyError, ExecutionError, MAX_BLOCK_SIZE};
 use wattline_primitives::{Block, SealedBlock, TransactionSigned};
-use wattline_storage::StorageError;
 
-/// Later than any block of these tests, in seconds since the Unix epoch.
-const NOW: u64 = 1_000_000;
 const RECEIVER: Address = Address::repeat_byte(0x77);
 
 /// A chain under test, and a forge of the same genesis with four signers and two rich accounts.
@@ -33,7 +33,7 @@ impl Net {
         let (signers, accounts) = (Signers::new(4), Signers::named("account", 2));
         let genesis = TestGenesis::new(signers.addresses()).fund(accounts.addresses());
         let dir = tempfile::tempdir().unwrap();
-        let chain = genesis.open(&dir, Arc::new(ManualClock::at(NOW)));
+        let chain = genesis.open(&dir);
         Self {
             chain,
             forge: Forge::new(genesis.clone(), signers),
@@ -67,10 +67,12 @@ impl Net {
             .unwrap_or_default()
     }
 
-    /// Imports `block`, which must be refused, and checks that nothing else happened.
+    /// Executes `block`, which must be refused, and checks that nothing else happened.
     fn refuse(&self, block: SealedBlock) -> ChainError {
         let (head, mut updates) = (self.chain.head(), self.chain.subscribe());
-        let error = self.chain.import(block).unwrap_err();
+        let hash = block.hash();
+        let error = self.chain.execute(block, &|_| None).unwrap_err();
+        assert!(!self.chain.is_known(&hash).unwrap());
         assert_eq!(self.chain.head().hash(), head.hash());
         assert_eq!(
             self.chain.storage().reader().unwrap().head().unwrap(),
@@ -87,10 +89,11 @@ fn a_block_on_the_head_is_executed_committed_and_announced() {
     let mut updates = net.chain.subscribe();
     let block = net.forge.extend(net.with_transfers());
 
-    assert_eq!(
-        net.chain.import(block.clone()).unwrap(),
-        Imported::Canonical
-    );
+    let executed = net.chain.execute(block.clone(), &|_| None).unwrap();
+    assert_eq!(executed.block.sealed_block(), &block);
+    assert_eq!(updates.try_recv().unwrap_err(), TryRecvError::Empty);
+    assert_eq!(net.chain.head().number, 0);
+    net.chain.finalize(block.hash(), &|_| Ok(())).unwrap();
 
     assert_eq!(net.chain.head().hash(), block.hash());
     assert_eq!(net.balance(RECEIVER), U256::from(5 + 7 + 9));
@@ -103,14 +106,8 @@ fn a_block_on_the_head_is_executed_committed_and_announced() {
         .map(|receipt| receipt.cumulative_gas_used)
         .collect();
     assert_eq!(gas, [21_000, 42_000, 63_000]);
-    // The genesis block's difficulty is 1, an in-turn block's 2.
-    assert_eq!(
-        reader.total_difficulty(block.hash()).unwrap(),
-        Some(U256::from(3))
-    );
 
     let update = updates.try_recv().unwrap();
-    assert!(update.reverted.is_empty());
     assert_eq!(update.head().hash(), block.hash());
     let [committed] = &*update.committed else {
         panic!("one block was committed")
@@ -122,14 +119,24 @@ fn a_block_on_the_head_is_executed_committed_and_announced() {
 }
 
 #[test]
-fn a_stored_block_is_known() {
+fn a_block_that_is_there_is_not_executed_again() {
     let net = Net::new();
     let block = net.forge.extend(Template::default());
-    assert_eq!(
-        net.chain.import(block.clone()).unwrap(),
-        Imported::Canonical
+    assert!(!net.chain.is_known(&block.hash()).unwrap());
+    let first = net.chain.execute(block.clone(), &|_| None).unwrap();
+    assert!(net.chain.is_known(&block.hash()).unwrap());
+    let second = net.chain.execute(block.clone(), &|_| None).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first, &second));
+
+    net.chain.finalize(block.hash(), &|_| Ok(())).unwrap();
+    assert!(net.chain.is_known(&block.hash()).unwrap());
+    let hash = block.hash();
+    let error = net.chain.execute(block, &|_| None).unwrap_err();
+    assert!(!error.is_invalid_block());
+    assert!(
+        matches!(error, ChainError::AlreadyFinal { number: 1, hash: h } if h == hash),
+        "{error}"
     );
-    assert_eq!(net.chain.import(block).unwrap(), Imported::AlreadyKnown);
 }
 
 #[test]
@@ -137,7 +144,7 @@ fn a_reopened_chain_goes_on_where_it_stopped() {
     let net = Net::new();
     let blocks = net.forge.extend_in_turn(5);
     for block in &blocks[..3] {
-        net.chain.import(block.clone()).unwrap();
+        import(&net.chain, block.clone()).unwrap();
     }
     let snapshot = net.chain.snapshot(blocks[2].hash()).unwrap();
     let Net {
@@ -148,34 +155,21 @@ fn a_reopened_chain_goes_on_where_it_stopped() {
     } = net;
     drop(chain);
 
-    let chain = genesis.open(&dir, Arc::new(ManualClock::at(NOW)));
+    let chain = genesis.open(&dir);
 
     assert_eq!(chain.head().hash(), blocks[2].hash());
     assert_eq!(chain.snapshot(blocks[2].hash()).unwrap(), snapshot);
-    assert_eq!(
-        chain.import(blocks[1].clone()).unwrap(),
-        Imported::AlreadyKnown
-    );
-    assert_eq!(
-        chain.import(blocks[3].clone()).unwrap(),
-        Imported::Canonical
-    );
-    assert_eq!(
-        chain.import(blocks[4].clone()).unwrap(),
-        Imported::Canonical
-    );
+    assert!(chain.is_known(&blocks[1].hash()).unwrap());
+    import(&chain, blocks[3].clone()).unwrap();
+    import(&chain, blocks[4].clone()).unwrap();
+    assert_eq!(chain.head().hash(), blocks[4].hash());
 }
 
 #[test]
 fn a_database_of_another_genesis_is_refused() {
     let net = Net::new();
     let other = TestGenesis::new(Signers::new(3).addresses()).spec();
-    let error = Chain::open(
-        net.chain.storage().clone(),
-        other.clone(),
-        Arc::new(ManualClock::at(NOW)),
-    )
-    .unwrap_err();
+    let error = Chain::open(net.chain.storage().clone(), other.clone()).unwrap_err();
     let expected = other.genesis_hash();
     let found = net.chain.spec().genesis_hash();
     assert!(
@@ -196,11 +190,8 @@ fn a_block_without_its_parent_is_an_orphan() {
         "{error}"
     );
     // It is taken once its parent is there.
-    net.chain.import(blocks[0].clone()).unwrap();
-    assert_eq!(
-        net.chain.import(blocks[1].clone()).unwrap(),
-        Imported::Canonical
-    );
+    import(&net.chain, blocks[0].clone()).unwrap();
+    import(&net.chain, blocks[1].clone()).unwrap();
 }
 
 #[test]
@@ -249,7 +240,7 @@ fn a_seal_that_no_key_made_is_refused() {
 fn a_signer_cannot_seal_two_blocks_in_a_row() {
     let net = Net::new();
     let first = net.forge.extend(Template::by(1));
-    net.chain.import(first).unwrap();
+    import(&net.chain, first).unwrap();
     let error = net.refuse(net.forge.build(Template::by(1)));
     assert!(
         matches!(
@@ -268,7 +259,7 @@ fn a_signer_cannot_seal_two_blocks_in_a_row() {
 }
 
 #[test]
-fn a_wrong_state_root_makes_a_block_bad_for_good() {
+fn a_block_with_a_wrong_state_root_is_refused_and_kept_to_be_looked_at() {
     let net = Net::new();
     let good = net.forge.build(net.with_transfers());
     let block = net.changed(|header| header.state_root = B256::repeat_byte(1));
@@ -286,14 +277,15 @@ fn a_wrong_state_root_makes_a_block_bad_for_good() {
         "{error}"
     );
     assert_eq!(net.balance(RECEIVER), U256::ZERO);
+    // It is kept once, however often it comes.
+    net.refuse(block.clone());
+    let [refused] = &*net.chain.refused_blocks() else {
+        panic!("one block was refused")
+    };
+    assert_eq!(refused.block.hash(), bad);
+    assert_eq!(refused.reason, error.to_string());
 
-    // It is remembered, and so is that its children are worth nothing.
-    let reason = error.to_string();
-    let error = net.refuse(block.clone());
-    assert!(
-        matches!(&error, ChainError::KnownBad { hash, reason: r } if *hash == bad && *r == reason),
-        "{error}"
-    );
+    // Its children have no parent here.
     let child = Header {
         number: 2,
         parent_hash: bad,
@@ -304,11 +296,11 @@ fn a_wrong_state_root_makes_a_block_bad_for_good() {
         block.body().clone(),
     )));
     assert!(
-        matches!(error, ChainError::BadAncestor { ancestor, .. } if ancestor == bad),
+        matches!(error, ChainError::UnknownParent { parent, .. } if parent == bad),
         "{error}"
     );
     // The chain goes on.
-    assert_eq!(net.chain.import(good).unwrap(), Imported::Canonical);
+    import(&net.chain, good).unwrap();
 }
 
 #[test]
@@ -346,9 +338,8 @@ fn a_transaction_that_does_not_apply_makes_the_block_bad() {
     // Without the first transaction of its sender the third has a nonce too high.
     block.body.transactions.remove(0);
     block.header.transactions_root = calculate_transaction_root(&block.body.transactions);
-    let block = net.forge.reseal(block, 1);
-    let hash = block.hash();
-    let error = net.refuse(block.clone());
+    let error = net.refuse(net.forge.reseal(block, 1));
+    assert!(error.is_invalid_block());
     let ChainError::Execution { source, .. } = error else {
         panic!("{error}")
     };
@@ -356,7 +347,6 @@ fn a_transaction_that_does_not_apply_makes_the_block_bad() {
         matches!(*source, ExecutionError::Transaction { index: 1, .. }),
         "{source}"
     );
-    assert!(matches!(net.refuse(block), ChainError::KnownBad { hash: h, .. } if h == hash));
 }
 
 #[test]
@@ -373,12 +363,12 @@ fn a_signature_that_recovers_to_nobody_makes_the_block_bad() {
     block.header.transactions_root = calculate_transaction_root(&block.body.transactions);
     let block = net.forge.reseal(block, 1);
     let hash = block.hash();
-    let error = net.refuse(block.clone());
+    let error = net.refuse(block);
+    assert!(error.is_invalid_block());
     assert!(
         matches!(error, ChainError::Signature { hash: h, .. } if h == hash),
         "{error}"
     );
-    assert!(matches!(net.refuse(block), ChainError::KnownBad { hash: h, .. } if h == hash));
 }
 
 #[test]
@@ -438,8 +428,15 @@ fn a_body_that_is_not_the_header_s_says_nothing_of_the_block() {
         BodyError::Size { got, limit: MAX_BLOCK_SIZE } if got > MAX_BLOCK_SIZE
     ));
 
+    // Nor does a transaction that it does not hold, and that does not apply.
+    assert!(matches!(
+        body_error(&|block| block.body.transactions.swap(0, 2)),
+        BodyError::TransactionsRoot { got: g, .. } if g == got
+    ));
+
     // The block itself is none the worse for it.
-    assert_eq!(net.chain.import(block).unwrap(), Imported::Canonical);
+    import(&net.chain, block).unwrap();
+    assert!(net.chain.refused_blocks().is_empty());
 }
 
 #[test]
@@ -448,73 +445,55 @@ fn votes_change_who_may_sign() {
     let genesis = TestGenesis::new(all.addresses()[..1].to_vec());
     let forge = Forge::new(genesis.clone(), voter);
     let dir = tempfile::tempdir().unwrap();
-    let chain = genesis.open(&dir, Arc::new(ManualClock::at(NOW)));
+    let chain = genesis.open(&dir);
     let added = all.address(2);
 
     let vote = forge.extend(Template {
         vote: Some((added, true)),
         ..Template::by(0)
     });
-    chain.import(vote.clone()).unwrap();
+    import(&chain, vote.clone()).unwrap();
     let snapshot = chain.snapshot(vote.hash()).unwrap();
     assert!(snapshot.signers.iter().eq([&all.address(0), &added]));
 
     let next = forge.extend(Template::by(2));
-    assert_eq!(chain.import(next).unwrap(), Imported::Canonical);
+    import(&chain, next).unwrap();
 }
 
 #[test]
-fn a_block_sealed_here_is_committed_with_its_journal_entry() {
+fn a_block_sealed_here_is_taken_as_it_was_executed() {
     let net = Net::new();
     let executed = net.forge.build_executed(net.with_transfers());
     let header = executed.block.clone_sealed_header();
     let mut updates = net.chain.subscribe();
 
-    assert_eq!(
-        net.chain.import_sealed(executed.clone()).unwrap(),
-        Imported::Canonical
-    );
+    net.chain.adopt(executed.clone()).unwrap();
+    assert!(net.chain.executed(&header.hash()).is_some());
+    net.chain.finalize(header.hash(), &|_| Ok(())).unwrap();
 
     assert_eq!(net.chain.head().hash(), header.hash());
     assert_eq!(net.balance(RECEIVER), U256::from(5 + 7 + 9));
     assert_eq!(updates.try_recv().unwrap().head().hash(), header.hash());
     let reader = net.chain.storage().reader().unwrap();
-    assert_eq!(
-        reader.sealed_on(header.parent_hash).unwrap(),
-        Some(seal_hash(&header))
-    );
     assert_eq!(reader.recompute_state_root().unwrap(), header.state_root);
 
-    // The head has moved on, so it cannot be committed there again, nor can another.
-    let error = net.chain.import_sealed(executed).unwrap_err();
-    let (genesis, head) = (net.chain.spec().genesis_hash(), header.hash());
+    let error = net.chain.adopt(executed).unwrap_err();
     assert!(
-        matches!(error, ChainError::NotOnHead { parent, head: h } if parent == genesis && h == head),
+        matches!(error, ChainError::AlreadyFinal { number: 1, .. }),
         "{error}"
     );
-}
-
-#[test]
-fn nothing_is_committed_on_a_parent_that_was_sealed_on_before() {
-    let net = Net::new();
+    let rival = Template {
+        salt: 1,
+        ..Template::default()
+    };
+    let rival = net.forge.build_executed(rival);
+    let error = net.chain.adopt(rival).unwrap_err();
     let genesis = net.chain.spec().genesis_hash();
-    net.chain
-        .storage()
-        .journal_seal(1, genesis, B256::repeat_byte(3))
-        .unwrap();
-    let error = net
-        .chain
-        .import_sealed(net.forge.build_executed(Template::default()))
-        .unwrap_err();
+    assert!(error.is_invalid_block());
     assert!(
-        matches!(
-            error,
-            ChainError::Storage(StorageError::AlreadySealed { parent, sealed, .. })
-                if parent == genesis && sealed == B256::repeat_byte(3)
-        ),
+        matches!(error, ChainError::Contradiction { number: 1, parent, .. } if parent == genesis),
         "{error}"
     );
-    assert_eq!(net.chain.head().number, 0);
 }
 
 #[test]
@@ -525,7 +504,8 @@ fn a_block_sealed_here_keeps_the_rules_too() {
     block.header.difficulty = U256::from(1);
     executed.block =
         wattline_primitives::RecoveredBlock::new_sealed(net.forge.reseal(block, 1), senders);
-    let error = net.chain.import_sealed(executed).unwrap_err();
+    let hash = executed.block.hash();
+    let error = net.chain.adopt(executed).unwrap_err();
     assert!(
         matches!(
             error,
@@ -536,31 +516,35 @@ fn a_block_sealed_here_keeps_the_rules_too() {
         ),
         "{error}"
     );
+    assert!(net.chain.executed(&hash).is_none());
     assert_eq!(net.chain.head().number, 0);
-    let genesis = net.chain.spec().genesis_hash();
-    assert_eq!(
-        net.chain
-            .storage()
-            .reader()
-            .unwrap()
-            .sealed_on(genesis)
-            .unwrap(),
-        None
-    );
 }
 
 #[test]
-fn reading_does_not_wait_for_the_one_who_writes() {
+fn senders_that_are_known_are_not_recovered() {
     let net = Net::new();
-    let block = net.forge.extend(net.with_transfers());
-    net.chain.import(block.clone()).unwrap();
-    let mut writer = net.chain.storage().writer().unwrap();
-    writer.unwind_to(0).unwrap();
-    // All of this would hang if it waited, and be empty if it saw what is not committed.
-    assert_eq!(net.chain.head().hash(), block.hash());
-    assert_eq!(net.chain.snapshot(block.hash()).unwrap().number, 1);
-    assert_eq!(net.balance(RECEIVER), U256::from(5 + 7 + 9));
-    drop(writer);
-    let next = net.forge.extend(Template::default());
-    assert_eq!(net.chain.import(next).unwrap(), Imported::Canonical);
+    let block = net.forge.build(net.with_transfers());
+    let (first, second) = (net.accounts.address(0), net.accounts.address(1));
+    let transactions = &block.body().transactions;
+    let hash = |index: usize| *transactions[index].tx_hash();
+    // Signatures do not decide any more: with the accounts mixed up the nonces are wrong.
+    let mixed_up = HashMap::from([(hash(0), second), (hash(1), first), (hash(2), second)]);
+    let asked = AtomicUsize::new(0);
+    let error = net
+        .chain
+        .execute(block.clone(), &|hash| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            mixed_up.get(hash).copied()
+        })
+        .unwrap_err();
+    assert!(matches!(error, ChainError::StateRoot { .. }), "{error}");
+    assert_eq!(asked.into_inner(), 3);
+
+    // Those that nobody knows are recovered beside.
+    let known = HashMap::from([(hash(1), second)]);
+    let executed = net
+        .chain
+        .execute(block.clone(), &|hash| known.get(hash).copied())
+        .unwrap();
+    assert_eq!(executed.block.senders(), [first, second, first]);
 }
