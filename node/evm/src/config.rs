@@ -90,21 +90,18 @@ impl EvmConfig {
     }
 
     /// Completes what differs from block to block by what is the same in all of them.
-    fn env(&self, block: BlockEnv) -> EvmEnv {
+    fn env(&self, mut block: BlockEnv) -> EvmEnv {
         let spec = self.spec();
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA).with_chain_id(spec.chain_id());
-        let mut block_env = BlockEnv {
-            difficulty: U256::ZERO,
-            // No block has blobs, so their price stays at its floor of 1 wei.
-            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
-                excess_blob_gas: 0,
-                blob_gasprice: 1,
-            }),
-            slot_num: 0,
-            ..block
-        };
-        rules::apply_chain_rules(spec, &mut cfg, &mut block_env);
-        EvmEnv::new(cfg, block_env)
+        block.difficulty = U256::ZERO;
+        // No block has blobs, so their price stays at its floor of 1 wei.
+        block.blob_excess_gas_and_price = Some(BlobExcessGasAndPrice {
+            excess_blob_gas: 0,
+            blob_gasprice: 1,
+        });
+        block.slot_num = 0;
+        rules::apply_chain_rules(spec, &mut cfg, &mut block);
+        EvmEnv::new(cfg, block)
     }
 
     /// The highest gas limit of one transaction in a block of the given gas limit.
