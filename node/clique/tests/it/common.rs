@@ -44,11 +44,11 @@ pub(crate) fn sealed(n: u8, header: Header) -> SealedHeader {
 }
 
 pub(crate) fn spec(epoch: u64, signers: &[u8]) -> ChainSpec {
-    spec_with(epoch, signers, PERIOD, json!({ "baseFeePerGas": BASE_FEE }))
+    spec_with(epoch, signers, PERIOD, &json!({ "baseFeePerGas": BASE_FEE }))
 }
 
 /// The same with another `config.clique.period` and `config.wattline`.
-pub(crate) fn spec_with(epoch: u64, signers: &[u8], period: u64, wattline: Value) -> ChainSpec {
+pub(crate) fn spec_with(epoch: u64, signers: &[u8], period: u64, wattline: &Value) -> ChainSpec {
     let genesis: Genesis = serde_json::from_value(json!({
         "config": {
             "chainId": 57836, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,

@@ -34,10 +34,10 @@ impl AdminServer for Handler {
             let listen_addr = backend
                 .rpc_addr()
                 .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
-            #[expect(deprecated, reason = "tools of proof-of-authority chains read it")]
+            #[expect(deprecated, reason = "the type still has the field")]
             let eth = EthProtocolInfo {
                 network: spec.chain_id(),
-                difficulty: reader.total_difficulty(head.hash)?,
+                difficulty: None,
                 genesis: spec.genesis_hash(),
                 config: spec.genesis().config.clone(),
                 head: head.hash,

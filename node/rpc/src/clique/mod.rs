@@ -96,25 +96,25 @@ struct Handler(Backend);
 impl Handler {
     async fn snapshot_of(
         &self,
-        find: impl FnOnce(&Backend, &Reader) -> Result<Option<SealedHeader>, RpcError> + Send + 'static,
+        find: impl FnOnce(&Reader) -> Result<Option<SealedHeader>, RpcError> + Send + 'static,
     ) -> Result<Snapshot, RpcError> {
         let snapshot = self.0.read(move |backend, reader| {
-            let header = find(backend, reader)?.ok_or(LookupError::UnknownBlock)?;
+            let header = find(reader)?.ok_or(LookupError::UnknownBlock)?;
             Ok(backend.chain().snapshot(header.hash())?.as_ref().clone())
         });
         snapshot.await
     }
 
     async fn snapshot_at(&self, block: Option<BlockNumberOrTag>) -> Result<Snapshot, RpcError> {
-        self.snapshot_of(move |backend, reader| {
-            let number = block_id::number(backend, reader, block.unwrap_or_default())?;
+        self.snapshot_of(move |reader| {
+            let number = block_id::number(reader, block.unwrap_or_default())?;
             Ok(reader.header(number)?)
         })
         .await
     }
 
     async fn snapshot_by_hash(&self, hash: B256) -> Result<Snapshot, RpcError> {
-        self.snapshot_of(move |_, reader| Ok(reader.header_by_hash(hash)?))
+        self.snapshot_of(move |reader| Ok(reader.header_by_hash(hash)?))
             .await
     }
 }
@@ -144,10 +144,10 @@ impl CliqueServer for Handler {
 
     async fn signer(&self, block: Option<BlockOrHeader>) -> RpcResult<Address> {
         let block = block.unwrap_or(BlockOrHeader::Block(BlockId::latest()));
-        let signer = self.0.read(move |backend, reader| {
+        let signer = self.0.read(move |_, reader| {
             let header = match block {
                 BlockOrHeader::Block(BlockId::Number(number)) => reader
-                    .header(block_id::number(backend, reader, number)?)?
+                    .header(block_id::number(reader, number)?)?
                     .ok_or(LookupError::UnknownBlock)?
                     .into_header(),
                 BlockOrHeader::Block(BlockId::Hash(hash)) => reader

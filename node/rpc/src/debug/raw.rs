@@ -88,7 +88,7 @@ impl RawServer for Handler {
         let blocks = self.0.read(move |backend, _| {
             let refused = backend.chain().refused_blocks();
             let blocks = refused.iter().map(|block| BadBlock {
-                block: convert::block(&block.block, None, true),
+                block: convert::block(&block.block, true),
                 hash: block.block.hash(),
                 rlp: alloy_rlp::encode(block.block.sealed_block()).into(),
             });

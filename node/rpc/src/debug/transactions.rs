@@ -103,7 +103,7 @@ impl TransactionsServer for Handler {
         let traces = self.trace_block_of(options, move |_, reader| {
             let block = match reader.block_number(hash)? {
                 Some(number) => reader.block(number)?,
-                None => reader.side_block(hash)?.map(recover).transpose()?,
+                None => None,
             };
             block.ok_or(RpcError::Lookup(LookupError::HeaderForHashNotFound))
         });

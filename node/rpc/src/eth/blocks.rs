@@ -1,20 +1,15 @@
 //! The chain and its blocks.
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{B256, U64, U256};
+use alloy_primitives::{B256, U64};
 use alloy_rpc_types_eth::{Index, SyncStatus, TransactionReceipt};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
-use wattline_primitives::RecoveredBlock;
-use wattline_storage::Reader;
 
-use crate::{
-    RpcError,
-    shared::{
-        backend::Backend,
-        block_id,
-        convert::{self, RpcBlock},
-        header::RpcHeader,
-    },
+use crate::shared::{
+    backend::Backend,
+    block_id,
+    convert::{self, RpcBlock},
+    header::RpcHeader,
 };
 
 #[rpc(server, namespace = "eth")]
@@ -98,11 +93,9 @@ impl BlocksServer for Handler {
         full: bool,
     ) -> RpcResult<Option<RpcBlock>> {
         let block = self.0.read(move |backend, reader| {
-            let number = block_id::number(backend, reader, number)?;
+            let number = block_id::number(reader, number)?;
             let block = backend.caches().block(reader, number)?;
-            block
-                .map(|block| rpc_block(reader, &block.block, full))
-                .transpose()
+            Ok(block.map(|block| convert::block(&block.block, full)))
         });
         Ok(block.await?)
     }
@@ -110,21 +103,17 @@ impl BlocksServer for Handler {
     async fn block_by_hash(&self, hash: B256, full: bool) -> RpcResult<Option<RpcBlock>> {
         let block = self.0.read(move |backend, reader| {
             let Some(number) = reader.block_number(hash)? else {
-                return side_block(reader, hash)?
-                    .map(|block| rpc_block(reader, &block, full))
-                    .transpose();
+                return Ok(None);
             };
             let block = backend.caches().block(reader, number)?;
-            block
-                .map(|block| rpc_block(reader, &block.block, full))
-                .transpose()
+            Ok(block.map(|block| convert::block(&block.block, full)))
         });
         Ok(block.await?)
     }
 
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>> {
         let receipts = self.0.read(move |backend, reader| {
-            let block = match block_id::find(backend, reader, block)? {
+            let block = match block_id::find(reader, block)? {
                 Some(number) => backend.caches().block(reader, number)?,
                 None => None,
             };
@@ -134,8 +123,8 @@ impl BlocksServer for Handler {
     }
 
     async fn header_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<RpcHeader>> {
-        let header = self.0.read(move |backend, reader| {
-            let number = block_id::number(backend, reader, number)?;
+        let header = self.0.read(move |_, reader| {
+            let number = block_id::number(reader, number)?;
             Ok(reader.header(number)?.map(RpcHeader::new))
         });
         Ok(header.await?)
@@ -152,8 +141,8 @@ impl BlocksServer for Handler {
         &self,
         number: BlockNumberOrTag,
     ) -> RpcResult<Option<U64>> {
-        let count = self.0.read(move |backend, reader| {
-            let number = block_id::number(backend, reader, number)?;
+        let count = self.0.read(move |_, reader| {
+            let number = block_id::number(reader, number)?;
             Ok(reader.transaction_count(number)?.map(U64::from))
         });
         Ok(count.await?)
@@ -163,9 +152,7 @@ impl BlocksServer for Handler {
         let count = self.0.read(move |_, reader| {
             let count = match reader.block_number(hash)? {
                 Some(number) => reader.transaction_count(number)?,
-                None => reader
-                    .side_block(hash)?
-                    .map(|block| block.body().transactions.len() as u64),
+                None => None,
             };
             Ok(count.map(U64::from))
         });
@@ -173,8 +160,8 @@ impl BlocksServer for Handler {
     }
 
     async fn uncle_count_by_number(&self, number: BlockNumberOrTag) -> RpcResult<Option<U64>> {
-        let count = self.0.read(move |backend, reader| {
-            let number = block_id::number(backend, reader, number)?;
+        let count = self.0.read(move |_, reader| {
+            let number = block_id::number(reader, number)?;
             Ok(reader.header(number)?.map(|_| U64::ZERO))
         });
         Ok(count.await?)
@@ -198,20 +185,4 @@ impl BlocksServer for Handler {
     async fn uncle_by_hash(&self, _hash: B256, _index: Index) -> RpcResult<Option<RpcBlock>> {
         Ok(None)
     }
-}
-
-fn rpc_block(reader: &Reader, block: &RecoveredBlock, full: bool) -> Result<RpcBlock, RpcError> {
-    let total_difficulty: Option<U256> = reader.total_difficulty(block.hash())?;
-    Ok(convert::block(block, total_difficulty, full))
-}
-
-/// A block that is known, but not on the chain. Its senders are not stored.
-pub(super) fn side_block(reader: &Reader, hash: B256) -> Result<Option<RecoveredBlock>, RpcError> {
-    let Some(block) = reader.side_block(hash)? else {
-        return Ok(None);
-    };
-    let recovered = block
-        .try_recover()
-        .map_err(|error| RpcError::Internal(format!("senders of block {hash}: {error}")))?;
-    Ok(Some(recovered))
 }

@@ -166,7 +166,7 @@ fn fee_history(
     percentiles: &[f64],
 ) -> Result<FeeHistory, RpcError> {
     let head = reader.head()?.number;
-    let newest = block_id::number(backend, reader, newest)?;
+    let newest = block_id::number(reader, newest)?;
     if newest > head {
         return Err(RpcError::InvalidParams(format!(
             "request beyond head block: requested {newest}, head {head}"

@@ -1,12 +1,11 @@
 //! Filters that are polled.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use alloy_eips::{BlockNumHash, BlockNumberOrTag, eip2718::Encodable2718};
+use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_primitives::BlockNumber;
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, FilterChanges, Log};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
-use wattline_primitives::BlockWithReceipts;
 use wattline_storage::Reader;
 
 use super::logs::{check_alternatives, search};
@@ -22,8 +21,6 @@ use crate::{
     },
 };
 
-/// How long a poll waits for the news of a reorganisation that it sees in the database.
-const NEWS: Duration = Duration::from_secs(1);
 /// Hashes of blocks in one answer; the next poll has the rest.
 const MAX_BLOCKS: u64 = 10_000;
 
@@ -63,7 +60,7 @@ impl FiltersServer for Handler {
         check_alternatives(&filter, self.0.limits())?;
         let wanted = self
             .0
-            .read(move |backend, reader| bounded(backend, reader, filter))
+            .read(move |_, reader| bounded(reader, filter))
             .await?;
         Ok(self.0.filters().install_logs(self.0.chain(), wanted)?)
     }
@@ -82,14 +79,11 @@ impl FiltersServer for Handler {
         // Held until the answer is there: what two polls at once get is not the same twice.
         let mut filter = filter.lock().await;
         let changes = match &mut *filter {
-            Wanted::Blocks(stand) => self.new_blocks(stand).await,
-            Wanted::Logs(wanted, stand) => self.new_logs(wanted, stand).await,
+            Wanted::Blocks(told) => self.new_blocks(told).await,
+            Wanted::Logs(wanted, told) => self.new_logs(wanted, told).await,
             Wanted::Transactions { full: false, from } => Ok(self.new_hashes(from)),
             Wanted::Transactions { full: true, from } => self.new_transactions(from).await,
         };
-        if matches!(changes, Err(RpcError::Filter(FilterError::NotFound))) {
-            self.0.filters().uninstall(&id);
-        }
         Ok(changes?)
     }
 
@@ -113,73 +107,37 @@ impl FiltersServer for Handler {
 }
 
 impl Handler {
-    async fn new_blocks(&self, stand: &mut BlockNumHash) -> Result<Changes, RpcError> {
-        let from = *stand;
-        let found = self.with_news(|| {
-            self.0.read(move |backend, reader| {
-                let path = Path::find(backend, reader, from)?;
-                let last = path.head.number.min(path.ancestor.number + MAX_BLOCKS);
-                let mut hashes = Vec::new();
-                for number in path.ancestor.number + 1..=last {
-                    hashes.push(
-                        reader
-                            .block_hash(number)?
-                            .ok_or(LookupError::UnknownBlock)?,
-                    );
-                }
-                Ok((path.stand(reader, last)?, hashes))
-            })
+    async fn new_blocks(&self, told: &mut BlockNumber) -> Result<Changes, RpcError> {
+        let first = *told + 1;
+        let found = self.0.read(move |_, reader| {
+            let last = reader.head()?.number.min(first + MAX_BLOCKS - 1);
+            let mut hashes = Vec::new();
+            for number in first..=last {
+                let hash = reader.block_hash(number)?;
+                hashes.push(hash.ok_or(LookupError::UnknownBlock)?);
+            }
+            Ok((last, hashes))
         });
-        let (reached, hashes) = found.await?;
-        *stand = reached;
+        let (last, hashes) = found.await?;
+        *told = last;
         Ok(FilterChanges::Hashes(hashes))
     }
 
     async fn new_logs(
         &self,
         wanted: &Arc<WantedLogs>,
-        stand: &mut BlockNumHash,
+        told: &mut BlockNumber,
     ) -> Result<Changes, RpcError> {
-        let from = *stand;
-        let found = self.with_news(|| {
-            let (backend, wanted) = (self.0.clone(), Arc::clone(wanted));
-            self.0.workers().call(move |stop| {
-                let reader = backend.chain().storage().reader()?;
-                let path = Path::find(&backend, &reader, from)?;
-                let removed = path.removed.iter().filter(|block| wanted.block(block));
-                let mut logs = Vec::new();
-                for block in removed {
-                    stop.check()?;
-                    logs.extend(convert::logs(&block.block, &block.receipts, true, |log| {
-                        wanted.filter.matches(log)
-                    }));
-                }
-                let new = (path.ancestor.number + 1, path.head.number);
-                let (found, reached) = wanted.search(&backend, &reader, new, &stop)?;
-                logs.extend(found);
-                Ok((path.stand(&reader, reached)?, logs))
-            })
+        let first = *told + 1;
+        let (backend, wanted) = (self.0.clone(), Arc::clone(wanted));
+        let found = self.0.workers().call(move |stop| {
+            let reader = backend.chain().storage().reader()?;
+            let head = reader.head()?.number;
+            wanted.search(&backend, &reader, (first, head), &stop)
         });
-        let (reached, logs) = found.await?;
-        *stand = reached;
+        let (logs, last) = found.await?;
+        *told = last;
         Ok(FilterChanges::Logs(logs))
-    }
-
-    /// Between the moment when a reorganisation is in the database and the moment when its news
-    /// is out, a block may be missing that is about to be known.
-    async fn with_news<T, F>(&self, attempt: impl Fn() -> F + Send + Sync) -> Result<T, RpcError>
-    where
-        F: Future<Output = Result<T, RpcError>> + Send,
-    {
-        let mut news = self.0.chain().subscribe();
-        match attempt().await {
-            Err(RpcError::Filter(FilterError::NotFound)) => {
-                // Without news, the second attempt says so.
-                let _ = tokio::time::timeout(NEWS, news.recv()).await;
-                attempt().await
-            }
-            result => result,
-        }
     }
 
     fn new_hashes(&self, from: &mut u64) -> Changes {
@@ -223,61 +181,11 @@ impl Handler {
     }
 }
 
-/// The way from where a filter stood to the head.
-struct Path {
-    /// Blocks that left the chain, oldest first.
-    removed: Vec<Arc<BlockWithReceipts>>,
-    /// The last block that the filter has told of and that is still on the chain.
-    ancestor: BlockNumHash,
-    head: BlockNumHash,
-}
-
-impl Path {
-    /// # Errors
-    ///
-    /// [`RpcError::Filter`] if a block is not known any more.
-    fn find(backend: &Backend, reader: &Reader, stand: BlockNumHash) -> Result<Self, RpcError> {
-        let mut ancestor = stand;
-        let mut removed = Vec::new();
-        while reader.block_hash(ancestor.number)? != Some(ancestor.hash) {
-            let block = backend.filters().reverted(&ancestor.hash);
-            let block = block.ok_or(FilterError::NotFound)?;
-            let parent = block.block.number.checked_sub(1);
-            ancestor = BlockNumHash {
-                number: parent.ok_or(FilterError::NotFound)?,
-                hash: block.block.parent_hash,
-            };
-            removed.push(block);
-        }
-        removed.reverse();
-        let head = reader.head()?;
-        Ok(Self {
-            removed,
-            ancestor,
-            head,
-        })
-    }
-
-    /// Where a filter stands that has told of all up to block `reached`.
-    fn stand(&self, reader: &Reader, reached: BlockNumber) -> Result<BlockNumHash, RpcError> {
-        if reached <= self.ancestor.number {
-            return Ok(self.ancestor);
-        }
-        let hash = reader
-            .block_hash(reached)?
-            .ok_or(LookupError::UnknownBlock)?;
-        Ok(BlockNumHash {
-            number: reached,
-            hash,
-        })
-    }
-}
-
 /// Looks up which blocks a filter asks for.
-fn bounded(backend: &Backend, reader: &Reader, filter: Filter) -> Result<WantedLogs, RpcError> {
+fn bounded(reader: &Reader, filter: Filter) -> Result<WantedLogs, RpcError> {
     let bound = |tag: Option<BlockNumberOrTag>| match tag {
         None | Some(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => Ok(None),
-        Some(tag) => block_id::number(backend, reader, tag).map(Some),
+        Some(tag) => block_id::number(reader, tag).map(Some),
     };
     let (from, to) = match filter.block_option {
         FilterBlockOption::AtBlockHash(_) => (None, None),
@@ -297,17 +205,6 @@ fn bounded(backend: &Backend, reader: &Reader, filter: Filter) -> Result<WantedL
 }
 
 impl WantedLogs {
-    /// Whether a block is among those that the filter asks for.
-    fn block(&self, block: &BlockWithReceipts) -> bool {
-        let number = block.block.number;
-        self.from.is_none_or(|from| from <= number)
-            && self.to.is_none_or(|to| number <= to)
-            && self
-                .filter
-                .get_block_hash()
-                .is_none_or(|hash| hash == block.block.hash())
-    }
-
     /// Logs of new blocks, from and to inclusive, and the block up to which they are all there:
     /// as much as one answer may hold, at least one block.
     fn search(
@@ -344,7 +241,7 @@ impl WantedLogs {
                     let block = reader.block_with_receipts(first)?;
                     let block = block.ok_or(LookupError::UnknownBlock)?;
                     let wanted = |log: &_| self.filter.matches(log);
-                    let logs = convert::logs(&block.block, &block.receipts, false, wanted);
+                    let logs = convert::logs(&block.block, &block.receipts, wanted);
                     return Ok((logs.collect(), reached));
                 }
                 Err(error) => return Err(error),

@@ -78,7 +78,7 @@ pub(super) fn search(
     filter: &Filter,
     stop: &Stop,
 ) -> Result<Vec<Log>, RpcError> {
-    let Some((from, to)) = range(backend, reader, filter)? else {
+    let Some((from, to)) = range(reader, filter)? else {
         return Ok(Vec::new());
     };
     let limits = backend.limits();
@@ -122,9 +122,7 @@ fn search_block(
 ) -> Result<(), RpcError> {
     let limit = backend.limits().log_results;
     if let Some(block) = backend.caches().known_block(reader, number)? {
-        let logs = convert::logs(&block.block, &block.receipts, false, |log| {
-            filter.matches(log)
-        });
+        let logs = convert::logs(&block.block, &block.receipts, |log| filter.matches(log));
         found.extend(logs.take((limit + 1).saturating_sub(found.len())));
         return Ok(());
     }
@@ -158,17 +156,12 @@ fn search_block(
     Ok(())
 }
 
-/// The canonical blocks that a filter asks for, from and to inclusive; `None` if all of them are
+/// The blocks that a filter asks for, from and to inclusive; `None` if all of them are
 /// yet to come.
-fn range(
-    backend: &Backend,
-    reader: &Reader,
-    filter: &Filter,
-) -> Result<Option<(BlockNumber, BlockNumber)>, RpcError> {
+fn range(reader: &Reader, filter: &Filter) -> Result<Option<(BlockNumber, BlockNumber)>, RpcError> {
     match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {
-            let number =
-                block_id::find(backend, reader, hash.into())?.ok_or(LookupError::UnknownBlock)?;
+            let number = block_id::find(reader, hash.into())?.ok_or(LookupError::UnknownBlock)?;
             Ok(Some((number, number)))
         }
         FilterBlockOption::Range {
@@ -176,7 +169,7 @@ fn range(
             to_block,
         } => {
             let number = |tag: Option<BlockNumberOrTag>| {
-                block_id::number(backend, reader, tag.unwrap_or(BlockNumberOrTag::Latest))
+                block_id::number(reader, tag.unwrap_or(BlockNumberOrTag::Latest))
             };
             let (from, to) = (number(from_block)?, number(to_block)?);
             let head = reader.head()?.number;

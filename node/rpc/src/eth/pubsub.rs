@@ -197,13 +197,10 @@ impl Sink {
         Ok(())
     }
 
-    /// Logs that are no longer on the chain first, marked as removed, then the new ones.
     async fn send_logs(&self, update: &CanonicalUpdate, filter: &Filter) -> Result<(), End> {
-        let removed = update.reverted.iter().map(|block| (block, true));
-        let added = update.committed.iter().map(|block| (block, false));
-        for (block, removed) in removed.chain(added) {
+        for block in &update.committed {
             let wanted = |log: &_| filter.matches(log);
-            for log in convert::logs(&block.block, &block.receipts, removed, wanted) {
+            for log in convert::logs(&block.block, &block.receipts, wanted) {
                 self.send(&log).await?;
             }
         }

@@ -42,7 +42,7 @@ struct Handler(Backend);
 impl StateServer for Handler {
     async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256> {
         let balance = self.0.look_up(|reader| {
-            let account = block_id::state(&self.0, reader, block)?.account(&address)?;
+            let account = block_id::state(reader, block)?.account(&address)?;
             Ok(account.map(|account| account.balance).unwrap_or_default())
         });
         Ok(balance?)
@@ -50,7 +50,7 @@ impl StateServer for Handler {
 
     async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes> {
         let code = self.0.look_up(|reader| {
-            let state = block_id::state(&self.0, reader, block)?;
+            let state = block_id::state(reader, block)?;
             let hash = state
                 .account(&address)?
                 .and_then(|account| account.bytecode_hash);
@@ -72,7 +72,7 @@ impl StateServer for Handler {
         block: Option<BlockId>,
     ) -> RpcResult<B256> {
         let value = self.0.look_up(|reader| {
-            let state = block_id::state(&self.0, reader, block)?;
+            let state = block_id::state(reader, block)?;
             Ok(B256::from(state.storage_at(&address, slot.as_b256())?))
         });
         Ok(value?)
@@ -84,7 +84,7 @@ impl StateServer for Handler {
                 Some(BlockId::Number(BlockNumberOrTag::Pending)) => {
                     next_nonce(&self.0, reader, address)?
                 }
-                _ => mined_nonce(&self.0, reader, block, address)?,
+                _ => mined_nonce(reader, block, address)?,
             };
             Ok(U64::from(nonce))
         });
@@ -93,13 +93,8 @@ impl StateServer for Handler {
 }
 
 /// The nonce of an account in the state of a block.
-fn mined_nonce(
-    backend: &Backend,
-    reader: &Reader,
-    block: Option<BlockId>,
-    address: Address,
-) -> Result<u64, RpcError> {
-    let account = block_id::state(backend, reader, block)?.account(&address)?;
+fn mined_nonce(reader: &Reader, block: Option<BlockId>, address: Address) -> Result<u64, RpcError> {
+    let account = block_id::state(reader, block)?.account(&address)?;
     Ok(account.map(|account| account.nonce).unwrap_or_default())
 }
 
@@ -113,7 +108,7 @@ pub(super) fn next_nonce(
     reader: &Reader,
     address: Address,
 ) -> Result<u64, RpcError> {
-    let mined = mined_nonce(backend, reader, None, address)?;
+    let mined = mined_nonce(reader, None, address)?;
     let waiting = backend.pool().pending_nonce(&address);
     Ok(waiting.map_or(mined, |nonce| nonce.max(mined)))
 }

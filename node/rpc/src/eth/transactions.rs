@@ -7,7 +7,6 @@ use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 use wattline_primitives::{RecoveredBlock, TransactionSigned};
 use wattline_storage::Reader;
 
-use super::blocks::side_block;
 use crate::{
     RpcError,
     shared::{
@@ -68,32 +67,32 @@ pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
 struct Handler(Backend);
 
 impl Handler {
-    /// What `pick` makes of a canonical block; `None` if there is no such block.
+    /// What `pick` makes of a block; `None` if there is no such block.
     async fn in_numbered<T: Send + 'static>(
         &self,
         number: BlockNumberOrTag,
         pick: impl FnOnce(&RecoveredBlock) -> Option<T> + Send + 'static,
     ) -> RpcResult<Option<T>> {
         let found = self.0.read(move |backend, reader| {
-            let number = block_id::number(backend, reader, number)?;
+            let number = block_id::number(reader, number)?;
             let block = backend.caches().block(reader, number)?;
             Ok(block.and_then(|block| pick(&block.block)))
         });
         Ok(found.await?)
     }
 
-    /// What `pick` makes of any known block; `None` if there is no such block.
+    /// The same, of a block by its hash.
     async fn in_hashed<T: Send + 'static>(
         &self,
         hash: B256,
         pick: impl FnOnce(&RecoveredBlock) -> Option<T> + Send + 'static,
     ) -> RpcResult<Option<T>> {
-        let found = self.0.read(move |_, reader| {
+        let found = self.0.read(move |backend, reader| {
             let block = match reader.block_number(hash)? {
-                Some(number) => reader.block(number)?,
-                None => side_block(reader, hash)?,
+                Some(number) => backend.caches().block(reader, number)?,
+                None => None,
             };
-            Ok(block.and_then(|block| pick(&block)))
+            Ok(block.and_then(|block| pick(&block.block)))
         });
         Ok(found.await?)
     }

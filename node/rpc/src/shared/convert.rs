@@ -1,7 +1,7 @@
 //! From the chain's types to Ethereum's JSON.
 
 use alloy_consensus::{BlockHeader as _, ReceiptEnvelope, Transaction as _, TxReceipt as _};
-use alloy_primitives::{Address, B256, TxKind, U256};
+use alloy_primitives::{Address, B256, TxKind};
 use alloy_rpc_types_eth::{
     Block, BlockTransactions, Log, Transaction, TransactionInfo, TransactionReceipt,
 };
@@ -21,11 +21,7 @@ pub(crate) type RpcTransaction = Transaction<TransactionSigned>;
 pub(crate) type RpcBlock = Block<RpcTransaction, RpcHeader>;
 
 /// A block with hashes or whole transactions.
-pub(crate) fn block(
-    block: &RecoveredBlock,
-    total_difficulty: Option<U256>,
-    full: bool,
-) -> RpcBlock {
+pub(crate) fn block(block: &RecoveredBlock, full: bool) -> RpcBlock {
     let size = block.rlp_length();
     let transactions = if full {
         let transactions = block
@@ -44,10 +40,8 @@ pub(crate) fn block(
                 .collect(),
         )
     };
-    let mut header = RpcHeader::of_block(block.clone_sealed_header(), size);
-    header.ethereum.total_difficulty = total_difficulty;
     Block {
-        header,
+        header: RpcHeader::of_block(block.clone_sealed_header(), size),
         uncles: Vec::new(),
         transactions,
         withdrawals: block.body().withdrawals.clone(),
@@ -163,12 +157,7 @@ fn one_receipt(
     receipt: &Receipt,
     before: Before,
 ) -> TransactionReceipt {
-    let place = LogPlace {
-        block_hash: block.hash(),
-        block_number: block.number(),
-        timestamp: block.timestamp(),
-        removed: false,
-    };
+    let place = LogPlace::of(block.sealed_header());
     let hash = *tx.tx_hash();
     let mut log_index = before.logs;
     let gas_used = receipt.cumulative_gas_used.saturating_sub(before.gas_used);
@@ -196,23 +185,21 @@ fn one_receipt(
     }
 }
 
-/// Where the logs of a block are, or were before the chain went another way.
+/// Where the logs of a block are.
 #[derive(Clone, Copy)]
 pub(crate) struct LogPlace {
     block_hash: B256,
     block_number: u64,
     timestamp: u64,
-    removed: bool,
 }
 
 impl LogPlace {
-    /// In a block of the canonical chain.
+    /// In the block of this header.
     pub(crate) fn of(header: &SealedHeader) -> Self {
         Self {
             block_hash: header.hash(),
             block_number: header.number,
             timestamp: header.timestamp,
-            removed: false,
         }
     }
 
@@ -231,7 +218,8 @@ impl LogPlace {
             transaction_hash: Some(tx),
             transaction_index: Some(tx_index),
             log_index: Some(index),
-            removed: self.removed,
+            // A block that is shown is final.
+            removed: false,
         }
     }
 }
@@ -240,15 +228,9 @@ impl LogPlace {
 pub(crate) fn logs<'a>(
     block: &'a RecoveredBlock,
     receipts: &'a [Receipt],
-    removed: bool,
     wanted: impl Fn(&alloy_primitives::Log) -> bool + 'a,
 ) -> impl Iterator<Item = Log> + 'a {
-    let place = LogPlace {
-        block_hash: block.hash(),
-        block_number: block.number(),
-        timestamp: block.timestamp(),
-        removed,
-    };
+    let place = LogPlace::of(block.sealed_header());
     let transactions = (0..).zip(block.body().transactions.iter().zip(receipts));
     transactions
         .flat_map(|(tx_index, (tx, receipt))| {

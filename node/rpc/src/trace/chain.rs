@@ -70,7 +70,7 @@ struct Handler(Backend);
 impl ChainTracesServer for Handler {
     async fn block(&self, block: BlockId) -> RpcResult<Option<Vec<Json>>> {
         let traces = self.trace(move |backend, reader, stop| {
-            let Some(number) = block_id::find(backend, reader, block)? else {
+            let Some(number) = block_id::find(reader, block)? else {
                 return Ok(None);
             };
             let mut found = Found::new(backend);
@@ -162,11 +162,10 @@ fn filtered(
 ) -> Result<Vec<Json>, RpcError> {
     let head = reader.head()?.number;
     let first = block_id::number(
-        backend,
         reader,
         filter.from_block.unwrap_or(BlockNumberOrTag::Earliest),
     )?;
-    let last = block_id::number(backend, reader, filter.to_block.unwrap_or_default())?;
+    let last = block_id::number(reader, filter.to_block.unwrap_or_default())?;
     if first > last {
         return Err(RpcError::InvalidParams(format!(
             "fromBlock {first} is after toBlock {last}"

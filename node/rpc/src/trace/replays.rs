@@ -72,7 +72,7 @@ impl ReplaysServer for Handler {
         let backend = self.0.clone();
         let traced = self.0.workers().trace(None, move |stop| {
             let reader = backend.chain().storage().reader()?;
-            let Some(number) = block_id::find(&backend, &reader, block)? else {
+            let Some(number) = block_id::find(&reader, block)? else {
                 return Ok(None);
             };
             let block = reader.block(number)?.ok_or(LookupError::HeaderNotFound)?;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
 use serde_json::{Value, json};
-use wattline_chain::test_utils::{Forge, Signers, Template};
+use wattline_chain::test_utils::Template;
 use wattline_primitives::RecoveredTransaction;
 use wattline_rpc::RpcLimits;
 use wattline_rpc_server::ServerLimits;
 
 use crate::{
-    chain::{CHATTERER, GWEI, LOGGER, TOPIC, accounts, call, empty, genesis, sign, transfer},
+    chain::{CHATTERER, GWEI, LOGGER, TOPIC, accounts, call, empty, sign, transfer},
     client::{Served, word, word_bytes},
 };
 
@@ -40,25 +40,14 @@ impl Served {
     }
 }
 
-/// What of each log tells it from others: block, data, whether it was taken back.
-fn brief(logs: &Value) -> Vec<(Value, Value, bool)> {
+/// What of each log tells it from others: block and data. None is ever taken back.
+fn brief(logs: &Value) -> Vec<(Value, Value)> {
     let logs = logs.as_array().expect("a list").iter();
     logs.map(|log| {
-        let removed = log["removed"].as_bool().expect("a flag");
-        (log["blockHash"].clone(), log["data"].clone(), removed)
+        assert_eq!(log["removed"], false);
+        (log["blockHash"].clone(), log["data"].clone())
     })
     .collect()
-}
-
-/// Two chains of one genesis. Blocks of signer 0 at height 1 are out of turn, so that a block of
-/// signer 1 wins.
-fn fork() -> (Forge, Forge) {
-    let signers = Signers::new(3);
-    let genesis = genesis(&signers);
-    (
-        Forge::new(genesis.clone(), signers.clone()),
-        Forge::new(genesis, signers),
-    )
 }
 
 #[tokio::test]
@@ -104,8 +93,8 @@ async fn logs_are_told_by_filter() {
             forge.extend(Template::default().with(vec![tx])).hash()
         ));
     }
-    let five = (blocks[0].clone(), word(5), false);
-    let six = (blocks[1].clone(), word(6), false);
+    let five = (blocks[0].clone(), word(5));
+    let six = (blocks[1].clone(), word(6));
     for (id, expected) in [
         (&all, vec![five.clone(), six.clone()]),
         (&mine, vec![six.clone()]),
@@ -131,98 +120,16 @@ async fn logs_are_told_by_filter() {
 #[tokio::test]
 async fn logs_of_one_block_to_come() {
     let forge = empty();
-    let ahead = forge.fork();
     let node = Served::new(forge.chain()).await;
-    let tx = call(1, 0, LOGGER, word_bytes(4));
-    let block = ahead.build(Template::default().with(vec![tx]));
-    let hash = block.hash();
+    let block = || Template::default().with(vec![call(1, 0, LOGGER, word_bytes(4))]);
+    let hash = empty().extend(block()).hash();
     let this = node.log_filter(json!({"blockHash": hash})).await;
     let other = node.log_filter(json!({"blockHash": B256::ZERO})).await;
-    node.chain.import(block).expect("a valid block");
+    assert_eq!(forge.extend(block()).hash(), hash);
     forge.extend(Template::default().with(vec![call(1, 1, LOGGER, word_bytes(5))]));
-    assert_eq!(
-        brief(&node.changes(&this).await),
-        [(json!(hash), word(4), false)]
-    );
+    assert_eq!(brief(&node.changes(&this).await), [(json!(hash), word(4))]);
     assert_eq!(node.changes(&other).await, json!([]));
     assert_eq!(node.changes(&this).await, json!([]));
-}
-
-#[tokio::test]
-async fn a_reorganisation_takes_back_what_was_told() {
-    let (shorter, longer) = fork();
-    let tx = call(0, 0, LOGGER, word_bytes(5));
-    let more = call(0, 1, LOGGER, word_bytes(6));
-    let new = [
-        longer.extend(Template::by(1)),
-        longer.extend(Template::by(2).with(vec![tx.clone(), more])),
-    ];
-    let node = Served::new(shorter.chain()).await;
-    let filters = [
-        node.log_filter(json!({})).await,
-        node.log_filter(json!({})).await,
-        node.log_filter(json!({"fromBlock": "0x2"})).await,
-    ];
-    let blocks = node.install("eth_newBlockFilter", json!([])).await;
-    let old = shorter.extend(Template::by(0).with(vec![tx]));
-    let late = node.log_filter(json!({})).await;
-    assert_eq!(
-        brief(&node.changes(&filters[0]).await),
-        [(json!(old.hash()), word(5), false)]
-    );
-    assert_eq!(node.changes(&blocks).await, json!([old.hash()]));
-
-    for block in &new {
-        node.chain.import(block.clone()).expect("a valid block");
-    }
-    assert_eq!(node.chain.head().hash(), new[1].hash());
-    let added = [5, 6].map(|value| (json!(new[1].hash()), word(value), false));
-    let removed = [(json!(old.hash()), word(5), true)];
-    let both: Vec<_> = removed.iter().chain(&added).cloned().collect();
-    let changes = async |id: &Value| brief(&node.changes(id).await);
-    assert_eq!(changes(&filters[0]).await, both);
-    assert_eq!(
-        changes(&filters[1]).await,
-        added,
-        "it never heard of the old"
-    );
-    assert_eq!(changes(&filters[2]).await, added, "nor of block 1");
-    assert_eq!(changes(&late).await, both, "it began after the old block");
-    assert_eq!(
-        node.changes(&blocks).await,
-        json!(new.each_ref().map(|block| block.hash()))
-    );
-    for id in filters.iter().chain([&late, &blocks]) {
-        assert_eq!(node.changes(id).await, json!([]));
-    }
-}
-
-#[tokio::test]
-async fn a_filter_that_cannot_tell_what_was_taken_back_ends() {
-    let (shorter, longer) = fork();
-    let node = Served::new(shorter.chain()).await;
-    let told = [
-        node.log_filter(json!({})).await,
-        node.install("eth_newBlockFilter", json!([])).await,
-    ];
-    let untold = node.log_filter(json!({})).await;
-    shorter.extend(Template::by(0));
-    for id in &told {
-        node.changes(id).await;
-    }
-    // The news of the reorganisation is lost behind more than the chain's channel holds.
-    let blocks = [Template::by(1), Template::by(2)].map(|template| longer.extend(template));
-    let more = longer.extend_in_turn(70);
-    for block in blocks.into_iter().chain(more) {
-        node.chain.import(block).expect("a valid block");
-    }
-    for id in &told {
-        for _ in 0..2 {
-            let (code, message) = node.error("eth_getFilterChanges", json!([id])).await;
-            assert_eq!((code, message.as_str()), NOT_FOUND);
-        }
-    }
-    assert_eq!(node.changes(&untold).await, json!([]));
 }
 
 #[tokio::test]

@@ -16,13 +16,13 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use wattline_chain::test_utils::{Forge, Signers, Template};
+use wattline_chain::test_utils::Template;
 use wattline_primitives::RecoveredTransaction;
 use wattline_rpc::RpcLimits;
 use wattline_rpc_server::ServerLimits;
 
 use crate::{
-    chain::{CHATTERER, LOGGER, LOOPER, accounts, call, call_with_gas, empty, genesis, transfer},
+    chain::{CHATTERER, LOGGER, LOOPER, accounts, call, call_with_gas, empty, transfer},
     client::{Served, word_bytes},
 };
 
@@ -84,52 +84,6 @@ async fn logs_are_pushed_by_filter() {
         assert_eq!(log.log_index, Some(index as u64 + 1));
         assert!(!log.removed);
     }
-}
-
-#[tokio::test]
-async fn a_reorganisation_removes_logs_and_pushes_all_new_heads() {
-    let signers = Signers::new(3);
-    let genesis = genesis(&signers);
-    let shorter = Forge::new(genesis.clone(), signers.clone());
-    let longer = Forge::new(genesis, signers);
-    let tx = call(0, 0, LOGGER, word_bytes(5));
-    let new = [
-        longer.extend(Template::by(1)),
-        longer.extend(Template::by(2).with(vec![tx.clone()])),
-    ];
-
-    let node = Served::new(shorter.chain()).await;
-    let client = node.websocket().await;
-    let mut heads: Subscription<Header> = client
-        .subscribe("eth_subscribe", rpc_params!["newHeads"], "eth_unsubscribe")
-        .await
-        .expect("a subscription");
-    let mut logs: Subscription<Log> = client
-        .subscribe("eth_subscribe", rpc_params!["logs"], "eth_unsubscribe")
-        .await
-        .expect("a subscription");
-    // Out of turn, so that the branch of blocks in turn wins.
-    let old = shorter.extend(Template::by(0).with(vec![tx]));
-    assert_eq!(next(&mut heads).await.hash, old.hash());
-    assert_eq!(next(&mut logs).await.block_hash, Some(old.hash()));
-
-    for block in &new {
-        node.chain.import(block.clone()).expect("a valid block");
-    }
-    assert_eq!(node.chain.head().hash(), new[1].hash());
-    for block in &new {
-        assert_eq!(next(&mut heads).await.hash, block.hash());
-    }
-    let removed = next(&mut logs).await;
-    assert_eq!(
-        (removed.block_hash, removed.removed),
-        (Some(old.hash()), true)
-    );
-    let added = next(&mut logs).await;
-    assert_eq!(
-        (added.block_hash, added.removed),
-        (Some(new[1].hash()), false)
-    );
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ impl BlockSimulator {
         for log in calls.iter_mut().flat_map(|call| &mut call.logs) {
             log.block_hash = Some(block.hash());
         }
-        let inner = convert::block(&block, None, self.options.full);
+        let inner = convert::block(&block, self.options.full);
         Ok((block.clone_sealed_header(), SimulatedBlock { inner, calls }))
     }
 

@@ -5,15 +5,12 @@ use alloy_primitives::Address;
 /// What a client asks for and the chain does not have.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// No canonical block has this number.
+    /// No block has this number.
     #[error("header not found")]
     HeaderNotFound,
     /// No block has this hash.
     #[error("header for hash not found")]
     HeaderForHashNotFound,
-    /// The block is known, but the chain has gone another way.
-    #[error("hash is not currently canonical")]
-    NotCanonical,
     /// As `HeaderNotFound`, in the words of the `clique` namespace and of `eth_getLogs`.
     #[error("unknown block")]
     UnknownBlock,

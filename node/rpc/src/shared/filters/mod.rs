@@ -1,14 +1,14 @@
 //! Filters that clients poll: what each wants and how far it has told.
 //!
 //! Nothing is collected for a filter. It remembers where it stood, and a poll reads from there to
-//! the head. Two things cannot be read later and are kept for all filters together, while there
-//! are any: the blocks that left the chain, and the hashes of transactions as they arrived. Both
-//! are bounded.
+//! the head. One thing cannot be read later and is kept for all filters together, while any wants
+//! it: the hashes of transactions as they arrived, a bounded number of them.
 //!
-//! What is kept is brought up to date by each poll, and between polls by a task that also removes
-//! the filters that nobody polls any more. The task ends with the last filter, or with the node.
+//! What is kept is brought up to date by each poll, and between polls by a task, which also removes
+//! filters that nobody polls any more and ends with the last that wants transactions, or with the
+//! node. Other filters that nobody polls give their place to the next that is installed.
 
-mod history;
+mod arrivals;
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, BlockNumber};
 use alloy_rpc_types_eth::Filter;
 use parking_lot::Mutex;
@@ -28,12 +27,11 @@ use tokio::{
     task::AbortHandle,
     time::MissedTickBehavior,
 };
-use wattline_chain::{CanonicalUpdate, Chain};
+use wattline_chain::Chain;
 use wattline_pool::{Pool, PooledTransaction};
-use wattline_primitives::BlockWithReceipts;
 
 use crate::{RpcError, RpcLimits, shared::error::FilterError};
-use history::{Arrivals, Reverted};
+use arrivals::Arrivals;
 
 /// So many addresses and topics of a log filter take the place of one more filter.
 const ALTERNATIVES_PER_PLACE: usize = 64;
@@ -44,9 +42,9 @@ const MIN_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) enum Wanted {
     /// Hashes of the blocks after one.
-    Blocks(BlockNumHash),
+    Blocks(BlockNumber),
     /// Logs of the blocks after one.
-    Logs(Arc<WantedLogs>, BlockNumHash),
+    Logs(Arc<WantedLogs>, BlockNumber),
     /// Transactions from a place in the order of arrival on.
     Transactions {
         /// Whole transactions instead of their hashes.
@@ -84,11 +82,8 @@ struct Shared {
 #[derive(Debug)]
 struct FilterState {
     filters: HashMap<String, Installed>,
-    /// Present while there are filters.
-    chain: Option<Followed<Arc<CanonicalUpdate>>>,
-    reverted: Reverted,
     /// Present while there are filters for transactions.
-    pool: Option<Followed<Arc<PooledTransaction>>>,
+    pool: Option<Followed>,
     arrivals: Arrivals,
 }
 
@@ -100,21 +95,21 @@ struct Installed {
     polled: Instant,
 }
 
-/// A channel, and the task that keeps it from overflowing.
+/// What the pool announces, and the task that keeps its channel from overflowing.
 #[derive(Debug)]
-struct Followed<T> {
-    receiver: Receiver<T>,
+struct Followed {
+    receiver: Receiver<Arc<PooledTransaction>>,
     task: AbortHandle,
 }
 
-impl<T> Drop for Followed<T> {
+impl Drop for Followed {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl<T: Clone> Followed<T> {
-    fn next(&mut self) -> Option<T> {
+impl Followed {
+    fn next(&mut self) -> Option<Arc<PooledTransaction>> {
         loop {
             match self.receiver.try_recv() {
                 Ok(item) => return Some(item),
@@ -132,8 +127,6 @@ impl Filters {
             lifetime: limits.filter_lifetime,
             state: Mutex::new(FilterState {
                 filters: HashMap::new(),
-                chain: None,
-                reverted: Reverted::default(),
                 pool: None,
                 arrivals: Arrivals::new(limits.filter_arrivals),
             }),
@@ -146,7 +139,7 @@ impl Filters {
     ///
     /// [`RpcError::LimitExceeded`].
     pub(crate) fn install_blocks(&self, chain: &Chain) -> Result<String, RpcError> {
-        self.install(1, |state| Wanted::Blocks(self.follow_chain(state, chain)))
+        self.install(1, |_| Wanted::Blocks(chain.head().number))
     }
 
     /// A filter for the logs of blocks to come; returns its id.
@@ -157,8 +150,8 @@ impl Filters {
     pub(crate) fn install_logs(&self, chain: &Chain, logs: WantedLogs) -> Result<String, RpcError> {
         let topics = logs.filter.topics.iter().map(|topic| topic.len());
         let alternatives = topics.sum::<usize>() + logs.filter.address.len();
-        self.install(1 + alternatives / ALTERNATIVES_PER_PLACE, |state| {
-            Wanted::Logs(Arc::new(logs), self.follow_chain(state, chain))
+        self.install(1 + alternatives / ALTERNATIVES_PER_PLACE, |_| {
+            Wanted::Logs(Arc::new(logs), chain.head().number)
         })
     }
 
@@ -207,18 +200,7 @@ impl Filters {
         Ok(id)
     }
 
-    /// Follows the chain, then looks at the head, so that no change after it is missed.
-    fn follow_chain(&self, state: &mut FilterState, chain: &Chain) -> BlockNumHash {
-        if state.chain.is_none() {
-            state.chain = Some(self.follow(|| chain.subscribe()));
-        }
-        chain.head().num_hash()
-    }
-
-    fn follow<T: Clone + Send + 'static>(
-        &self,
-        subscribe: impl Fn() -> Receiver<T>,
-    ) -> Followed<T> {
+    fn follow(&self, subscribe: impl Fn() -> Receiver<Arc<PooledTransaction>>) -> Followed {
         let pause = (self.0.lifetime / 4).max(MIN_PAUSE);
         let task = tokio::spawn(tend(Arc::downgrade(&self.0), subscribe(), pause));
         Followed {
@@ -250,13 +232,6 @@ impl Filters {
         removed.is_some_and(|filter| !filter.expired(Instant::now(), self.0.lifetime))
     }
 
-    /// A block that left the chain, as far as it is kept.
-    pub(crate) fn reverted(&self, hash: &B256) -> Option<Arc<BlockWithReceipts>> {
-        let mut state = self.0.state.lock();
-        state.catch_up();
-        state.reverted.get(hash).cloned()
-    }
-
     /// Hashes of transactions that arrived at or after a place, at most `count`, as far as they
     /// are kept; with the place after each.
     pub(crate) fn arrivals(&self, from: u64, count: usize) -> Vec<(B256, u64)> {
@@ -273,13 +248,8 @@ impl Installed {
 }
 
 impl FilterState {
-    /// Takes over what the channels hold.
+    /// Takes over what the pool announced.
     fn catch_up(&mut self) {
-        while let Some(update) = self.chain.as_mut().and_then(Followed::next) {
-            for block in &update.reverted {
-                self.reverted.keep(Arc::clone(block));
-            }
-        }
         while let Some(transaction) = self.pool.as_mut().and_then(Followed::next) {
             self.arrivals.push(transaction.hash());
         }
@@ -300,16 +270,12 @@ impl FilterState {
             self.pool = None;
             self.arrivals.clear();
         }
-        if self.filters.values().all(|filter| filter.transactions) {
-            self.chain = None;
-            self.reverted = Reverted::default();
-        }
     }
 }
 
-/// Empties a channel whenever something is in it and removes expired filters, until the node ends
+/// Empties the channel whenever something is in it and removes expired filters, until the node ends
 /// or nobody needs the channel any more, which aborts this.
-async fn tend<T: Clone>(shared: Weak<Shared>, mut wake: Receiver<T>, pause: Duration) {
+async fn tend(shared: Weak<Shared>, mut wake: Receiver<Arc<PooledTransaction>>, pause: Duration) {
     let mut ticks = tokio::time::interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

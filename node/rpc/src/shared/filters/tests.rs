@@ -12,9 +12,9 @@ fn filters(max: usize, lifetime: Duration) -> Filters {
     })
 }
 
-/// A filter that needs no chain.
+/// A filter that needs no pool.
 fn install(filters: &Filters, places: usize) -> Result<String, RpcError> {
-    filters.install(places, |_| Wanted::Blocks(BlockNumHash::default()))
+    filters.install(places, |_| Wanted::Blocks(0))
 }
 
 #[test]
@@ -67,8 +67,11 @@ async fn the_task_removes_expired_filters_and_ends_with_the_last() {
     let (sender, _) = tokio::sync::broadcast::channel(4);
     let filters = filters(1, Duration::from_millis(20));
     let follow = |state: &mut FilterState| {
-        state.chain = Some(filters.follow(|| sender.subscribe()));
-        Wanted::Blocks(BlockNumHash::default())
+        state.pool = Some(filters.follow(|| sender.subscribe()));
+        Wanted::Transactions {
+            full: false,
+            from: 0,
+        }
     };
     filters.install(1, follow).expect("there is room");
     assert_eq!(sender.receiver_count(), 2);
@@ -79,7 +82,7 @@ async fn the_task_removes_expired_filters_and_ends_with_the_last() {
     };
     tokio::time::timeout(Duration::from_secs(20), ended)
         .await
-        .expect("nobody follows the chain for no filter");
+        .expect("nobody follows the pool for no filter");
     assert!(filters.0.state.lock().filters.is_empty());
 }
 
@@ -88,8 +91,11 @@ async fn the_task_ends_with_the_node() {
     let (sender, _) = tokio::sync::broadcast::channel(4);
     let filters = filters(1, Duration::from_secs(600));
     let follow = |state: &mut FilterState| {
-        state.chain = Some(filters.follow(|| sender.subscribe()));
-        Wanted::Blocks(BlockNumHash::default())
+        state.pool = Some(filters.follow(|| sender.subscribe()));
+        Wanted::Transactions {
+            full: false,
+            from: 0,
+        }
     };
     filters.install(1, follow).expect("there is room");
     drop(filters);
