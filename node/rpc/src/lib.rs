@@ -6,7 +6,7 @@
 //!
 //! | module | idea |
 //! | --- | --- |
-//! | `admin`, `clique`, `debug`, `eth`, `net`, `rpc`, `trace`, `txpool`, `web3` | the methods, by namespace |
+//! | `admin`, `clique`, `consensus`, `debug`, `eth`, `net`, `rpc`, `trace`, `txpool`, `web3` | the methods, by namespace |
 //! | `methods` | what each method is, as `methods.json` describes it, and the namespaces |
 //! | `execution` | calls, imagined blocks, blocks executed again, their tracers and threads |
 //! | [`shared`] | what all methods share: the node, block parameters, caches, conversion, errors |
@@ -17,6 +17,7 @@
 mod admin;
 mod clique;
 pub mod config;
+mod consensus;
 mod debug;
 mod eth;
 mod execution;
@@ -34,4 +35,4 @@ pub use config::RpcConfig;
 pub use limits::RpcLimits;
 pub use methods::namespace::{Namespace, Namespaces, UnknownNamespace};
 pub use server::{StartError, serve};
-pub use shared::{backend::RpcContext, error::RpcError};
+pub use shared::{agreement, backend::RpcContext, error::RpcError, peers};

@@ -5,7 +5,7 @@ use rayon::ThreadPoolBuildError;
 use wattline_rpc_server::{Method, MethodTable, RpcServerError, RpcServerHandle};
 
 use crate::{
-    RpcConfig, RpcContext, admin, clique, debug, eth, methods as described, net, rpc,
+    RpcConfig, RpcContext, admin, clique, consensus, debug, eth, methods as described, net, rpc,
     shared::backend::Backend, trace, txpool, web3,
 };
 
@@ -56,6 +56,7 @@ fn methods(node: &Backend) -> Result<RpcModule<()>, RegisterMethodError> {
     module.merge(net::methods(node.clone()))?;
     module.merge(web3::methods(node.clone()))?;
     module.merge(clique::methods(node.clone()))?;
+    module.merge(consensus::methods(node.clone()))?;
     module.merge(debug::methods(node)?)?;
     module.merge(trace::methods(node)?)?;
     module.merge(txpool::methods(node.clone()))?;
@@ -84,6 +85,8 @@ mod tests {
             chain,
             pool: Pool::open(PoolConfig::default(), None, storage, evm).expect("a pool opens"),
             producer: None,
+            agreement: None,
+            peers: None,
             dev_accounts: Vec::new(),
         };
         let node = Backend::new(context, &RpcConfig::new(([127, 0, 0, 1], 0).into()))

@@ -147,6 +147,8 @@ impl Node {
             chain: chain.clone(),
             pool: pool.clone(),
             producer: producer.as_ref().map(Producer::handle),
+            agreement: None,
+            peers: None,
             dev_accounts: accounts,
         };
         let rpc = wattline_rpc::serve(rpc, context).await?;

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use alloy_rpc_types_admin::{EthProtocolInfo, NodeInfo, PeerInfo, Ports, ProtocolInfo};
+use alloy_rpc_types_admin::{EthProtocolInfo, NodeInfo, Ports, ProtocolInfo};
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
 
-use crate::shared::backend::Backend;
+use crate::shared::{backend::Backend, peers::RpcPeer};
 
 #[rpc(server, namespace = "admin")]
 trait Admin {
@@ -13,7 +13,7 @@ trait Admin {
     async fn node_info(&self) -> RpcResult<NodeInfo>;
 
     #[method(name = "peers")]
-    async fn peers(&self) -> RpcResult<Vec<PeerInfo>>;
+    fn peers(&self) -> RpcResult<Vec<RpcPeer>>;
 }
 
 /// All methods of the namespace.
@@ -25,14 +25,16 @@ struct Handler(Backend);
 
 #[async_trait]
 impl AdminServer for Handler {
-    // The node has no network of peers yet: what a peer would have to know is empty, and the
-    // address is that of JSON-RPC.
+    // Without a network of peers, what a peer would have to know is empty, and the address is that
+    // of JSON-RPC.
     async fn node_info(&self) -> RpcResult<NodeInfo> {
         let info = self.0.read(|backend, reader| {
             let head = reader.head()?;
             let spec = backend.chain().spec();
-            let listen_addr = backend
-                .rpc_addr()
+            let local = backend.peers().map(|peers| peers.local());
+            let listen_addr = local
+                .map(|local| local.listen)
+                .or_else(|| backend.rpc_addr())
                 .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
             #[expect(deprecated, reason = "the type still has the field")]
             let eth = EthProtocolInfo {
@@ -43,9 +45,11 @@ impl AdminServer for Handler {
                 head: head.hash,
             };
             Ok(NodeInfo {
-                id: String::new(),
+                id: local
+                    .map(|local| local.node_key.to_string())
+                    .unwrap_or_default(),
                 name: backend.client_version().to_owned(),
-                enode: String::new(),
+                enode: local.map(|local| local.to_string()).unwrap_or_default(),
                 enr: String::new(),
                 ip: listen_addr.ip(),
                 ports: Ports {
@@ -62,7 +66,8 @@ impl AdminServer for Handler {
         Ok(info.await?)
     }
 
-    async fn peers(&self) -> RpcResult<Vec<PeerInfo>> {
-        Ok(Vec::new())
+    fn peers(&self) -> RpcResult<Vec<RpcPeer>> {
+        let peers = self.0.peers();
+        Ok(peers.map(|peers| peers.peers()).unwrap_or_default())
     }
 }

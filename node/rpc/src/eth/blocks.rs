@@ -73,6 +73,16 @@ pub(super) fn methods(backend: Backend) -> impl Into<jsonrpsee::Methods> {
 
 struct Handler(Backend);
 
+/// How far the node is behind its peers. Without an agreement there is nothing to catch up with.
+pub(super) fn sync_status(backend: &Backend) -> SyncStatus {
+    let behind = backend
+        .agreement()
+        .and_then(|agreement| agreement.syncing());
+    behind.map_or(SyncStatus::None, |progress| {
+        SyncStatus::Info(Box::new(progress))
+    })
+}
+
 #[async_trait]
 impl BlocksServer for Handler {
     async fn chain_id(&self) -> RpcResult<U64> {
@@ -84,7 +94,7 @@ impl BlocksServer for Handler {
     }
 
     async fn syncing(&self) -> RpcResult<SyncStatus> {
-        Ok(SyncStatus::None)
+        Ok(sync_status(&self.0))
     }
 
     async fn block_by_number(

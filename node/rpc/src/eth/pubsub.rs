@@ -3,7 +3,10 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use alloy_rpc_types_eth::{Filter, pubsub::PubSubSyncStatus};
+use alloy_rpc_types_eth::{
+    Filter, SyncStatus,
+    pubsub::{PubSubSyncStatus, SyncStatusMetadata},
+};
 use jsonrpsee::{
     PendingSubscriptionSink, SendTimeoutError, SubscriptionSink,
     core::{SubscriptionResult, async_trait, to_json_raw_value},
@@ -19,8 +22,11 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use wattline_chain::CanonicalUpdate;
 use wattline_pool::PooledTransaction;
 
-use super::logs::check_alternatives;
+use super::{blocks::sync_status, logs::check_alternatives};
 use crate::shared::{backend::Backend, convert, header::RpcHeader};
+
+/// How often a `syncing` subscription looks whether the node is behind.
+const SYNC_LOOK: Duration = Duration::from_secs(1);
 
 #[rpc(server, namespace = "eth")]
 trait PubSub {
@@ -45,7 +51,7 @@ enum Topic {
     Logs(Receiver<Arc<CanonicalUpdate>>, Box<Filter>),
     /// Whole transactions or their hashes.
     Transactions(Receiver<Arc<PooledTransaction>>, bool),
-    Syncing,
+    Syncing(Backend),
 }
 
 /// Why a subscription ended.
@@ -114,7 +120,7 @@ impl Handler {
                 let transactions = self.0.pool().subscribe();
                 Ok(Topic::Transactions(transactions, full.unwrap_or_default()))
             }
-            "syncing" => Ok(Topic::Syncing),
+            "syncing" => Ok(Topic::Syncing(self.0.clone())),
             other => Err(ErrorObjectOwned::owned(
                 METHOD_NOT_FOUND_CODE,
                 format!(
@@ -139,6 +145,19 @@ fn parse<T: DeserializeOwned>(
         let message: String = message.chars().take(300).collect();
         ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, None::<()>)
     })
+}
+
+/// What is pushed when the node falls behind its peers, or has caught up.
+fn pushed(status: SyncStatus) -> PubSubSyncStatus {
+    match status {
+        SyncStatus::None => PubSubSyncStatus::Simple(false),
+        SyncStatus::Info(progress) => PubSubSyncStatus::Detailed(SyncStatusMetadata {
+            syncing: true,
+            starting_block: progress.starting_block.saturating_to(),
+            current_block: progress.current_block.saturating_to(),
+            highest_block: Some(progress.highest_block.saturating_to()),
+        }),
+    }
 }
 
 /// A subscriber, who may take some time to read.
@@ -169,12 +188,21 @@ impl Sink {
                     self.send(&transaction.hash()).await?;
                 }
             },
-            Topic::Syncing => {
-                // As `eth_syncing`: without a network there is nothing to catch up with, and so
-                // nothing that changes.
-                self.send(&PubSubSyncStatus::Simple(false)).await?;
-                self.sink.closed().await;
-                Err(End::Closed)
+            Topic::Syncing(backend) => {
+                let mut told = None;
+                let mut looks = tokio::time::interval(SYNC_LOOK);
+                loop {
+                    let status = sync_status(&backend);
+                    let syncing = matches!(status, SyncStatus::Info(_));
+                    if told != Some(syncing) {
+                        self.send(&pushed(status)).await?;
+                        told = Some(syncing);
+                    }
+                    tokio::select! {
+                        () = self.sink.closed() => return Err(End::Closed),
+                        _ = looks.tick() => {}
+                    }
+                }
             }
         }
     }

@@ -20,6 +20,8 @@ pub enum Namespace {
     Clique,
     /// `clique_propose` and `clique_discard`: who may call them decides who seals blocks.
     CliqueVote,
+    /// How blocks became final, and evidence against those who broke the protocol.
+    Consensus,
     /// Execution step by step, and raw data, in geth's forms.
     Debug,
     /// Execution call by call, in the forms of OpenEthereum.
@@ -34,12 +36,13 @@ pub enum Namespace {
 
 impl Namespace {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Eth,
         Self::Net,
         Self::Web3,
         Self::Clique,
         Self::CliqueVote,
+        Self::Consensus,
         Self::Debug,
         Self::Trace,
         Self::Txpool,
@@ -55,6 +58,7 @@ impl Namespace {
             Self::Web3 => "web3",
             Self::Clique => "clique",
             Self::CliqueVote => "clique-vote",
+            Self::Consensus => "consensus",
             Self::Debug => "debug",
             Self::Trace => "trace",
             Self::Txpool => "txpool",
@@ -103,6 +107,7 @@ impl Namespaces {
         Namespace::Net,
         Namespace::Web3,
         Namespace::Clique,
+        Namespace::Consensus,
         Namespace::Rpc,
     ]);
 
@@ -199,8 +204,8 @@ mod tests {
         let error = "eth,personal".parse::<Namespaces>().expect_err("unknown");
         assert_eq!(
             error.to_string(),
-            "unknown namespace \"personal\": expected eth,net,web3,clique,clique-vote,debug,trace,\
-             txpool,admin,rpc, all or none"
+            "unknown namespace \"personal\": expected eth,net,web3,clique,clique-vote,consensus,\
+             debug,trace,txpool,admin,rpc, all or none"
         );
     }
 

@@ -34,8 +34,8 @@ impl NetServer for Handler {
         Ok(true)
     }
 
-    // The node has no network of peers yet.
     fn peer_count(&self) -> RpcResult<U64> {
-        Ok(U64::ZERO)
+        let count = self.0.peers().map_or(0, |peers| peers.count());
+        Ok(U64::from(count))
     }
 }

@@ -16,7 +16,10 @@ use wattline_storage::Reader;
 use crate::{
     RpcConfig, RpcError, RpcLimits,
     execution::workers::Workers,
-    shared::{cache::Caches, error::SignerError, filters::Filters, submission::SubmissionQueue},
+    shared::{
+        agreement::AgreementSource, cache::Caches, error::SignerError, filters::Filters,
+        peers::PeerSource, submission::SubmissionQueue,
+    },
 };
 
 /// The parts of a node that JSON-RPC speaks for.
@@ -28,6 +31,10 @@ pub struct RpcContext {
     pub pool: Pool,
     /// Votes of this node's signer; `None` on a node that seals no blocks.
     pub producer: Option<ProducerHandle>,
+    /// The agreement; `None` on a node that takes no part in one and follows none.
+    pub agreement: Option<Arc<dyn AgreementSource>>,
+    /// The network of peers; `None` on a node without one.
+    pub peers: Option<Arc<dyn PeerSource>>,
     /// Accounts that every client may use, for their keys are public: what `eth_accounts` answers.
     /// Empty everywhere but on a development chain.
     pub dev_accounts: Vec<PrivateKeySigner>,
@@ -88,6 +95,14 @@ impl Backend {
             .producer
             .as_ref()
             .ok_or(RpcError::Signer(SignerError::NoSigner))
+    }
+
+    pub(crate) fn agreement(&self) -> Option<&dyn AgreementSource> {
+        self.0.context.agreement.as_deref()
+    }
+
+    pub(crate) fn peers(&self) -> Option<&dyn PeerSource> {
+        self.0.context.peers.as_deref()
     }
 
     pub(crate) fn dev_accounts(&self) -> &[PrivateKeySigner] {

@@ -1,7 +1,6 @@
 //! A node that serves JSON-RPC, and a client that shows exactly what it answers.
 
 use alloy_primitives::{Bytes, U256, hex};
-use alloy_signer_local::PrivateKeySigner;
 use jsonrpsee_ws_client::{WsClient, WsClientBuilder};
 use serde_json::{Value, json};
 use wattline_chain::Chain;
@@ -68,6 +67,8 @@ pub(crate) fn context(chain: &Chain) -> RpcContext {
         chain: chain.clone(),
         pool: Pool::open(PoolConfig::default(), None, storage, evm).expect("a pool opens"),
         producer: None,
+        agreement: None,
+        peers: None,
         dev_accounts: crate::chain::dev_accounts(),
     }
 }
@@ -86,31 +87,29 @@ impl Served {
         config: RpcConfig,
         producer: Option<ProducerHandle>,
     ) -> Self {
-        Self::start(chain, config, producer, crate::chain::dev_accounts()).await
+        let context = RpcContext {
+            producer,
+            ..context(chain)
+        };
+        Self::start(config, context).await
     }
 
     /// A node that signs for nobody.
     pub(crate) async fn without_accounts(chain: &Chain) -> Self {
-        Self::start(chain, config(RpcLimits::default()), None, Vec::new()).await
-    }
-
-    async fn start(
-        chain: &Chain,
-        config: RpcConfig,
-        producer: Option<ProducerHandle>,
-        dev_accounts: Vec<PrivateKeySigner>,
-    ) -> Self {
         let context = RpcContext {
-            producer,
-            dev_accounts,
+            dev_accounts: Vec::new(),
             ..context(chain)
         };
-        let pool = context.pool.clone();
+        Self::start(config(RpcLimits::default()), context).await
+    }
+
+    pub(crate) async fn start(config: RpcConfig, context: RpcContext) -> Self {
+        let (chain, pool) = (context.chain.clone(), context.pool.clone());
         let handle = serve(config, context).await.expect("a free port is free");
         let url = format!("http://{}", handle.local_addr());
         Self {
             handle,
-            chain: chain.clone(),
+            chain,
             pool,
             http: reqwest::Client::new(),
             url,

@@ -87,7 +87,16 @@ async fn all_namespaces_are_there_for_the_owner_alone() {
     let answer = client.ask(&request("rpc_modules", "[]")).await;
     let modules = answer["result"].as_object().expect("an object");
     let expected = [
-        "admin", "clique", "debug", "eth", "net", "rpc", "trace", "txpool", "web3",
+        "admin",
+        "clique",
+        "consensus",
+        "debug",
+        "eth",
+        "net",
+        "rpc",
+        "trace",
+        "txpool",
+        "web3",
     ];
     assert!(modules.keys().eq(expected), "{answer}");
     let answer = client.ask(&request("clique_propose", "[]")).await;

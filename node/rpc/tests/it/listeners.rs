@@ -28,7 +28,7 @@ async fn by_default_a_port_serves_what_anybody_may_use() {
     let node = Served::with(empty().chain(), config, None).await;
     let modules = node.result("rpc_modules", json!([])).await;
     let expected = json!({
-        "clique": "1.0", "eth": "1.0", "net": "1.0", "rpc": "1.0", "web3": "1.0"
+        "clique": "1.0", "consensus": "1.0", "eth": "1.0", "net": "1.0", "rpc": "1.0", "web3": "1.0"
     });
     assert_eq!(modules, expected);
     let document = node.result("rpc_discover", json!([])).await;

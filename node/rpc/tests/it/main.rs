@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod agreement;
 mod bundles;
 mod calls;
 mod cancel;

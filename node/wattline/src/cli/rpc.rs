@@ -28,8 +28,8 @@ pub(crate) struct RpcArgs {
 
     /// Namespaces served over HTTP, with commas between them, or `all` or `none`: eth, net, web3,
     /// clique (who seals), clique-vote (clique_propose and clique_discard: whoever can call them
-    /// decides who seals), debug, trace, txpool, admin, rpc [default: eth,net,web3,clique,rpc; with
-    /// `dev` on a loopback address, all]
+    /// decides who seals), consensus (how blocks became final), debug, trace, txpool, admin, rpc
+    /// [default: eth,net,web3,clique,consensus,rpc; with `dev` on a loopback address, all]
     #[arg(long = "http.api", value_name = "NAMES")]
     http_api: Option<Namespaces>,
 
