@@ -62,15 +62,15 @@ fn touch(storage: &Storage, size: u32, block: u32) -> BundleState {
     state.take_bundle()
 }
 
-/// Mean times of the state root and of storing the block durably.
+/// Median times of the state root and of storing the block durably.
 fn measure(storage: &Storage, genesis: &SealedHeader, size: u32) -> (Duration, Duration) {
     let mut parent = genesis.clone();
-    let (mut rooting, mut storing) = (Duration::ZERO, Duration::ZERO);
+    let (mut rooting, mut storing) = (Vec::new(), Vec::new());
     for n in 0..BLOCKS {
         let state = touch(storage, size, n);
         let started = Instant::now();
         let (root, trie) = storage.state_root(parent.num_hash(), &state).unwrap();
-        rooting += started.elapsed();
+        rooting.push(started.elapsed());
         let (block, receipts) = test_utils::block(&parent, root, 0, 0);
         parent = block.clone_sealed_header();
         let executed = ExecutedBlock {
@@ -83,9 +83,14 @@ fn measure(storage: &Storage, genesis: &SealedHeader, size: u32) -> (Duration, D
         let mut writer = storage.writer().unwrap();
         writer.append(&executed).unwrap();
         writer.commit().unwrap();
-        storing += started.elapsed();
+        storing.push(started.elapsed());
     }
-    (rooting / BLOCKS, storing / BLOCKS)
+    (median(rooting), median(storing))
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn main() {
@@ -108,7 +113,7 @@ fn main() {
     group.finish();
     criterion.final_summary();
 
-    println!("\n{TOUCHED} accounts touched in a block, mean of {BLOCKS} blocks");
+    println!("\n{TOUCHED} accounts touched in a block, median of {BLOCKS} blocks");
     println!(
         "{:>10} {:>14} {:>20} {:>16}",
         "accounts", "state root", "append and commit", "genesis written"
