@@ -44,7 +44,12 @@ pub(crate) fn sealed(n: u8, header: Header) -> SealedHeader {
 }
 
 pub(crate) fn spec(epoch: u64, signers: &[u8]) -> ChainSpec {
-    spec_with(epoch, signers, PERIOD, &json!({ "baseFeePerGas": BASE_FEE }))
+    spec_with(
+        epoch,
+        signers,
+        PERIOD,
+        &json!({ "baseFeePerGas": BASE_FEE }),
+    )
 }
 
 /// The same with another `config.clique.period` and `config.wattline`.

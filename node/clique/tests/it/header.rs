@@ -151,7 +151,7 @@ fn a_block_comes_a_period_after_its_parent() {
 
 /// A block at `millis` on a chain of 250 ms blocks whose last one came at `parent`.
 fn at(parent: u64, millis: u64) -> Result<Address, CliqueError> {
-    let spec = spec_with(30_000, &SIGNERS, 0, json!({ "periodMilliseconds": 250 }));
+    let spec = spec_with(30_000, &SIGNERS, 0, &json!({ "periodMilliseconds": 250 }));
     let mut chain = Chain::on(spec);
     let set = |header: &mut Header, millis: u64| {
         header.timestamp = Millis::new(millis).as_secs();

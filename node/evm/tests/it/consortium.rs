@@ -30,7 +30,7 @@ fn development_chain() -> (EvmConfig, Db) {
 }
 
 /// Calls the contract and keeps what that changes.
-fn transact(config: &EvmConfig, db: &mut Db, from: Address, call: impl SolCall) {
+fn transact(config: &EvmConfig, db: &mut Db, from: Address, call: &impl SolCall) {
     let env = config.call_env(&genesis(config), SIGNER);
     let mut evm = config.evm(&mut *db, env);
     let tx = TxEnv {
@@ -62,7 +62,7 @@ fn admit(config: &EvmConfig, db: &mut Db, member: &Member) {
         config,
         db,
         ADMIN,
-        IConsortium::addMemberCall {
+        &IConsortium::addMemberCall {
             newMember: new_member,
         },
     );
@@ -113,19 +113,19 @@ fn members_are_read_as_the_contract_stores_them() {
         signer: members[0].signer,
         active: false,
     };
-    transact(&config, &mut db, ADMIN, active);
+    transact(&config, &mut db, ADMIN, &active);
     members[0].active = false;
     let role = IConsortium::setMemberRoleCall {
         signer: members[1].signer,
         role: IConsortium::Role::Validator,
     };
-    transact(&config, &mut db, ADMIN, role);
+    transact(&config, &mut db, ADMIN, &role);
     members[1].role = MemberRole::Validator;
     let node = IConsortium::setNodeCall {
         nodeKey: B256::repeat_byte(9),
         endpoint: "10.0.0.7:1".to_owned(),
     };
-    transact(&config, &mut db, members[2].signer, node);
+    transact(&config, &mut db, members[2].signer, &node);
     members[2].node_key = B256::repeat_byte(9);
     members[2].endpoint = "10.0.0.7:1".to_owned();
     assert_eq!(config.members(&db).as_ref(), Ok(&members));
