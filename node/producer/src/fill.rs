@@ -255,9 +255,10 @@ mod tests {
         *producer.pace.lock() = first.pace;
         let first = chain.adopt(first.block).unwrap();
 
-        // The next has what is left of its period but for the end.
+        // The next has what is left of its period but for the end, whether that comes before the
+        // pool is looked through or only before what is left there could be executed.
         let mut second = work(first.block.clone_sealed_header());
-        assert!(matches!(second.pass(&now).unwrap(), Pass::Done));
+        second.pass(&now).unwrap();
         let left = 1_001_000 - clock.get();
         assert!((10..100).contains(&left), "{left} ms left");
         assert!(count(&second) > 350, "{}", count(&second));
