@@ -4,13 +4,13 @@ use crate::{
     StorageError, StorageResult,
     codec::BodyIndex,
     tables::{
-        BlockBodies, CanonicalHashes, HeaderNumbers, Headers, Receipts, SideBlocks,
-        TotalDifficulties, TransactionHashNumbers, TransactionSenders, Transactions,
+        BlockBodies, CanonicalHashes, HeaderNumbers, Headers, Receipts, TransactionHashNumbers,
+        TransactionSenders, Transactions,
     },
     tx::{Kind, RwTx, Tx},
 };
 use alloy_eips::{BlockNumHash, eip4895::Withdrawals};
-use alloy_primitives::{B256, BlockNumber, U256};
+use alloy_primitives::{B256, BlockNumber};
 use reth_primitives_traits::Recovered;
 use wattline_primitives::{
     BlockBody, BlockWithReceipts, Receipt, RecoveredBlock, RecoveredTransaction, SealedBlock,
@@ -55,12 +55,6 @@ pub(crate) fn header<K: Kind>(
         tx.expect::<Headers>(&number)?,
         hash,
     )))
-}
-
-pub(crate) fn side_block<K: Kind>(tx: &Tx<K>, hash: B256) -> StorageResult<Option<SealedBlock>> {
-    Ok(tx
-        .get::<SideBlocks>(&hash)?
-        .map(|block| SealedBlock::new_unchecked(block, hash)))
 }
 
 pub(crate) fn block<K: Kind>(
@@ -192,15 +186,12 @@ pub(crate) fn put_canonical(
     tx: &RwTx,
     block: &RecoveredBlock,
     receipts: &[Receipt],
-    total_difficulty: U256,
 ) -> StorageResult<()> {
     let (number, hash) = (block.number, block.hash());
     check_body(block.sealed_block())?;
     tx.put::<Headers>(&number, block.header())?;
     tx.put::<CanonicalHashes>(&number, &hash)?;
     tx.put::<HeaderNumbers>(&hash, &number)?;
-    tx.put::<TotalDifficulties>(&hash, &total_difficulty)?;
-    tx.delete::<SideBlocks>(&hash)?;
 
     let first = tx
         .last::<BlockBodies>()?
@@ -221,47 +212,4 @@ pub(crate) fn put_canonical(
         tx.put::<TransactionHashNumbers>(transaction.tx_hash(), &(number, position))?;
     }
     Ok(())
-}
-
-/// Stores a block that is not canonical.
-pub(crate) fn put_side(
-    tx: &RwTx,
-    block: &SealedBlock,
-    total_difficulty: U256,
-) -> StorageResult<()> {
-    tx.put::<SideBlocks>(&block.hash(), &block.clone_block())?;
-    tx.put::<TotalDifficulties>(&block.hash(), &total_difficulty)
-}
-
-/// Forgets a block that is not canonical. One that is canonical keeps its total difficulty.
-pub(crate) fn remove_side(tx: &RwTx, hash: B256) -> StorageResult<()> {
-    if tx.get::<HeaderNumbers>(&hash)?.is_none() {
-        tx.delete::<TotalDifficulties>(&hash)?;
-    }
-    tx.delete::<SideBlocks>(&hash)?;
-    Ok(())
-}
-
-/// Makes the head a side block and returns it.
-pub(crate) fn remove_head(tx: &RwTx, number: BlockNumber) -> StorageResult<BlockWithReceipts> {
-    let removed = block_with_receipts(tx, number)?.ok_or_else(|| StorageError::MissingEntry {
-        table: "Headers",
-        key: number.to_string(),
-    })?;
-    let hash = removed.block.hash();
-    tx.put::<SideBlocks>(&hash, &removed.block.sealed_block().clone_block())?;
-    tx.delete::<Headers>(&number)?;
-    tx.delete::<CanonicalHashes>(&number)?;
-    tx.delete::<HeaderNumbers>(&hash)?;
-    let index = tx.expect::<BlockBodies>(&number)?;
-    tx.delete::<BlockBodies>(&number)?;
-    for id in index.first..index.end() {
-        tx.delete::<Transactions>(&id)?;
-        tx.delete::<TransactionSenders>(&id)?;
-        tx.delete::<Receipts>(&id)?;
-    }
-    for transaction in &removed.block.body().transactions {
-        tx.delete::<TransactionHashNumbers>(transaction.tx_hash())?;
-    }
-    Ok(removed)
 }

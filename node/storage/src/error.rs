@@ -240,29 +240,6 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
-    /// This signer already sealed another block on the same parent.
-    #[error(
-        "refused to seal {requested} on parent {parent}: this signer already sealed {sealed} there"
-    )]
-    AlreadySealed {
-        /// The common parent.
-        parent: B256,
-        /// Seal hash in the journal.
-        sealed: B256,
-        /// Seal hash that was refused.
-        requested: B256,
-    },
-    /// This signer sealed blocks so far ahead that it does not remember what it sealed here.
-    #[error(
-        "refused to seal block {number}: this signer remembers its seals from block {oldest} on, and \
-         might have sealed another block here before"
-    )]
-    SealForgotten {
-        /// Number of the block.
-        number: BlockNumber,
-        /// The first number whose seals are remembered.
-        oldest: BlockNumber,
-    },
     /// An earlier operation of this writer failed half way, so its changes must not be committed.
     #[error("an earlier change in this write transaction failed; drop the writer and start again")]
     WriterFailed,

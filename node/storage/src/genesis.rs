@@ -53,7 +53,7 @@ pub(crate) fn write(tx: &RwTx, chain: ChainIdentity<'_>) -> StorageResult<()> {
     };
     let block = SealedBlock::from_sealed_parts(header.clone(), body);
     let block = RecoveredBlock::new_sealed(block, Vec::new());
-    blocks::put_canonical(tx, &block, &[], header.difficulty)?;
+    blocks::put_canonical(tx, &block, &[])?;
 
     tx.put::<Meta>(&meta::SCHEMA, &SCHEMA_VERSION.to_be_bytes().to_vec())?;
     tx.put::<Meta>(&meta::GENESIS, &header.hash().to_vec())?;

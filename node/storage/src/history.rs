@@ -1,5 +1,5 @@
 //! The plain state with its history: every block's changes are kept as the values before it, so
-//! that any past state can be read and any block undone.
+//! that any past state can be read.
 
 use crate::{
     StorageResult,
@@ -152,7 +152,7 @@ pub(crate) fn before<K: Kind>(
     let mut undone = Undone::default();
     let first = target.saturating_add(1);
 
-    // From the first undone block upwards: the oldest record of a key is its value at the target.
+    // From the first of these blocks upwards: the oldest record of a key is its value at the target.
     let mut cursor = tx.cursor::<AccountChangeSets>()?;
     let mut entry = cursor.seek(&(first, Address::ZERO))?;
     while let Some((key, before)) = entry {
@@ -176,28 +176,6 @@ pub(crate) fn before<K: Kind>(
         if !undone.accounts.contains_key(address) {
             let account = tx.get::<PlainAccounts>(address)?;
             undone.accounts.insert(*address, account);
-        }
-    }
-    Ok(undone)
-}
-
-/// Takes the plain state back to what it was after block `target`, and drops the record of the
-/// changes since.
-pub(crate) fn undo_to(tx: &RwTx, target: BlockNumber) -> StorageResult<Undone> {
-    let mut records = Vec::new();
-    let undone = before(tx, target, |record| {
-        records.push(record);
-        Ok(())
-    })?;
-    for record in &records {
-        delete(tx, record)?;
-    }
-    for (address, account) in &undone.accounts {
-        put_account(tx, address, account.as_ref())?;
-    }
-    for (address, slots) in &undone.slots {
-        for (slot, value) in slots {
-            put_slot(tx, address, *slot, *value)?;
         }
     }
     Ok(undone)

@@ -1,6 +1,6 @@
 //! The database of a node: blocks, the state with its whole history, and the state trie, in one
-//! MDBX environment with one write transaction per canonical block, so that a node killed at any
-//! instant restarts at a whole block.
+//! MDBX environment to which whole blocks are appended, one or several in a write transaction, so
+//! that a node killed at any instant restarts at a whole block.
 //!
 //! - [`Storage`] is the database; [`Reader`] a consistent view of it; [`Writer`] the one write
 //!   transaction.
@@ -22,7 +22,6 @@ mod overlay;
 mod proof;
 mod prune;
 mod reader;
-mod seals;
 mod slots;
 mod state;
 mod storage;
@@ -42,7 +41,7 @@ pub use logs::{LogBlocks, LogPattern};
 pub use overlay::Overlay;
 pub use proof::{AccountProof, ProofBudget, SlotProof};
 pub use reader::Reader;
-pub use state::{StateReader, WriterState};
+pub use state::StateReader;
 pub use storage::{Storage, TableStats};
 pub use trie::TrieUpdates;
 pub use writer::{ExecutedBlock, Writer};

@@ -3,20 +3,17 @@
 use crate::{
     AccountProof, LogBlocks, LogPattern, ProofBudget, StateReader, StorageError, StorageResult,
     TransactionLookup, blocks, proof, prune,
-    tables::{
-        BlockBodies, CanonicalHashes, HeaderNumbers, SealJournal, SideBlocks, Snapshots,
-        TotalDifficulties,
-    },
+    tables::{BlockBodies, CanonicalHashes, HeaderNumbers, Snapshots},
     tx::RoTx,
     verify,
 };
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256, BlockNumber, U256};
+use alloy_primitives::{Address, B256, BlockNumber};
 use std::{
     ops::RangeInclusive,
     sync::{Arc, OnceLock},
 };
-use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedBlock, SealedHeader};
+use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedHeader};
 
 /// A snapshot of the database: all reads see the same commit, whatever is written meanwhile. Cheap
 /// to clone. Do not hold one for long: pages it can see are not reused, so the file grows.
@@ -53,11 +50,11 @@ impl Reader {
         blocks::header(&self.tx, number)
     }
 
-    /// Header of any known block, canonical or not.
+    /// Header of the canonical block with this hash.
     pub fn header_by_hash(&self, hash: B256) -> StorageResult<Option<SealedHeader>> {
         match self.block_number(hash)? {
             Some(number) => self.header(number),
-            None => Ok(self.side_block(hash)?.map(SealedBlock::into_sealed_header)),
+            None => Ok(None),
         }
     }
 
@@ -116,32 +113,9 @@ impl Reader {
         blocks::transaction(&self.tx, hash)
     }
 
-    /// Total difficulty of any known block, its own included.
-    pub fn total_difficulty(&self, hash: B256) -> StorageResult<Option<U256>> {
-        self.tx.get::<TotalDifficulties>(&hash)
-    }
-
-    /// A known block that is not canonical.
-    pub fn side_block(&self, hash: B256) -> StorageResult<Option<SealedBlock>> {
-        blocks::side_block(&self.tx, hash)
-    }
-
-    /// Hashes of all known blocks that are not canonical.
-    pub fn side_hashes(&self) -> StorageResult<Vec<B256>> {
-        self.tx.keys_with_prefix::<SideBlocks>(&[])
-    }
-
     /// The consensus snapshot after a block.
     pub fn snapshot(&self, hash: B256) -> StorageResult<Option<Vec<u8>>> {
         self.tx.get::<Snapshots>(&hash)
-    }
-
-    /// Seal hash of the block that this node's signer sealed on `parent`.
-    pub fn sealed_on(&self, parent: B256) -> StorageResult<Option<B256>> {
-        Ok(self
-            .tx
-            .get::<SealJournal>(&parent)?
-            .map(|seal| seal.seal_hash))
     }
 
     /// The state after the head.

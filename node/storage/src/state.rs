@@ -3,7 +3,7 @@
 use crate::{
     StorageError, StorageResult, history, slots,
     tables::{Bytecodes, CanonicalHashes, PlainAccounts, PlainStorage},
-    tx::{Kind, RoTx, RwTx, Tx},
+    tx::RoTx,
 };
 use alloy_primitives::{Address, B256, BlockNumber, KECCAK256_EMPTY, U256};
 use reth_primitives_traits::Account;
@@ -18,37 +18,71 @@ use std::{ops::ControlFlow, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct StateReader {
     tx: Arc<RoTx>,
-    at: At,
-}
-
-/// The state after the head as the writer sees it, its own changes included.
-#[derive(Clone, Copy, Debug)]
-pub struct WriterState<'a> {
-    tx: &'a RwTx,
-    at: At,
-}
-
-/// A block, and whether its state is the head's.
-#[derive(Clone, Copy, Debug)]
-struct At {
     block: BlockNumber,
+    /// Whether it is the state of the head.
     is_head: bool,
 }
 
 impl StateReader {
     /// The state after `block` of the chain with head `head`.
     pub(crate) const fn new(tx: Arc<RoTx>, block: BlockNumber, head: BlockNumber) -> Self {
-        Self {
-            tx,
-            at: At {
-                block,
-                is_head: block == head,
-            },
-        }
+        let is_head = block == head;
+        Self { tx, block, is_head }
     }
 
     pub(crate) const fn tx(&self) -> &Arc<RoTx> {
         &self.tx
+    }
+
+    /// The block after which this was the state.
+    pub const fn block(&self) -> BlockNumber {
+        self.block
+    }
+
+    /// The account at `address`, if there is one.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn account(&self, address: &Address) -> StorageResult<Option<Account>> {
+        if !self.is_head
+            && let Some(account) = history::account_after(&self.tx, address, self.block)?
+        {
+            return Ok(account);
+        }
+        self.tx.get::<PlainAccounts>(address)
+    }
+
+    /// The value of a storage slot; zero if it was never set.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn storage_at(&self, address: &Address, slot: B256) -> StorageResult<U256> {
+        if !self.is_head
+            && let Some(value) = history::slot_after(&self.tx, address, slot, self.block)?
+        {
+            return Ok(value);
+        }
+        let value = self.tx.get::<PlainStorage>(&(*address, slot))?;
+        Ok(value.unwrap_or_default())
+    }
+
+    /// The contract code with this hash.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn bytecode(&self, hash: &B256) -> StorageResult<Option<Bytecode>> {
+        if *hash == KECCAK256_EMPTY {
+            return Ok(Some(Bytecode::default()));
+        }
+        let codes = self.tx.env().codes();
+        if let Some(code) = codes.get(hash) {
+            return Ok(Some(code));
+        }
+        let code = self.tx.get::<Bytecodes>(hash)?.map(|code| code.0);
+        if let Some(code) = &code {
+            codes.insert(*hash, code.clone());
+        }
+        Ok(code)
     }
 
     /// Visits every slot of `address` that has a value in this state, in no order, until `visit`
@@ -62,128 +96,37 @@ impl StateReader {
         mut visit: impl FnMut(B256) -> ControlFlow<()>,
     ) -> StorageResult<()> {
         let flow = slots::visit_present(&self.tx, address, &mut visit)?;
-        if flow.is_continue() && !self.at.is_head {
+        if flow.is_continue() && !self.is_head {
             let _ = slots::visit_changed(&self.tx, address, &mut visit)?;
         }
         Ok(())
     }
 }
 
-impl<'a> WriterState<'a> {
-    pub(crate) const fn new(tx: &'a RwTx, head: BlockNumber) -> Self {
-        Self {
-            tx,
-            at: At {
-                block: head,
-                is_head: true,
-            },
-        }
-    }
-}
+impl DatabaseRef for StateReader {
+    type Error = StorageError;
 
-impl At {
-    fn account<K: Kind>(self, tx: &Tx<K>, address: &Address) -> StorageResult<Option<Account>> {
-        if !self.is_head
-            && let Some(account) = history::account_after(tx, address, self.block)?
-        {
-            return Ok(account);
-        }
-        tx.get::<PlainAccounts>(address)
+    fn basic_ref(&self, address: Address) -> StorageResult<Option<AccountInfo>> {
+        Ok(self.account(&address)?.map(AccountInfo::from))
     }
 
-    fn slot<K: Kind>(self, tx: &Tx<K>, address: &Address, slot: B256) -> StorageResult<U256> {
-        if !self.is_head
-            && let Some(value) = history::slot_after(tx, address, slot, self.block)?
-        {
-            return Ok(value);
-        }
-        Ok(tx
-            .get::<PlainStorage>(&(*address, slot))?
-            .unwrap_or_default())
+    fn code_by_hash_ref(&self, code_hash: B256) -> StorageResult<Bytecode> {
+        self.bytecode(&code_hash)?
+            .ok_or_else(|| StorageError::MissingEntry {
+                table: "Bytecodes",
+                key: code_hash.to_string(),
+            })
     }
 
-    fn block_hash<K: Kind>(self, tx: &Tx<K>, number: BlockNumber) -> StorageResult<B256> {
+    fn storage_ref(&self, address: Address, index: U256) -> StorageResult<U256> {
+        self.storage_at(&address, index.into())
+    }
+
+    /// Zero for blocks after this state's, as the EVM's BLOCKHASH has it.
+    fn block_hash_ref(&self, number: u64) -> StorageResult<B256> {
         if number > self.block {
             return Ok(B256::ZERO);
         }
-        tx.expect::<CanonicalHashes>(&number)
+        self.tx.expect::<CanonicalHashes>(&number)
     }
 }
-
-fn code<K: Kind>(tx: &Tx<K>, hash: &B256) -> StorageResult<Option<Bytecode>> {
-    if *hash == KECCAK256_EMPTY {
-        return Ok(Some(Bytecode::default()));
-    }
-    let codes = tx.env().codes();
-    if let Some(code) = codes.get(hash) {
-        return Ok(Some(code));
-    }
-    let code = tx.get::<Bytecodes>(hash)?.map(|code| code.0);
-    if let Some(code) = &code {
-        codes.insert(*hash, code.clone());
-    }
-    Ok(code)
-}
-
-macro_rules! state_reads {
-    ($type:ty) => {
-        impl $type {
-            /// The block after which this was the state.
-            pub const fn block(&self) -> BlockNumber {
-                self.at.block
-            }
-
-            /// The account at `address`, if there is one.
-            ///
-            /// # Errors
-            /// If the database cannot be read.
-            pub fn account(&self, address: &Address) -> StorageResult<Option<Account>> {
-                self.at.account(&self.tx, address)
-            }
-
-            /// The value of a storage slot; zero if it was never set.
-            ///
-            /// # Errors
-            /// If the database cannot be read.
-            pub fn storage_at(&self, address: &Address, slot: B256) -> StorageResult<U256> {
-                self.at.slot(&self.tx, address, slot)
-            }
-
-            /// The contract code with this hash.
-            ///
-            /// # Errors
-            /// If the database cannot be read.
-            pub fn bytecode(&self, hash: &B256) -> StorageResult<Option<Bytecode>> {
-                code(&self.tx, hash)
-            }
-        }
-
-        impl DatabaseRef for $type {
-            type Error = StorageError;
-
-            fn basic_ref(&self, address: Address) -> StorageResult<Option<AccountInfo>> {
-                Ok(self.account(&address)?.map(AccountInfo::from))
-            }
-
-            fn code_by_hash_ref(&self, code_hash: B256) -> StorageResult<Bytecode> {
-                self.bytecode(&code_hash)?
-                    .ok_or_else(|| StorageError::MissingEntry {
-                        table: "Bytecodes",
-                        key: code_hash.to_string(),
-                    })
-            }
-
-            fn storage_ref(&self, address: Address, index: U256) -> StorageResult<U256> {
-                self.storage_at(&address, index.into())
-            }
-
-            /// Zero for blocks after this state's, as the EVM's BLOCKHASH has it.
-            fn block_hash_ref(&self, number: u64) -> StorageResult<B256> {
-                self.at.block_hash(&self.tx, number)
-            }
-        }
-    };
-}
-
-state_reads!(StateReader);
-state_reads!(WriterState<'_>);

@@ -209,22 +209,6 @@ impl Storage {
         Overlay::open(tx, parent.hash, &[])?.state_root(state)
     }
 
-    /// Records, durably, that this node's signer is about to release a seal. Waits for the writer
-    /// that may be open.
-    ///
-    /// # Errors
-    /// Those of [`Writer::journal_seal`].
-    pub fn journal_seal(
-        &self,
-        number: BlockNumber,
-        parent: B256,
-        seal_hash: B256,
-    ) -> StorageResult<()> {
-        let mut writer = self.writer()?;
-        writer.journal_seal(number, parent, seal_hash)?;
-        writer.commit()
-    }
-
     /// How much of the database is in use.
     ///
     /// # Errors

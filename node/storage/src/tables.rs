@@ -1,14 +1,14 @@
 //! Every table of the database: its name, key and value.
 
 use crate::{
-    codec::{BodyIndex, Branch, HashedAccount, JournaledSeal, Key, Value},
+    codec::{BodyIndex, Branch, HashedAccount, Key, Value},
     logs::{Mark, Marks},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
 use nybbles::Nibbles;
 use reth_primitives_traits::{Account, Bytecode};
-use wattline_primitives::{Block, Receipt, TransactionSigned};
+use wattline_primitives::{Receipt, TransactionSigned};
 
 /// Version of the layout below. Raise it with every change that older builds cannot read. There were
 /// two before: 2, and 3 for the same layout with pruned states.
@@ -56,8 +56,6 @@ tables! {
     CanonicalHashes: u64 => B256;
     /// Number of each canonical block by hash.
     HeaderNumbers: B256 => u64;
-    /// Total difficulty, the block's own included, of canonical and side blocks by hash.
-    TotalDifficulties: B256 => U256;
     /// First transaction and number of transactions of each canonical block by block number.
     BlockBodies: u64 => BodyIndex;
     /// Canonical transactions by their number, counted from the first of the chain.
@@ -97,14 +95,8 @@ tables! {
     StorageHistory: (Address, B256, u64) => ();
     /// Contract code by hash, kept also when no account has it any more.
     Bytecodes: B256 => Bytecode;
-    /// Known blocks that are not canonical, by hash.
-    SideBlocks: B256 => Block;
     /// Consensus snapshots by block hash, in the consensus engine's own encoding.
     Snapshots: B256 => Vec<u8>;
-    /// What this node's signer sealed on each parent, by hash of the parent.
-    SealJournal: B256 => JournaledSeal;
-    /// The parents in the seal journal by number of the block that was sealed on them.
-    SealedNumbers: (u64, B256) => ();
     /// Blocks that are final but not part of the stored chain yet, by number: hash and contents in
     /// the agreement's own encoding.
     AheadBlocks: u64 => (B256, Vec<u8>);

@@ -4,7 +4,7 @@
 
 use crate::{
     ChainIdentity, ExecutedBlock, Overlay, ProofBudget, Storage, StorageConfig, StorageError,
-    StorageResult,
+    StorageResult, TrieUpdates,
 };
 use alloy_consensus::{Header, TxLegacy, TxType};
 use alloy_eips::eip4895::Withdrawals;
@@ -304,6 +304,15 @@ pub fn block(
     )
 }
 
+/// What a block on `parent` that changes no state does to the state trie.
+pub fn no_changes(parent: &SealedHeader) -> TrieUpdates {
+    TrieUpdates {
+        parent: parent.hash(),
+        root: parent.state_root,
+        ..TrieUpdates::default()
+    }
+}
+
 /// A database with the states that it should hold.
 #[derive(Debug)]
 pub struct TestChain {
@@ -397,21 +406,6 @@ impl TestChain {
         self.blocks.push(block);
         self.worlds.push(world);
         Ok(())
-    }
-
-    /// Undoes up to `count` blocks.
-    pub fn unwind(&mut self, count: usize) {
-        let target = self.blocks.len().saturating_sub(count);
-        let mut writer = self.storage.writer().unwrap();
-        let removed = writer.unwind_to(target as u64).unwrap();
-        writer.commit().unwrap();
-        let expected = self.blocks.split_off(target);
-        self.worlds.truncate(target + 1);
-        assert_eq!(removed.len(), expected.len());
-        for (removed, expected) in removed.iter().zip(expected.iter().rev()) {
-            assert_eq!(removed.block, expected.block);
-            assert_eq!(removed.receipts, expected.receipts);
-        }
     }
 
     /// The database holds exactly the head's state, with a consistent trie.

@@ -1,18 +1,17 @@
 //! The one write transaction.
 
 use crate::{
-    StorageError, StorageResult, TrieUpdates, WriterState, blocks,
+    StorageError, StorageResult, TrieUpdates, blocks,
     env::{Env, WriterGuard},
-    history, logs, prune, seals,
-    tables::{Headers, Snapshots, TotalDifficulties},
-    trie::{self, HashedChanges, TrieView},
+    history, logs, prune,
+    tables::Snapshots,
     tx::RwTx,
 };
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{B256, BlockNumber, U256};
+use alloy_primitives::B256;
 use revm::database::BundleState;
 use std::{sync::Arc, time::Instant};
-use wattline_primitives::{BlockWithReceipts, Receipt, RecoveredBlock, SealedBlock};
+use wattline_primitives::{Receipt, RecoveredBlock};
 
 /// A block with all that its execution led to.
 #[derive(Clone, Debug)]
@@ -24,7 +23,7 @@ pub struct ExecutedBlock {
     /// What execution changed in the state.
     pub state: BundleState,
     /// What that changes in the state trie, from
-    /// [`Storage::state_root`](crate::Storage::state_root) or [`Writer::state_root`].
+    /// [`Overlay::state_root`](crate::Overlay::state_root).
     pub trie: TrieUpdates,
 }
 
@@ -58,26 +57,6 @@ impl Writer {
         blocks::head(&self.tx)
     }
 
-    /// The state after the head, after what this writer did.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn state(&self) -> StorageResult<WriterState<'_>> {
-        Ok(WriterState::new(&self.tx, self.head()?.number))
-    }
-
-    /// The state root after `state` on the head, after what this writer did.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn state_root(&self, state: &BundleState) -> StorageResult<(B256, TrieUpdates)> {
-        let head = self.head()?;
-        let root = self.tx.expect::<Headers>(&head.number)?.state_root;
-        let changes = HashedChanges::of_bundle(state);
-        let updates = trie::compute(&[TrieView::stored(&self.tx)], head.hash, root, changes)?;
-        Ok((updates.root(), updates))
-    }
-
     /// Makes the block the new head; several blocks one after another become durable in one
     /// [`commit`](Self::commit). Prunes a few of the oldest states if the database is to
     /// keep [fewer](crate::StorageConfig::history).
@@ -98,9 +77,7 @@ impl Writer {
         let head = self.head()?;
         check_next(head, executed)?;
         self.change(|tx| {
-            let difficulty = tx.expect::<TotalDifficulties>(&head.hash)?;
-            let difficulty = difficulty.saturating_add(block.difficulty);
-            blocks::put_canonical(tx, block, receipts, difficulty)?;
+            blocks::put_canonical(tx, block, receipts)?;
             logs::append(tx, block.number, receipts)?;
             history::apply(tx, block.number, state)?;
             trie.write(tx)?;
@@ -111,89 +88,6 @@ impl Writer {
         })?;
         metrics::histogram!("wattline_storage_append_seconds").record(started.elapsed());
         Ok(())
-    }
-
-    /// Takes the chain back to block `number`: state, history and trie are as they were after it.
-    /// Returns the removed blocks, newest first; they stay known as side blocks.
-    ///
-    /// # Errors
-    /// - [`StorageError::MissingBlock`] if the head is before that block.
-    /// - [`StorageError::StatePruned`] if its state was pruned.
-    pub fn unwind_to(&mut self, number: BlockNumber) -> StorageResult<Vec<BlockWithReceipts>> {
-        let head = self.head()?;
-        if number > head.number {
-            return Err(StorageError::MissingBlock {
-                number,
-                head: head.number,
-            });
-        }
-        if number == head.number {
-            return Ok(Vec::new());
-        }
-        prune::check(&self.tx, number)?;
-        self.change(|tx| {
-            let root = tx.expect::<Headers>(&head.number)?.state_root;
-            let removed = (number + 1..=head.number)
-                .rev()
-                .map(|number| blocks::remove_head(tx, number))
-                .collect::<StorageResult<Vec<_>>>()?;
-            logs::unwind_to(tx, number)?;
-            let undone = history::undo_to(tx, number)?;
-            let changes = HashedChanges::of_plain(&undone.accounts, &undone.slots);
-            let updates = trie::compute(&[TrieView::stored(tx)], head.hash, root, changes)?;
-            let expected = tx.expect::<Headers>(&number)?.state_root;
-            if updates.root() != expected {
-                let computed = updates.root();
-                return Err(StorageError::StateRootMismatch {
-                    number,
-                    expected,
-                    computed,
-                });
-            }
-            updates.write(tx)?;
-            Ok(removed)
-        })
-    }
-
-    /// Remembers a block that is not canonical.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
-    pub fn put_side_block(
-        &mut self,
-        block: &SealedBlock,
-        total_difficulty: U256,
-    ) -> StorageResult<()> {
-        self.change(|tx| blocks::put_side(tx, block, total_difficulty))
-    }
-
-    /// Forgets a block that is not canonical; nothing happens if it is not known.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
-    pub fn remove_side_block(&mut self, hash: B256) -> StorageResult<()> {
-        self.change(|tx| blocks::remove_side(tx, hash))
-    }
-
-    /// Records that this node's signer is about to release a seal, as
-    /// [`Storage::journal_seal`](crate::Storage::journal_seal) does, but together with the rest of
-    /// this transaction: a crash leaves the entry and the sealed block, or neither.
-    ///
-    /// # Errors
-    /// - [`StorageError::AlreadySealed`] if it sealed another block on that parent before. The same
-    ///   one again is fine.
-    /// - [`StorageError::SealForgotten`] if it sealed blocks so far ahead of this one that it cannot
-    ///   know.
-    pub fn journal_seal(
-        &mut self,
-        number: BlockNumber,
-        parent: B256,
-        seal_hash: B256,
-    ) -> StorageResult<()> {
-        if seals::check(&self.tx, number, parent, seal_hash)? {
-            return Ok(());
-        }
-        self.change(|tx| seals::record(tx, number, parent, seal_hash))
     }
 
     /// Remembers the consensus snapshot after a block.

@@ -125,7 +125,6 @@ tuple_keys!(
     (address: B256 = HASH, slot: B256 = HASH),
     (address: B256 = HASH, path: Nibbles = REST),
     (run: u64 = NUMBER, last: Mark = REST),
-    (block: u64 = NUMBER, parent: B256 = HASH),
     (block: u64 = NUMBER, address: Address = ADDRESS),
     (block: u64 = NUMBER, address: Address = ADDRESS, slot: B256 = HASH),
     (address: Address = ADDRESS, block: u64 = NUMBER),
@@ -163,7 +162,6 @@ mod tests {
             round_trip(&(address, hash));
             round_trip(&(hash, other));
             round_trip(&(hash, path));
-            round_trip(&(number, hash));
             round_trip(&(number, address));
             round_trip(&(number, address, hash));
             round_trip(&(address, number));

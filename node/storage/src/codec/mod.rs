@@ -6,4 +6,4 @@ mod values;
 
 pub(crate) use branch::Branch;
 pub(crate) use keys::{Key, KeyBytes};
-pub(crate) use values::{BodyIndex, HashedAccount, JournaledSeal, Value};
+pub(crate) use values::{BodyIndex, HashedAccount, Value};

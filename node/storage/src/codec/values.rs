@@ -10,7 +10,7 @@ use alloy_trie::EMPTY_ROOT_HASH;
 use reth_codecs::Compact;
 use reth_primitives_traits::{Account, Bytecode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use wattline_primitives::{Block, Receipt, TransactionSigned};
+use wattline_primitives::{Receipt, TransactionSigned};
 
 /// A type that is the value of a table.
 pub(crate) trait Value: Sized {
@@ -43,15 +43,6 @@ pub(crate) struct HashedAccount {
     pub(crate) account: Account,
     /// Root of its storage trie.
     pub(crate) storage_root: B256,
-}
-
-/// A seal that this node's signer was about to release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct JournaledSeal {
-    /// Number of the sealed block.
-    pub(crate) number: u64,
-    /// Hash that was signed.
-    pub(crate) seal_hash: B256,
 }
 
 /// Decodes with one of Reth's panicking decoders.
@@ -195,18 +186,6 @@ impl Value for HashedAccount {
     }
 }
 
-impl Value for Block {
-    /// RLP, as blocks travel.
-    fn encode(&self, out: &mut Vec<u8>) {
-        alloy_rlp::Encodable::encode(self, out);
-    }
-
-    fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let block = <Self as alloy_rlp::Decodable>::decode(&mut bytes).ok()?;
-        bytes.is_empty().then_some(block)
-    }
-}
-
 impl Value for BodyIndex {
     fn encode(&self, out: &mut Vec<u8>) {
         Value::encode(&self.first, out);
@@ -243,21 +222,6 @@ impl Value for (B256, Vec<u8>) {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (hash, contents) = bytes.split_at_checked(B256::len_bytes())?;
         Some((Value::decode(hash)?, contents.to_vec()))
-    }
-}
-
-impl Value for JournaledSeal {
-    fn encode(&self, out: &mut Vec<u8>) {
-        Value::encode(&self.number, out);
-        Value::encode(&self.seal_hash, out);
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (number, seal_hash) = bytes.split_at_checked(8)?;
-        Some(Self {
-            number: Value::decode(number)?,
-            seal_hash: Value::decode(seal_hash)?,
-        })
     }
 }
 
@@ -341,9 +305,7 @@ mod tests {
             let _ = HashedAccount::decode(&bytes);
             let _ = super::super::Branch::decode(&bytes);
             let _ = U256::decode(&bytes);
-            let _ = Block::decode(&bytes);
             let _ = BodyIndex::decode(&bytes);
-            let _ = JournaledSeal::decode(&bytes);
         }
     }
 
@@ -354,10 +316,6 @@ mod tests {
         refuses_other_lengths(&Address::repeat_byte(1));
         refuses_other_lengths(&(3u64, 4u64));
         refuses_other_lengths(&BodyIndex { first: 1, count: 2 });
-        refuses_other_lengths(&JournaledSeal {
-            number: 1,
-            seal_hash: B256::repeat_byte(1),
-        });
     }
 
     #[test]

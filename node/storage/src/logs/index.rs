@@ -27,29 +27,6 @@ pub(crate) fn append(tx: &RwTx, number: BlockNumber, receipts: &[Receipt]) -> St
     put::<LogSections>(tx, section, &all)
 }
 
-/// Forgets the logs of all blocks after `target`.
-pub(crate) fn unwind_to(tx: &RwTx, target: BlockNumber) -> StorageResult<()> {
-    let first = target.saturating_add(1);
-    take_from::<RecentLogs>(tx, first)?;
-    let section = first / SECTION;
-    // The next block begins a section, and those behind it are whole or gone.
-    let begins = place(first) == 0;
-    take_from::<LogSections>(tx, section.saturating_add(u64::from(!begins)))?;
-    if begins {
-        return Ok(());
-    }
-    // If the section was whole, its blocks up to the target get their own runs back.
-    let mut marks = take_from::<LogSections>(tx, section)?;
-    marks.retain(|mark| mark.place() < place(first));
-    marks.sort_by_key(|mark| mark.place());
-    for run in marks.chunk_by(|one, next| one.place() == next.place()) {
-        if let Some(mark) = run.first() {
-            put::<RecentLogs>(tx, section * SECTION + u64::from(mark.place()), run)?;
-        }
-    }
-    Ok(())
-}
-
 fn put<T: Runs>(tx: &RwTx, id: u64, run: &[Mark]) -> StorageResult<()> {
     Marks::parts(run).try_for_each(|(last, part)| tx.put::<T>(&(id, last), &part))
 }

@@ -62,11 +62,6 @@ impl Mark {
         self.fingerprint
     }
 
-    /// Place of the block in its section.
-    pub(super) const fn place(self) -> u8 {
-        self.place
-    }
-
     const fn to_bytes(self) -> [u8; Self::LEN] {
         let [a, b, c, d] = self.fingerprint.0.to_be_bytes();
         [a, b, c, d, self.place]
@@ -236,7 +231,7 @@ mod tests {
         let marks = of_block(SECTION + 3, &[receipt.clone(), receipt]);
         // The address, a topic at either position, and that there is a log at all.
         assert_eq!(marks.len(), 4);
-        assert!(marks.iter().all(|mark| mark.place() == 3));
+        assert!(marks.iter().all(|mark| mark.place == 3));
         assert_eq!(of_block(3, &[Receipt::default()]), []);
     }
 }

@@ -14,6 +14,6 @@ mod index;
 mod marks;
 mod search;
 
-pub(crate) use index::{append, unwind_to};
+pub(crate) use index::append;
 pub(crate) use marks::{Mark, Marks};
 pub use search::{LogBlocks, LogPattern};

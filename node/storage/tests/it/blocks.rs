@@ -1,12 +1,12 @@
 //! Blocks, transactions and receipts; what the writer refuses; what readers see meanwhile.
 
 use alloy_eips::{BlockNumHash, eip4895::Withdrawal};
-use alloy_primitives::{B256, U256};
+use alloy_primitives::B256;
 use revm::{DatabaseRef, database::BundleState};
 use wattline_primitives::{RecoveredBlock, SealedBlock};
 use wattline_storage::{
     ExecutedBlock, StorageError,
-    test_utils::{self, Op, TestChain, address, block, transaction},
+    test_utils::{Op, TestChain, address, block, transaction},
 };
 
 fn chain_of(blocks: u16) -> (tempfile::TempDir, TestChain) {
@@ -23,10 +23,8 @@ fn chain_of(blocks: u16) -> (tempfile::TempDir, TestChain) {
 fn blocks_transactions_and_receipts_read_back_as_they_were_written() {
     let (_dir, chain) = chain_of(9);
     let reader = chain.storage.reader().unwrap();
-    let mut total_difficulty = chain.genesis.difficulty;
     for executed in &chain.blocks {
         let (number, hash) = (executed.block.number, executed.block.hash());
-        total_difficulty += executed.block.difficulty;
         assert_eq!(
             reader.block(number).unwrap().as_ref(),
             Some(&executed.block)
@@ -37,10 +35,6 @@ fn blocks_transactions_and_receipts_read_back_as_they_were_written() {
         );
         assert_eq!(reader.block_hash(number).unwrap(), Some(hash));
         assert_eq!(reader.block_number(hash).unwrap(), Some(number));
-        assert_eq!(
-            reader.total_difficulty(hash).unwrap(),
-            Some(total_difficulty)
-        );
         let header = reader.header_by_hash(hash).unwrap().unwrap();
         assert_eq!(header.header().hash_slow(), hash, "no header field is lost");
         let transactions = executed.block.transactions_recovered();
@@ -76,7 +70,7 @@ fn genesis_is_block_zero_with_its_state() {
 }
 
 #[test]
-fn a_reader_sees_its_snapshot_while_blocks_are_appended_and_undone() {
+fn a_reader_sees_its_snapshot_while_blocks_are_appended() {
     let (_dir, mut chain) = chain_of(3);
     let reader = chain.storage.reader().unwrap();
     let state = reader.state().unwrap();
@@ -84,10 +78,8 @@ fn a_reader_sees_its_snapshot_while_blocks_are_appended_and_undone() {
     chain.append(&[Op::Pay(1, 1_000_000)]);
     assert_eq!(reader.head().unwrap().number, 3);
     assert_eq!(state.account(&address(1)).unwrap(), before);
-    chain.unwind(3);
-    assert_eq!(reader.head().unwrap().number, 3);
-    assert!(reader.block(3).unwrap().is_some());
-    assert_eq!(chain.storage.reader().unwrap().head().unwrap().number, 1);
+    assert_eq!(reader.block(4).unwrap(), None);
+    assert_eq!(chain.storage.reader().unwrap().head().unwrap().number, 4);
 }
 
 #[test]
@@ -115,7 +107,7 @@ fn readers_do_not_wait_for_the_writer() {
 #[test]
 fn a_dropped_writer_leaves_no_trace() {
     let (_dir, mut chain) = chain_of(2);
-    let (executed, world) = chain.next(&[Op::Pay(3, 5), Op::Create(40, 1, vec![(1, 1)])]);
+    let (executed, _) = chain.next(&[Op::Pay(3, 5), Op::Create(40, 1, vec![(1, 1)])]);
     {
         let mut writer = chain.storage.writer().unwrap();
         writer.append(&executed).unwrap();
@@ -123,93 +115,11 @@ fn a_dropped_writer_leaves_no_trace() {
             .put_snapshot(executed.block.hash(), b"snapshot")
             .unwrap();
         assert_eq!(writer.head().unwrap(), executed.block.num_hash());
-        let own = writer.state().unwrap();
-        assert_eq!(
-            own.account(&address(40)).unwrap(),
-            Some(world[&address(40)].account())
-        );
     }
     chain.assert_head();
     let reader = chain.storage.reader().unwrap();
     assert_eq!(reader.snapshot(executed.block.hash()).unwrap(), None);
     assert_eq!(reader.state().unwrap().account(&address(40)).unwrap(), None);
-}
-
-#[test]
-fn one_writer_may_undo_blocks_and_append_others_before_it_commits() {
-    let (_dir, mut chain) = chain_of(6);
-    let old: Vec<_> = chain.blocks[3..].iter().map(|b| b.block.hash()).collect();
-    let fork = chain.blocks[2].block.clone_sealed_header();
-    let mut world = chain.worlds[3].clone();
-
-    let mut writer = chain.storage.writer().unwrap();
-    let removed = writer.unwind_to(3).unwrap();
-    assert_eq!(
-        removed.iter().map(|b| b.block.hash()).collect::<Vec<_>>(),
-        [old[2], old[1], old[0]]
-    );
-    let state = test_utils::execute(writer.state().unwrap(), &mut world, &[Op::Pay(77, 1)]);
-    let (root, trie) = writer.state_root(&state).unwrap();
-    assert_eq!(root, test_utils::root_of(&world));
-    let (block, receipts) = block(&fork, root, 2, 99);
-    let executed = ExecutedBlock {
-        block,
-        receipts,
-        state,
-        trie,
-    };
-    writer.append(&executed).unwrap();
-    writer.commit().unwrap();
-
-    chain.blocks.truncate(3);
-    chain.worlds.truncate(4);
-    chain.blocks.push(executed);
-    chain.worlds.push(world);
-    chain.assert_head();
-    chain.assert_history((0..10).chain([77]));
-
-    // What was removed stays known, with its total difficulty, but is not canonical.
-    let reader = chain.storage.reader().unwrap();
-    let mut side = reader.side_hashes().unwrap();
-    side.sort();
-    let mut expected = old.clone();
-    expected.sort();
-    assert_eq!(side, expected);
-    for hash in old {
-        assert_eq!(reader.side_block(hash).unwrap().unwrap().hash(), hash);
-        assert_eq!(reader.header_by_hash(hash).unwrap().unwrap().hash(), hash);
-        assert_eq!(reader.block_number(hash).unwrap(), None);
-        assert!(reader.total_difficulty(hash).unwrap().is_some());
-    }
-}
-
-#[test]
-fn a_side_block_that_becomes_canonical_is_no_side_block_any_more() {
-    let (_dir, mut chain) = chain_of(1);
-    let (executed, world) = chain.next(&[Op::Pay(3, 5)]);
-    let hash = executed.block.hash();
-    let mut writer = chain.storage.writer().unwrap();
-    writer
-        .put_side_block(executed.block.sealed_block(), U256::from(9))
-        .unwrap();
-    writer.commit().unwrap();
-    let reader = chain.storage.reader().unwrap();
-    assert_eq!(
-        reader.side_block(hash).unwrap().as_ref(),
-        Some(executed.block.sealed_block())
-    );
-    assert_eq!(reader.total_difficulty(hash).unwrap(), Some(U256::from(9)));
-
-    let mut writer = chain.storage.writer().unwrap();
-    writer.append(&executed).unwrap();
-    writer.commit().unwrap();
-    chain.blocks.push(executed);
-    chain.worlds.push(world);
-    chain.assert_head();
-    assert_eq!(
-        chain.storage.reader().unwrap().side_block(hash).unwrap(),
-        None
-    );
 }
 
 /// The same block with an ommer in its body.
@@ -329,15 +239,12 @@ fn a_writer_with_a_failed_change_refuses_to_commit() {
 }
 
 #[test]
-fn unwinding_or_reading_beyond_the_head_is_refused() {
+fn reading_beyond_the_head_is_refused() {
     let (_dir, chain) = chain_of(2);
-    let beyond = |error| matches!(error, StorageError::MissingBlock { number: 3, head: 2 });
-    assert!(beyond(
-        chain.storage.writer().unwrap().unwind_to(3).unwrap_err()
+    assert!(matches!(
+        chain.storage.state_at(3).unwrap_err(),
+        StorageError::MissingBlock { number: 3, head: 2 }
     ));
-    assert!(beyond(chain.storage.state_at(3).unwrap_err()));
-    let mut writer = chain.storage.writer().unwrap();
-    assert_eq!(writer.unwind_to(2).unwrap(), Vec::new());
 }
 
 #[test]
@@ -425,72 +332,6 @@ fn a_large_transaction_survives_compression() {
 }
 
 #[test]
-fn a_signer_never_journals_two_seals_on_one_parent() {
-    let (_dir, chain) = chain_of(0);
-    let (parent, first, second) = (
-        B256::repeat_byte(1),
-        B256::repeat_byte(2),
-        B256::repeat_byte(3),
-    );
-    let storage = &chain.storage;
-    assert_eq!(storage.reader().unwrap().sealed_on(parent).unwrap(), None);
-    storage.journal_seal(5, parent, first).unwrap();
-    storage.journal_seal(5, parent, first).unwrap();
-    let error = storage.journal_seal(5, parent, second).unwrap_err();
-    assert!(matches!(
-        error,
-        StorageError::AlreadySealed { parent: p, sealed, requested }
-            if p == parent && sealed == first && requested == second
-    ));
-    // The same height on another parent is what fork choice may need.
-    storage
-        .journal_seal(5, B256::repeat_byte(4), second)
-        .unwrap();
-    assert_eq!(
-        storage.reader().unwrap().sealed_on(parent).unwrap(),
-        Some(first)
-    );
-}
-
-#[test]
-fn seals_far_behind_are_forgotten_and_their_places_stay_closed() {
-    const REMEMBERED: u64 = 65_536;
-    let (_dir, chain) = chain_of(0);
-    let storage = &chain.storage;
-    let parent = |number: u64| B256::from(U256::from(number - 1));
-    let mut writer = storage.writer().unwrap();
-    for number in 1..=REMEMBERED + 3 {
-        writer
-            .journal_seal(number, parent(number), B256::repeat_byte(1))
-            .unwrap();
-    }
-    writer.commit().unwrap();
-    let reader = storage.reader().unwrap();
-    assert_eq!(reader.sealed_on(parent(3)).unwrap(), None);
-    assert!(reader.sealed_on(parent(4)).unwrap().is_some());
-    let stats = storage.stats().unwrap();
-    for name in ["SealJournal", "SealedNumbers"] {
-        let table = stats.iter().find(|table| table.name == name);
-        assert_eq!(table.unwrap().entries, REMEMBERED);
-    }
-    let seal = |number: u64, parent| storage.journal_seal(number, parent, B256::repeat_byte(2));
-    // Whatever was sealed there, and on any parent, since it is not known any more.
-    for parent in [parent(3), B256::repeat_byte(9)] {
-        let error = seal(3, parent).unwrap_err();
-        assert!(matches!(
-            error,
-            StorageError::SealForgotten {
-                number: 3,
-                oldest: 4
-            }
-        ));
-    }
-    let error = seal(4, parent(4)).unwrap_err();
-    assert!(matches!(error, StorageError::AlreadySealed { .. }));
-    seal(4, B256::repeat_byte(9)).unwrap();
-}
-
-#[test]
 fn statistics_count_every_table() {
     let (_dir, chain) = chain_of(4);
     let stats = chain.storage.stats().unwrap();
@@ -509,7 +350,7 @@ fn statistics_count_every_table() {
         .map(|b| b.block.body().transactions.len() as u64)
         .sum();
     assert_eq!(entries("Transactions"), transactions);
-    assert_eq!(stats.len(), 33);
+    assert_eq!(stats.len(), 29);
     assert!(
         stats
             .iter()
@@ -525,62 +366,13 @@ fn writers_take_turns_across_threads() {
             let storage = chain.storage.clone();
             scope.spawn(move || {
                 for n in 0..25u8 {
-                    let parent = B256::from(U256::from(u32::from(thread) << 8 | u32::from(n)));
-                    storage.journal_seal(1, parent, parent).unwrap();
+                    let mut writer = storage.writer().unwrap();
+                    writer.put_evidence(&[thread, n]).unwrap();
+                    writer.commit().unwrap();
                 }
             });
         }
     });
-    let stats = chain.storage.stats().unwrap();
-    assert_eq!(
-        stats
-            .iter()
-            .find(|table| table.name == "SealJournal")
-            .unwrap()
-            .entries,
-        100
-    );
-}
-
-#[test]
-fn a_seal_journaled_in_a_dropped_writer_was_never_journaled() {
-    let (_dir, chain) = chain_of(0);
-    let (parent, seal, other) = (
-        B256::repeat_byte(1),
-        B256::repeat_byte(2),
-        B256::repeat_byte(3),
-    );
-    let mut writer = chain.storage.writer().unwrap();
-    writer.journal_seal(1, parent, seal).unwrap();
-    let error = writer.journal_seal(1, parent, other).unwrap_err();
-    assert!(matches!(error, StorageError::AlreadySealed { sealed, .. } if sealed == seal));
-    drop(writer);
-    assert_eq!(
-        chain.storage.reader().unwrap().sealed_on(parent).unwrap(),
-        None
-    );
-    let mut writer = chain.storage.writer().unwrap();
-    writer.journal_seal(1, parent, other).unwrap();
-    writer.commit().unwrap();
-    assert_eq!(
-        chain.storage.reader().unwrap().sealed_on(parent).unwrap(),
-        Some(other)
-    );
-}
-
-#[test]
-fn a_forgotten_side_block_leaves_no_total_difficulty_unless_it_is_canonical() {
-    let (_dir, mut chain) = chain_of(2);
-    let (side, canonical) = (chain.next(&[]).0.block, chain.head());
-    let mut writer = chain.storage.writer().unwrap();
-    writer
-        .put_side_block(side.sealed_block(), U256::from(4))
-        .unwrap();
-    writer.remove_side_block(side.hash()).unwrap();
-    writer.remove_side_block(canonical.hash()).unwrap();
-    writer.commit().unwrap();
-    let reader = chain.storage.reader().unwrap();
-    assert_eq!(reader.side_hashes().unwrap(), Vec::<B256>::new());
-    assert_eq!(reader.total_difficulty(side.hash()).unwrap(), None);
-    assert!(reader.total_difficulty(canonical.hash()).unwrap().is_some());
+    let evidence = chain.storage.reader().unwrap().evidence(0, 200).unwrap();
+    assert!(evidence.iter().map(|(number, _)| *number).eq(0..100));
 }

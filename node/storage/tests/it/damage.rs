@@ -133,20 +133,20 @@ fn verification_finds_what_does_not_belong_together() {
 }
 
 #[test]
-fn undoing_a_block_with_damaged_records_changes_nothing() {
+fn a_proof_from_damaged_records_is_refused() {
     let dir = database();
     let key = [2u64.to_be_bytes().as_slice(), address(3).as_slice()].concat();
     // Account 3 as it never was: nonce and balance zero.
     damage(dir.path(), "AccountChangeSets", &key, &[0, 0]);
     let storage = open(dir.path(), &genesis_world()).unwrap();
-    let mut writer = storage.writer().unwrap();
-    let error = writer.unwind_to(1).unwrap_err();
+    let reader = storage.reader().unwrap();
+    let error = reader
+        .proof(1, address(3), &[], test_utils::ANY_COST)
+        .unwrap_err();
     assert!(matches!(
         error,
         StorageError::StateRootMismatch { number: 1, .. }
     ));
-    assert!(matches!(writer.commit(), Err(StorageError::WriterFailed)));
-    assert_eq!(storage.reader().unwrap().head().unwrap().number, 2);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Opening data directories: new, existing, of another chain, foreign, locked, damaged.
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::U256;
 use std::{
     collections::BTreeMap,
     fs,
@@ -37,9 +37,6 @@ fn a_reopened_database_continues_where_it_was() {
     let mut writer = storage.writer().unwrap();
     writer.put_snapshot(chain.head().hash(), b"votes").unwrap();
     writer.commit().unwrap();
-    storage
-        .journal_seal(1, B256::ZERO, B256::repeat_byte(1))
-        .unwrap();
     let before = storage.stats().unwrap();
 
     let TestChain {
@@ -57,10 +54,6 @@ fn a_reopened_database_continues_where_it_was() {
     assert_eq!(
         reader.snapshot(blocks[0].block.hash()).unwrap().as_deref(),
         Some(&b"votes"[..])
-    );
-    assert_eq!(
-        reader.sealed_on(B256::ZERO).unwrap(),
-        Some(B256::repeat_byte(1))
     );
     assert_eq!(
         reader.recompute_state_root().unwrap(),

@@ -81,58 +81,22 @@ fn assert_pruned(reader: &Reader, number: u64, oldest: u64) {
     assert!(matches!(proof, Err(StorageError::StatePruned { .. })));
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Append(Vec<Op>),
-    Unwind(u64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => prop::collection::vec(op(), 0..30).prop_map(Step::Append),
-        1 => (1u64..5).prop_map(Step::Unwind),
-    ]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn states_from_the_boundary_on_read_as_without_pruning(
         keep in 0u64..6,
-        steps in prop::collection::vec(step(), 1..16),
+        blocks in prop::collection::vec(prop::collection::vec(op(), 0..30), 1..16),
     ) {
         let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let mut pruned = TestChain::new_with(dirs[0].path(), &keeping(keep));
         let mut whole = TestChain::new(dirs[1].path());
-        for step in &steps {
-            let head = whole.head().number;
+        for (ops, head) in blocks.iter().zip(1u64..) {
+            pruned.append(ops);
+            whole.append(ops);
             let oldest = pruned.storage.reader().unwrap().oldest_state().unwrap();
-            match step {
-                Step::Append(ops) => {
-                    pruned.append(ops);
-                    whole.append(ops);
-                    let head = head + 1;
-                    let reader = pruned.storage.reader().unwrap();
-                    prop_assert_eq!(
-                        reader.oldest_state().unwrap(),
-                        oldest.max(head.saturating_sub(keep))
-                    );
-                }
-                Step::Unwind(count) if head.saturating_sub(*count) < oldest => {
-                    let target = head.saturating_sub(*count);
-                    let mut writer = pruned.storage.writer().unwrap();
-                    let refused = writer.unwind_to(target).unwrap_err();
-                    let is_pruned = matches!(refused, StorageError::StatePruned { .. });
-                    prop_assert!(is_pruned, "{}", refused);
-                    // Nothing was begun, so the writer is as good as new.
-                    writer.commit().unwrap();
-                }
-                Step::Unwind(count) => {
-                    pruned.unwind(*count as usize);
-                    whole.unwind(*count as usize);
-                }
-            }
+            prop_assert_eq!(oldest, head.saturating_sub(keep));
             pruned.assert_head();
         }
         assert_same_above_boundary(
