@@ -94,7 +94,7 @@ impl Chain {
             };
             Arc::new(BlockWithReceipts { block, receipts })
         });
-        let update = CanonicalUpdate::new(Vec::new(), committed.collect(), head);
+        let update = CanonicalUpdate::new(committed.collect(), head);
         // Without subscribers there is nobody to tell.
         let _ = self.inner.updates.send(Arc::new(update));
         metrics::notified(started.elapsed());

@@ -340,7 +340,7 @@ async fn a_maintained_pool_follows_the_heads_and_makes_up_for_those_it_missed() 
     assert_eq!(counts(&pool), (6, 0));
     let append = |nonce| {
         let block = chain.append([draft(1, nonce).sign()]);
-        let update = CanonicalUpdate::new(Vec::new(), vec![block], chain.head());
+        let update = CanonicalUpdate::new(vec![block], chain.head());
         (chain.head().hash(), Arc::new(update))
     };
 

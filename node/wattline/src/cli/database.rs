@@ -141,10 +141,10 @@ mod tests {
             ("--db.max-size=1TB", "bytes such as 2GiB"),
             ("--db.growth-step=1KiB", "a size from 1MiB to 16GiB"),
             (
-                "--prune.history=8193",
-                "at least 8194 blocks: a better branch",
+                "--prune.history=127",
+                "at least 128 blocks: up to 64 may be stored at once",
             ),
-            ("--prune.history=all", "at least 8194 blocks"),
+            ("--prune.history=all", "at least 128 blocks"),
             ("--disk.min-free=lots", "bytes such as 2GiB"),
         ] {
             let error = parse(&[arg]).err().expect(arg);
