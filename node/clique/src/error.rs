@@ -36,22 +36,6 @@ pub enum CliqueError {
         /// The parent's time plus the period.
         earliest: Millis,
     },
-    /// The block's time has not come yet, but will soon: keep it and try again then.
-    #[error("timestamp {timestamp} s is ahead of the clock, which shows {now} s: wait until then")]
-    NotYet {
-        /// The header's timestamp.
-        timestamp: u64,
-        /// This node's time, in seconds since 1970.
-        now: u64,
-    },
-    /// The block is too far in the future to wait for.
-    #[error("timestamp {timestamp} s: expected at most {latest} s, 15 s ahead of the clock")]
-    FutureBlock {
-        /// The header's timestamp.
-        timestamp: u64,
-        /// The latest acceptable timestamp.
-        latest: u64,
-    },
     /// `extraData` has no room for vanity.
     #[error("extraData of {got} bytes: expected 32 bytes of vanity first")]
     MissingVanity {

@@ -1,10 +1,8 @@
 //! The rules of proof of authority as the rest of the node sees them.
 
 mod common;
-mod fork_choice;
 mod header;
 mod keeps_going;
 mod scenarios;
 mod seal;
 mod snapshot;
-mod time;
