@@ -13,7 +13,7 @@ use crate::{
         replay::BlockReplay,
         workers::Stop,
     },
-    shared::{backend::Backend, block_id, error::LookupError},
+    shared::{backend::Backend, block_id, error::LookupError, state::ChainState},
 };
 
 #[rpc(server, namespace = "eth")]
@@ -96,7 +96,7 @@ fn begin(
         .block(header.number)?
         .ok_or(LookupError::HeaderNotFound)?;
     if count >= block.body().transactions.len() {
-        let base = BaseState::After(reader.state_at(header.number)?);
+        let base = BaseState::After(ChainState::Final(reader.state_at(header.number)?));
         return CallExecutor::on(backend, &header, base, overrides, stop);
     }
     let mut replay: BlockReplay<NoOpInspector> =

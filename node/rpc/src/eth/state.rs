@@ -4,6 +4,7 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, core::async_trait, proc_macros::rpc};
+use revm::DatabaseRef as _;
 use wattline_storage::Reader;
 
 use crate::{
@@ -42,7 +43,7 @@ struct Handler(Backend);
 impl StateServer for Handler {
     async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256> {
         let balance = self.0.look_up(|reader| {
-            let account = block_id::state(reader, block)?.account(&address)?;
+            let account = block_id::state(&self.0, reader, block)?.basic_ref(address)?;
             Ok(account.map(|account| account.balance).unwrap_or_default())
         });
         Ok(balance?)
@@ -50,17 +51,16 @@ impl StateServer for Handler {
 
     async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes> {
         let code = self.0.look_up(|reader| {
-            let state = block_id::state(reader, block)?;
-            let hash = state
-                .account(&address)?
-                .and_then(|account| account.bytecode_hash);
-            let Some(hash) = hash else {
+            let state = block_id::state(&self.0, reader, block)?;
+            let account = state.basic_ref(address)?;
+            let Some(account) = account.filter(|account| !account.is_empty_code_hash()) else {
                 return Ok(Bytes::new());
             };
-            Ok(state
-                .bytecode(&hash)?
-                .map(|code| code.original_bytes())
-                .unwrap_or_default())
+            let code = match account.code {
+                Some(code) => code,
+                None => state.code_by_hash_ref(account.code_hash)?,
+            };
+            Ok(code.original_bytes())
         });
         Ok(code?)
     }
@@ -72,8 +72,10 @@ impl StateServer for Handler {
         block: Option<BlockId>,
     ) -> RpcResult<B256> {
         let value = self.0.look_up(|reader| {
-            let state = block_id::state(reader, block)?;
-            Ok(B256::from(state.storage_at(&address, slot.as_b256())?))
+            let state = block_id::state(&self.0, reader, block)?;
+            Ok(B256::from(
+                state.storage_ref(address, slot.as_b256().into())?,
+            ))
         });
         Ok(value?)
     }
@@ -84,7 +86,7 @@ impl StateServer for Handler {
                 Some(BlockId::Number(BlockNumberOrTag::Pending)) => {
                     next_nonce(&self.0, reader, address)?
                 }
-                _ => mined_nonce(reader, block, address)?,
+                _ => mined_nonce(&self.0, reader, block, address)?,
             };
             Ok(U64::from(nonce))
         });
@@ -93,12 +95,17 @@ impl StateServer for Handler {
 }
 
 /// The nonce of an account in the state of a block.
-fn mined_nonce(reader: &Reader, block: Option<BlockId>, address: Address) -> Result<u64, RpcError> {
-    let account = block_id::state(reader, block)?.account(&address)?;
+fn mined_nonce(
+    backend: &Backend,
+    reader: &Reader,
+    block: Option<BlockId>,
+    address: Address,
+) -> Result<u64, RpcError> {
+    let account = block_id::state(backend, reader, block)?.basic_ref(address)?;
     Ok(account.map(|account| account.nonce).unwrap_or_default())
 }
 
-/// The nonce that follows an account's executable transactions.
+/// The nonce that follows what the pending block and the pool hold of an account.
 ///
 /// # Errors
 ///
@@ -108,7 +115,7 @@ pub(super) fn next_nonce(
     reader: &Reader,
     address: Address,
 ) -> Result<u64, RpcError> {
-    let mined = mined_nonce(reader, None, address)?;
+    let mined = mined_nonce(backend, reader, Some(BlockId::pending()), address)?;
     let waiting = backend.pool().pending_nonce(&address);
     Ok(waiting.map_or(mined, |nonce| nonce.max(mined)))
 }

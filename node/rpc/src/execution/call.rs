@@ -1,6 +1,6 @@
 //! Executing a call on the state of a block, without leaving a trace.
 
-use alloy_consensus::{BlockHeader as _, Transaction as _};
+use alloy_consensus::Transaction as _;
 use alloy_eips::BlockId;
 use alloy_evm::{
     Evm as _, EvmEnv,
@@ -23,7 +23,7 @@ use revm::{
 };
 use wattline_evm::EvmConfig;
 use wattline_primitives::{SealedHeader, TransactionSigned};
-use wattline_storage::{Reader, StateReader, StorageError};
+use wattline_storage::{Reader, StorageError};
 
 use crate::{
     RpcError,
@@ -36,6 +36,7 @@ use crate::{
         backend::Backend,
         block_id,
         error::{CallError, insufficient_funds},
+        state::ChainState,
     },
 };
 
@@ -65,7 +66,7 @@ pub(crate) type CallContext<'a> = EthEvmContext<&'a mut CallState>;
 #[derive(Debug)]
 pub(crate) enum BaseState {
     /// That after a block.
-    After(StateReader),
+    After(ChainState),
     /// That within a block.
     Within(Box<BlockState>),
 }
@@ -123,9 +124,9 @@ impl CallExecutor {
         overrides: Overrides,
         stop: Stop,
     ) -> Result<Self, RpcError> {
-        let header = block_id::header(backend, reader, block.unwrap_or_default())?;
-        let base = BaseState::After(reader.state_at(header.number())?);
-        Self::on(backend, &header, base, overrides, stop)
+        let (header, state) =
+            block_id::header_and_state(backend, reader, block.unwrap_or_default())?;
+        Self::on(backend, &header, BaseState::After(state), overrides, stop)
     }
 
     /// The same within a block: on the state that some of its transactions left.

@@ -3,16 +3,17 @@
 use alloy_consensus::BlockHeader as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::BlockNumber;
+use wattline_chain::{Chain, ChainError};
 use wattline_primitives::SealedHeader;
-use wattline_storage::{Reader, StateReader};
+use wattline_storage::Reader;
 
 use crate::{
     RpcError,
-    shared::{backend::Backend, error::LookupError},
+    shared::{backend::Backend, error::LookupError, state::ChainState},
 };
 
 /// The number that a tag or number stands for; the block need not exist. A block is shown when it
-/// is final, so all tags but `earliest` are the head.
+/// is final, so all tags but `earliest` are the head here.
 ///
 /// # Errors
 ///
@@ -72,12 +73,64 @@ fn number_of(reader: &Reader, id: BlockId) -> Result<BlockNumber, RpcError> {
     })
 }
 
-/// The state after the block that `id` names, the head's by default.
+/// The state after the block that `id` names, the head's by default. Here `pending` is the block
+/// that the next one is expected to stand on, as far as it is executed.
 ///
 /// # Errors
 ///
 /// Those of [`header`].
-pub(crate) fn state(reader: &Reader, id: Option<BlockId>) -> Result<StateReader, RpcError> {
-    let number = number_of(reader, id.unwrap_or_default())?;
-    Ok(reader.state_at(number)?)
+pub(crate) fn state(
+    backend: &Backend,
+    reader: &Reader,
+    id: Option<BlockId>,
+) -> Result<ChainState, RpcError> {
+    let id = id.unwrap_or_default();
+    if let Some((_, state)) = pending(backend.chain(), reader, id)? {
+        return Ok(state);
+    }
+    Ok(ChainState::Final(reader.state_at(number_of(reader, id)?)?))
+}
+
+/// As [`state`], with the block's header.
+///
+/// # Errors
+///
+/// Those of [`header`].
+pub(crate) fn header_and_state(
+    backend: &Backend,
+    reader: &Reader,
+    id: BlockId,
+) -> Result<(SealedHeader, ChainState), RpcError> {
+    if let Some(pending) = pending(backend.chain(), reader, id)? {
+        return Ok(pending);
+    }
+    let header = header(backend, reader, id)?;
+    let state = reader.state_at(header.number)?;
+    Ok((header, ChainState::Final(state)))
+}
+
+/// Header and state of the pending block if `id` asks for it and it is above the head.
+fn pending(
+    chain: &Chain,
+    reader: &Reader,
+    id: BlockId,
+) -> Result<Option<(SealedHeader, ChainState)>, RpcError> {
+    if !id.is_pending() {
+        return Ok(None);
+    }
+    loop {
+        let header = chain.pending();
+        if header.hash() == reader.head()?.hash {
+            return Ok(None);
+        }
+        match chain.overlay(header.hash()) {
+            Ok(state) => {
+                let header = SealedHeader::clone(&header);
+                return Ok(Some((header, ChainState::Pending(state))));
+            }
+            // The chain went on meanwhile.
+            Err(ChainError::UnknownBlock(_)) if chain.pending().hash() != header.hash() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }

@@ -12,6 +12,7 @@
 //! | `filters` | what clients poll, and how long it lives |
 //! | `header` | a header with its time in milliseconds |
 //! | [`peers`] | what is asked of the network, and its answers |
+//! | `state` | the state that a block parameter names |
 //! | `submission` | transactions on their way into the pool |
 
 pub mod agreement;
@@ -24,4 +25,5 @@ pub mod error;
 pub(crate) mod filters;
 pub(crate) mod header;
 pub mod peers;
+pub(crate) mod state;
 pub(crate) mod submission;

@@ -5,9 +5,13 @@ use alloy_eips::Encodable2718;
 use alloy_primitives::{B256, U256, address};
 use alloy_rpc_types_eth::{Block, Transaction, TransactionReceipt};
 use serde_json::{Value, json};
+use wattline_chain::test_utils::Template;
 
 use crate::{
-    chain::{ETHER, GWEI, LOGGER, TOPIC, accounts, dev_accounts, logger_code, story, transfer},
+    chain::{
+        ETHER, GWEI, LOGGER, TELLER, TOPIC, accounts, call, dev_accounts, empty, logger_code,
+        story, transfer,
+    },
     client::{Served, hex, quantity, word, word_bytes},
 };
 
@@ -184,6 +188,60 @@ async fn what_is_shown_is_final() {
     ] {
         node.result(method, params).await;
     }
+}
+
+#[tokio::test]
+async fn pending_is_the_state_that_the_next_block_stands_on() {
+    let forge = empty();
+    forge.extend_in_turn(1);
+    let node = Served::new(forge.chain()).await;
+    let sender = accounts().address(0);
+    let receiver = address!("00000000000000000000000000000000000000ff");
+    let answers = async |tag: &str| {
+        let mut answers = Vec::new();
+        for (method, params) in [
+            ("eth_getBalance", json!([receiver, tag])),
+            ("eth_getStorageAt", json!([LOGGER, "0x0", tag])),
+            ("eth_getCode", json!([LOGGER, tag])),
+            ("eth_getTransactionCount", json!([sender, tag])),
+            ("eth_call", json!([{"to": LOGGER}, tag])),
+            ("eth_call", json!([{"to": TELLER}, tag])),
+        ] {
+            answers.push(node.result(method, params).await);
+        }
+        let params = json!([tag, false]);
+        let block = node.result("eth_getBlockByNumber", params).await;
+        answers.push(block["number"].clone());
+        answers
+    };
+    let before = answers("latest").await;
+    assert_eq!(answers("pending").await, before);
+
+    let transactions = vec![
+        transfer(0, 0, receiver, 5),
+        call(0, 1, LOGGER, word_bytes(7)),
+    ];
+    let block = forge.add(Template::default().with(transactions));
+    node.chain.set_pending(block.block.hash());
+    assert_eq!(answers("latest").await, before, "it is not final");
+    let pending = answers("pending").await;
+    assert_eq!(pending[0], "0x5");
+    assert_eq!(pending[1], word(7));
+    assert_eq!(pending[2], json!(logger_code()));
+    assert_eq!(pending[3], "0x2");
+    assert_eq!(pending[4], word(7));
+    let number = pending[5].as_str().and_then(|bytes| bytes.get(..66));
+    assert_eq!(number.map(Value::from), Some(word(2)));
+    assert_eq!(pending[6], "0x1", "a block is shown when it is final");
+
+    // Another block becomes final in its place.
+    forge.extend(Template {
+        salt: 1,
+        ..Template::default()
+    });
+    let after = answers("latest").await;
+    assert_eq!((&after[0], &after[6]), (&json!("0x0"), &json!("0x2")));
+    assert_eq!(answers("pending").await, after);
 }
 
 #[tokio::test]
