@@ -96,7 +96,8 @@ bench-node: $(SOLIDITY) ## Compare the node with anvil on this machine, then tak
 	cargo bench -p wattline-producer --bench blocks
 
 .PHONY: fuzz
-fuzz: ## Fuzz calldata and JSON-RPC, a minute each (needs a nightly toolchain and cargo-fuzz)
+fuzz: ## Fuzz calldata, JSON-RPC and peers' messages, a minute each (needs a nightly toolchain and cargo-fuzz)
 	cd precompiles && mkdir -p fuzz/corpus/calldata && cargo +nightly fuzz run calldata fuzz/corpus/calldata fuzz/seeds -- -max_total_time=60
 	cd node/rpc && mkdir -p fuzz/corpus/raw && cargo +nightly fuzz run -s none raw fuzz/corpus/raw fuzz/seeds/raw -- -max_total_time=60 -timeout=30 -rss_limit_mb=2048
 	cd node/rpc && cargo +nightly fuzz run -s none structured -- -max_total_time=60 -timeout=30 -rss_limit_mb=2048 -len_control=0 -max_len=1024
+	cd node/network && mkdir -p fuzz/corpus/messages && cargo +nightly fuzz run -s none messages fuzz/corpus/messages -- -max_total_time=60 -timeout=30 -rss_limit_mb=2048 -max_len=131080
