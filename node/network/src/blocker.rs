@@ -114,12 +114,12 @@ impl<B> PeerBlocker<B> {
 
 impl<B: Blocker<PublicKey = PublicKey>> PeerBlocker<B> {
     /// Leaves a peer: its connection ends, and none begins for a while.
-    pub fn leave(&mut self, peer: &PublicKey, reason: Reason) -> Feedback {
+    pub fn leave(&mut self, peer: &PublicKey, reason: &Reason) -> Feedback {
         if *peer == self.peers.local().key {
             return Feedback::Ok;
         }
         let label = reason.label();
-        if self.peers.block(peer, reason.clone()) {
+        if self.peers.block(peer, reason) {
             warn!(%peer, name = self.peers.name(peer), %reason, "left a peer");
             metrics::left(peer, label);
         }
@@ -131,7 +131,8 @@ impl<B: Blocker<PublicKey = PublicKey>> Blocker for PeerBlocker<B> {
     type PublicKey = PublicKey;
 
     fn block(&mut self, peer: PublicKey) -> Feedback {
-        self.leave(&peer, self.reason.clone())
+        let reason = self.reason.clone();
+        self.leave(&peer, &reason)
     }
 
     fn blocked(&mut self) -> BlockedSubscription<PublicKey> {

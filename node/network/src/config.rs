@@ -103,7 +103,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let often = |bytes| ChannelLimit::new(NZU32!(128), NZU32!(128), bytes);
+        let often = |bytes| ChannelLimit::new(NZU32!(128), NZU32!(32), bytes);
         Self {
             votes: often(4 * KIB),
             certificates: often(32 * KIB),

@@ -1,6 +1,7 @@
 //! Starting all of it.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
@@ -158,6 +159,7 @@ impl<E: Runtime> Network<E> {
             blocker: blocker.clone(),
             peers: peers.clone(),
             tip,
+            foreign: BTreeMap::new(),
         };
         let parts = [
             ("connections", network.start()),

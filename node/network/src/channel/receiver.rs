@@ -50,7 +50,7 @@ where
             }
             self.blocker.leave(
                 &peer,
-                Reason::Oversized {
+                &Reason::Oversized {
                     channel: self.meter.channel.name(),
                     bytes: message.len(),
                     limit: self.meter.limit,

@@ -117,7 +117,7 @@ impl<B: Blocker<PublicKey = PublicKey>> DenyList<B> {
     fn blocked_now(&mut self, blocked: &BTreeSet<PublicKey>) {
         self.peers.set_blocked(blocked);
         for key in self.denied.keys().difference(blocked) {
-            self.blocker.leave(key, Reason::Denied);
+            self.blocker.leave(key, &Reason::Denied);
         }
     }
 
@@ -145,7 +145,7 @@ impl<B: Blocker<PublicKey = PublicKey>> DenyList<B> {
             Err(error) => Err(error),
         };
         match parsed {
-            Ok(keys) => self.change(keys),
+            Ok(keys) => self.change(&keys),
             Err(error) => {
                 metrics::denied_error();
                 error!(%error, "the denied keys stay as they were");
@@ -153,17 +153,17 @@ impl<B: Blocker<PublicKey = PublicKey>> DenyList<B> {
         }
     }
 
-    fn change(&mut self, keys: BTreeSet<PublicKey>) {
+    fn change(&mut self, keys: &BTreeSet<PublicKey>) {
         let before = self.denied.keys();
         self.denied.set(keys.clone());
-        let (added, removed) = (keys.difference(&before), before.difference(&keys));
+        let (added, removed) = (keys.difference(&before), before.difference(keys));
         info!(
             added = added.clone().count(),
             removed = removed.count(),
             "the file of denied keys has changed"
         );
         for key in added {
-            self.blocker.leave(key, Reason::Denied);
+            self.blocker.leave(key, &Reason::Denied);
         }
     }
 }

@@ -256,7 +256,7 @@ where
             Ok(transactions) => transactions,
             Err(error) => {
                 metrics::transactions_received("malformed", 1);
-                self.blocker.leave(&peer, Reason::Batch(error));
+                self.blocker.leave(&peer, &Reason::Batch(error));
                 return;
             }
         };
@@ -301,7 +301,7 @@ where
             if let Some(count) = link.standing.judge(verdict) {
                 let last = error.to_string();
                 self.links.remove(&peer);
-                self.blocker.leave(&peer, Reason::Junk { count, last });
+                self.blocker.leave(&peer, &Reason::Junk { count, last });
             }
         }
     }

@@ -279,7 +279,7 @@ impl PeersHandle {
     }
 
     /// Takes note that a peer is left. False if it was left before and still is.
-    pub(crate) fn block(&self, key: &PublicKey, reason: Reason) -> bool {
+    pub(crate) fn block(&self, key: &PublicKey, reason: &Reason) -> bool {
         let mut entries = self.0.entries.write();
         let entry = entries
             .entry(key.clone())
@@ -293,7 +293,7 @@ impl PeersHandle {
             .write()
             .entry((key.clone(), reason.label()))
             .or_default() += 1;
-        entry.block(reason);
+        entry.block(reason.clone());
         drop(entries);
         self.changed();
         true

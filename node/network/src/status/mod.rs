@@ -8,8 +8,12 @@
 mod clock;
 mod message;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
 
+use alloy_primitives::B256;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Blocker, CheckedSender as _, Receiver, Recipients, Sender};
 use commonware_runtime::{Clock, Spawner};
@@ -35,6 +39,9 @@ pub(crate) struct Statuses<S, R, B> {
     pub(crate) blocker: PeerBlocker<B>,
     pub(crate) peers: PeersHandle,
     pub(crate) tip: watch::Receiver<Tip>,
+    /// Peers of another chain, which chain that is, and when they said so. They are left a moment
+    /// later, so that they hear the same of this node and not only lose a connection.
+    pub(crate) foreign: BTreeMap<PublicKey, (B256, SystemTime)>,
 }
 
 impl<S, R, B> Statuses<S, R, B>
@@ -76,6 +83,23 @@ where
             self.peers.set_connected(&connected, context.current());
         }
         self.tell(context);
+        self.leave_foreign(context.current());
+    }
+
+    /// Leaves the peers of other chains that have been told so.
+    fn leave_foreign(&mut self, now: SystemTime) {
+        let ours = self.peers.local().chain;
+        self.foreign.retain(|peer, (theirs, said)| {
+            let is_told = now
+                .duration_since(*said)
+                .map_or(true, |passed| passed >= LOOK_EVERY);
+            if is_told {
+                let theirs = *theirs;
+                self.blocker
+                    .leave(peer, &Reason::WrongChain { theirs, ours });
+            }
+            !is_told
+        });
     }
 
     /// Sends a status to those that have waited long enough for it, newcomers first of all.
@@ -101,9 +125,9 @@ where
         let ours = self.peers.local().chain;
         match Status::decode(message) {
             Ok(status) if status.chain != ours => {
-                let theirs = status.chain;
-                self.blocker
-                    .leave(peer, Reason::WrongChain { theirs, ours });
+                self.foreign
+                    .entry(peer.clone())
+                    .or_insert((status.chain, now));
             }
             Ok(status) => {
                 debug!(%peer, number = status.tip.number, certified = status.tip.certified, "status");
@@ -116,7 +140,7 @@ where
                 warn!(%peer, name = self.peers.name(peer), %error, "cannot follow a peer");
             }
             Err(error) => {
-                self.blocker.leave(peer, Reason::Status(error));
+                self.blocker.leave(peer, &Reason::Status(error));
             }
         }
     }

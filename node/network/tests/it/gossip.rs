@@ -113,7 +113,7 @@ async fn a_peer_gets_each_transaction_once_and_never_back<E: Runtime>(context: E
     // From a secondary member, which may not be connected with all of the committee. The second
     // one waits for the first.
     let (second, first) = (draft(3, 1).sign(), draft(3, 0).sign());
-    secondary.send(0, TRANSACTIONS, batch(&[second.clone()]));
+    secondary.send(0, TRANSACTIONS, batch(std::slice::from_ref(&second)));
     let hash = *second.tx_hash();
     until(&context, "the pool has it", || node.pool.contains(&hash)).await;
     secondary.send(0, TRANSACTIONS, batch(&[first.clone(), second.clone()]));
@@ -153,7 +153,7 @@ fn what_waits_for_long_is_sent_to_the_committee_again() {
         let started = context.current();
         node.pool.add(transaction.clone()).expect("taken");
         let received = receive_up_to(&mut played, &transaction).await;
-        assert_eq!(received, [transaction.clone()]);
+        assert_eq!(received, std::slice::from_ref(&transaction));
         let passed = context.current().duration_since(started).expect("forward");
         assert!(passed < Duration::from_secs(1), "after {passed:?}");
         // It stays as long as it says that it is there.
@@ -162,7 +162,7 @@ fn what_waits_for_long_is_sent_to_the_committee_again() {
             played.say(&context, 0);
         }
         let received = receive_up_to(&mut played, &transaction).await;
-        assert_eq!(received, [transaction.clone()]);
+        assert_eq!(received, std::slice::from_ref(&transaction));
         // What is in a block is not.
         node.chain.mine(&node.pool);
         assert_eq!(node.pool.status().pending, 0);

@@ -146,7 +146,7 @@ impl<E: Runtime> Node<E> {
             move |context| async move {
                 let network = Network::start(&context, config, pool, tip_receiver);
                 started.send(network).expect("the test waits for it");
-                pending().await
+                pending::<()>().await;
             }
         });
         let network = start.await.expect("a network").expect("it starts");

@@ -76,7 +76,8 @@ async fn whoever_sends_what_is_no_message_is_left_with_the_reason<E: Runtime>(
         [
             "it sent a malformed status message: certified up to 4, which is below its last final \
              block 5",
-            "it sent a malformed batch of transactions: transaction 0: input too short",
+            "it sent a malformed batch of transactions: transaction 0: Unexpected type \
+             flag. Got 0.",
             "it sent 4097 bytes on the channel of votes, which carries at most 4096",
         ]
     );
