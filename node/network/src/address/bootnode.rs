@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::Ingress;
+use wattline_primitives::EndpointError;
 
-use super::AddressError;
 use crate::key::{self, KeyError};
 
 /// `KEY@HOST:PORT`: where to dial the node with this key, whatever the chain says. For a node whose
@@ -32,7 +32,7 @@ pub enum BootnodeError {
     Key(#[from] KeyError),
     /// What stands behind the `@` is no address.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Address(#[from] EndpointError),
 }
 
 impl FromStr for Bootnode {
@@ -82,7 +82,7 @@ mod tests {
         );
         assert_eq!(
             message(&format!("{key}@node.example.org")),
-            "\"node.example.org\" has no port: expected HOST:PORT, such as node.example.org:30303"
+            "`node.example.org` has no port: expected host:port, such as node.example:30303"
         );
     }
 }

@@ -1,9 +1,8 @@
 //! Transactions on the wire: an RLP list of EIP-2718 encodings.
 
-use alloy_eips::eip2718::Decodable2718 as _;
-use alloy_rlp::{Header, length_of_length};
+use alloy_primitives::Bytes;
+use alloy_rlp::{Encodable as _, Header};
 use wattline_pool::config::MAX_TRANSACTION_BYTES;
-use wattline_primitives::TransactionSigned;
 
 /// Bytes that a batch is filled up to. A larger transaction goes alone.
 pub const BATCH_BYTES: usize = 64 * 1024;
@@ -34,15 +33,7 @@ pub enum BatchError {
     Empty,
     /// Not an RLP list of byte strings.
     #[error("not a list of byte strings: {0}")]
-    List(alloy_rlp::Error),
-    /// One of the byte strings is no transaction.
-    #[error("transaction {index}: {reason}")]
-    Transaction {
-        /// Its place, from 0 on.
-        index: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
+    List(#[from] alloy_rlp::Error),
 }
 
 /// Encodes as many of the transactions as fit, at least one, and tells how many. None if there is
@@ -51,8 +42,7 @@ pub fn encode<'a>(transactions: impl Iterator<Item = &'a [u8]>) -> Option<(Vec<u
     let mut items = Vec::new();
     let mut payload_length = 0;
     for transaction in transactions.take(MAX_BATCH_TRANSACTIONS) {
-        // A transaction has more than one byte, so its string always has a header.
-        let length = transaction.len() + length_of_length(transaction.len());
+        let length = transaction.length();
         if payload_length + length > BATCH_BYTES && !items.is_empty() {
             break;
         }
@@ -62,24 +52,24 @@ pub fn encode<'a>(transactions: impl Iterator<Item = &'a [u8]>) -> Option<(Vec<u
     if items.is_empty() {
         return None;
     }
-    let header = |list, payload_length| Header {
-        list,
+    let header = Header {
+        list: true,
         payload_length,
     };
-    let mut bytes = Vec::with_capacity(payload_length + length_of_length(payload_length));
-    header(true, payload_length).encode(&mut bytes);
+    let mut bytes = Vec::with_capacity(header.length_with_payload());
+    header.encode(&mut bytes);
     for item in &items {
-        header(false, item.len()).encode(&mut bytes);
-        bytes.extend_from_slice(item);
+        item.encode(&mut bytes);
     }
     Some((bytes, items.len()))
 }
 
-/// Reads a batch. Allocates in proportion to the bytes there are, whatever they claim.
+/// Takes a batch apart into the encodings of its transactions, which the pool reads. Allocates in
+/// proportion to the bytes there are, whatever they claim.
 ///
 /// # Errors
-/// It is none. A node sends only what its own pool took, so this is never an accident.
-pub fn decode(bytes: &[u8]) -> Result<Vec<TransactionSigned>, BatchError> {
+/// It is no batch.
+pub fn decode(bytes: &[u8]) -> Result<Vec<Bytes>, BatchError> {
     if bytes.len() > MAX_BATCH_BYTES {
         return Err(BatchError::TooLong {
             found: bytes.len(),
@@ -87,26 +77,19 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<TransactionSigned>, BatchError> {
         });
     }
     let mut rest = bytes;
-    let mut list = Header::decode_bytes(&mut rest, true).map_err(BatchError::List)?;
+    let mut list = Header::decode_bytes(&mut rest, true)?;
     if !rest.is_empty() {
-        return Err(BatchError::List(alloy_rlp::Error::UnexpectedLength));
+        return Err(alloy_rlp::Error::UnexpectedLength.into());
     }
     let mut transactions = Vec::new();
     while !list.is_empty() {
-        let index = transactions.len();
-        if index == MAX_BATCH_TRANSACTIONS {
+        if transactions.len() == MAX_BATCH_TRANSACTIONS {
             return Err(BatchError::TooMany {
                 limit: MAX_BATCH_TRANSACTIONS,
             });
         }
-        let encoded = Header::decode_bytes(&mut list, false).map_err(BatchError::List)?;
-        let transaction = TransactionSigned::decode_2718_exact(encoded).map_err(|error| {
-            BatchError::Transaction {
-                index,
-                reason: error.to_string(),
-            }
-        })?;
-        transactions.push(transaction);
+        let encoded = Header::decode_bytes(&mut list, false)?;
+        transactions.push(Bytes::copy_from_slice(encoded));
     }
     if transactions.is_empty() {
         return Err(BatchError::Empty);
@@ -117,29 +100,26 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<TransactionSigned>, BatchError> {
 #[cfg(test)]
 mod tests {
     use alloy_eips::eip2718::Encodable2718 as _;
-    use alloy_primitives::Bytes;
     use proptest::prelude::*;
     use wattline_pool::test_utils::{authorize, draft, wallet};
 
     use super::*;
 
-    fn encoded(transactions: &[TransactionSigned]) -> Vec<Vec<u8>> {
-        transactions.iter().map(|one| one.encoded_2718()).collect()
-    }
-
-    fn batch(encoded: &[Vec<u8>]) -> (Vec<u8>, usize) {
-        encode(encoded.iter().map(Vec::as_slice)).expect("not empty")
+    fn batch(transactions: &[Bytes]) -> (Vec<u8>, usize) {
+        encode(transactions.iter().map(AsRef::as_ref)).expect("not empty")
     }
 
     /// One transaction of each type that nodes take.
-    fn all_types() -> Vec<TransactionSigned> {
+    fn all_types() -> Vec<Bytes> {
         let draft = draft(1, 0);
-        vec![
+        let set_code = draft.set_code(vec![authorize(2, 0, wallet(3).address())]);
+        let transactions = [
             draft.sign(),
             draft.legacy(Some(1)),
             draft.access_list(),
-            draft.set_code(vec![authorize(2, 0, wallet(3).address())]),
-        ]
+            set_code,
+        ];
+        transactions.map(|one| one.encoded_2718().into()).to_vec()
     }
 
     fn message(bytes: &[u8]) -> String {
@@ -147,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn transactions_of_all_types_are_read_as_they_are_written() {
+    fn transactions_are_read_as_they_are_written() {
         let transactions = all_types();
-        let (bytes, count) = batch(&encoded(&transactions));
+        let (bytes, count) = batch(&transactions);
         assert_eq!(count, 4);
         assert_eq!(decode(&bytes), Ok(transactions));
         assert_eq!(encode(std::iter::empty()), None);
@@ -157,17 +137,18 @@ mod tests {
 
     #[test]
     fn batches_are_filled_up_to_their_size_and_the_largest_transaction_goes_alone() {
-        let kilobytes = |kilobytes: usize| {
-            encoded(&[draft(1, 0).input(vec![1; kilobytes * 1024]).sign()]).remove(0)
-        };
+        let kilobytes = |kilobytes: usize| Bytes::from(vec![1; kilobytes * 1024]);
         let (bytes, count) = batch(&vec![kilobytes(10); 20]);
         assert_eq!((count, bytes.len() < BATCH_BYTES), (6, true));
         let (_, count) = batch(&[kilobytes(1), kilobytes(100)]);
         assert_eq!(count, 1);
-        let mut largest = kilobytes(100);
-        largest.resize(MAX_TRANSACTION_BYTES, 0);
-        let (bytes, count) = batch(&[largest]);
+        let largest = Bytes::from(vec![1; MAX_TRANSACTION_BYTES]);
+        let (bytes, count) = batch(std::slice::from_ref(&largest));
         assert_eq!((count, bytes.len() <= MAX_BATCH_BYTES), (1, true));
+        assert_eq!(decode(&bytes), Ok(vec![largest]));
+        let (bytes, count) = batch(&vec![Bytes::from_static(b"ab"); MAX_BATCH_TRANSACTIONS + 1]);
+        assert_eq!(count, MAX_BATCH_TRANSACTIONS);
+        assert_eq!(decode(&bytes).map(|all| all.len()), Ok(count));
     }
 
     #[test]
@@ -191,30 +172,24 @@ mod tests {
             message(&vec![0; MAX_BATCH_BYTES + 1]),
             "131081 bytes, expected at most 131080"
         );
-        let mut transactions = encoded(&all_types());
-        transactions[1].push(0);
-        let (bytes, _) = batch(&transactions);
-        assert_eq!(message(&bytes), "transaction 1: unexpected length");
-        let many = vec![encoded(&all_types()).remove(0); MAX_BATCH_TRANSACTIONS + 1];
+        let many = vec![Bytes::from_static(b"ab"); MAX_BATCH_TRANSACTIONS + 1];
         let mut bytes = Vec::new();
-        alloy_rlp::encode_list::<_, Bytes>(
-            &many.into_iter().map(Bytes::from).collect::<Vec<_>>(),
-            &mut bytes,
-        );
-        assert_eq!(
-            message(&bytes),
-            if bytes.len() > MAX_BATCH_BYTES {
-                format!("{} bytes, expected at most {MAX_BATCH_BYTES}", bytes.len())
-            } else {
-                "more than 1024 transactions".to_owned()
-            }
-        );
+        alloy_rlp::encode_list::<_, Bytes>(&many, &mut bytes);
+        assert_eq!(message(&bytes), "more than 1024 transactions");
+    }
+
+    /// What is read is written so that it is read again.
+    fn check(bytes: &[u8]) {
+        if let Ok(transactions) = decode(bytes) {
+            let (again, count) = batch(&transactions);
+            assert_eq!(decode(&again).as_deref(), Ok(&transactions[..count]));
+        }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_a_batch_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = decode(&bytes);
+            check(&bytes);
         }
 
         #[test]
@@ -223,12 +198,11 @@ mod tests {
             byte in any::<u8>(),
             cut in 0_usize..600,
         ) {
-            let (mut bytes, _) = batch(&encoded(&all_types()));
-            let place = place % bytes.len();
-            bytes[place] = byte;
-            let _ = decode(&bytes);
-            bytes.truncate(cut);
-            prop_assert!(cut >= bytes.len() || decode(&bytes).is_err());
+            let (mut bytes, _) = batch(&all_types());
+            let length = bytes.len();
+            prop_assert!(decode(&bytes[..cut % length]).is_err());
+            bytes[place % length] = byte;
+            check(&bytes);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use alloy_primitives::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
-use wattline_primitives::TransactionSigned;
 
 /// Most batches of one peer that wait. More than these are dropped, so that a peer that floods this
 /// node delays the others by little.
@@ -13,7 +13,7 @@ const MAX_AT_ONCE: usize = 4_096;
 
 /// What peers have sent and the pool has not looked at yet.
 #[derive(Debug, Default)]
-pub(super) struct Inbox(VecDeque<(PublicKey, Vec<TransactionSigned>)>);
+pub(super) struct Inbox(VecDeque<(PublicKey, Vec<Bytes>)>);
 
 impl Inbox {
     /// Whether another batch of this peer may wait.
@@ -23,14 +23,14 @@ impl Inbox {
     }
 
     /// Has a batch wait.
-    pub(super) fn put(&mut self, peer: PublicKey, transactions: Vec<TransactionSigned>) {
+    pub(super) fn put(&mut self, peer: PublicKey, transactions: Vec<Bytes>) {
         if !transactions.is_empty() {
             self.0.push_back((peer, transactions));
         }
     }
 
     /// Takes out what goes to the pool at once: the senders of transactions, and those.
-    pub(super) fn take(&mut self) -> Option<(Vec<PublicKey>, Vec<TransactionSigned>)> {
+    pub(super) fn take(&mut self) -> Option<(Vec<PublicKey>, Vec<Bytes>)> {
         let mut senders = Vec::new();
         let mut taken = Vec::new();
         while taken.len() < MAX_AT_ONCE
@@ -46,7 +46,6 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
-    use wattline_pool::test_utils::draft;
 
     use super::*;
 
@@ -54,7 +53,7 @@ mod tests {
     fn a_peer_that_floods_leaves_room_for_the_others() {
         let [flood, other] = [1, 2].map(|seed| PrivateKey::from_seed(seed).public_key());
         let mut inbox = Inbox::default();
-        let one = draft(1, 0).sign();
+        let one = Bytes::from_static(b"one");
         while inbox.has_room_for(&flood) {
             inbox.put(flood.clone(), vec![one.clone(); 3]);
         }

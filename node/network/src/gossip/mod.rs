@@ -26,7 +26,7 @@ use std::{
 };
 
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, keccak256};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_runtime::{Clock, Handle, Spawner};
@@ -260,13 +260,15 @@ where
                 return;
             }
         };
-        for transaction in &transactions {
-            let hash = *transaction.tx_hash();
-            let is_primary = role == Role::Primary;
-            self.knowledge.note_sender(hash, link.number, is_primary);
-        }
+        let is_primary = role == Role::Primary;
+        let number = link.number;
         let received = transactions.len();
-        transactions.retain(|transaction| !self.pool.contains(transaction.tx_hash()));
+        transactions.retain(|encoded| {
+            // The hash of a transaction is that of its encoding.
+            let hash = keccak256(encoded);
+            self.knowledge.note_sender(hash, number, is_primary);
+            !self.pool.contains(&hash)
+        });
         let known = received - transactions.len();
         metrics::transactions_received(Verdict::Neutral.name(), known);
         self.inbox.put(peer, transactions);
@@ -278,7 +280,7 @@ where
         let pool = self.pool.clone();
         let job = context.child("admission").shared(true);
         Some(job.spawn(move |_| async move {
-            let outcomes = pool.add_many(transactions);
+            let outcomes = pool.add_remote(&transactions);
             senders.into_iter().zip(outcomes).collect()
         }))
     }

@@ -45,18 +45,7 @@ impl Verdict {
         match error {
             PoolError::AlreadyKnown | PoolError::Suspended(_) => Self::Neutral,
             error if error.is_internal() => Self::Neutral,
-            PoolError::BlobRefused
-            | PoolError::Oversized { .. }
-            | PoolError::NotReplayProtected { .. }
-            | PoolError::WrongChainId { .. }
-            | PoolError::InvalidSignature
-            | PoolError::InitCodeTooLarge { .. }
-            | PoolError::EmptyAuthorizationList
-            | PoolError::IntrinsicGasTooLow { .. }
-            | PoolError::FloorGasTooLow { .. }
-            | PoolError::TipAboveMaxFee { .. }
-            | PoolError::MaxFeeBelowBaseFee { .. }
-            | PoolError::NonceMax => Self::Junk,
+            error if error.is_never_valid() => Self::Junk,
             _ => Self::Refused,
         }
     }

@@ -6,7 +6,7 @@ use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::Ingress;
 
 use super::{PeerInfo, PeerStatus, Role, STATUS_LIFETIME, traffic::Counted};
-use crate::{Reason, metrics};
+use crate::{Reason, metrics, status::millis};
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -122,7 +122,7 @@ impl Entry {
             name,
             role: self.role,
             address: self.ingress.clone(),
-            connected_since: self.session.as_ref().map(|session| session.since),
+            connected_since: self.session.as_ref().map(|session| millis(session.since)),
             status: self.heard().map(|heard| heard.status),
             traffic: self.traffic.snapshot(),
             blocked: self.blocked.as_ref().map(|blocked| blocked.reason.clone()),

@@ -1,10 +1,11 @@
 //! What is told about a peer.
 
-use std::{net::SocketAddr, time::SystemTime};
+use std::net::SocketAddr;
 
 use alloy_primitives::B256;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::Ingress;
+use wattline_primitives::Millis;
 
 use crate::Reason;
 
@@ -62,7 +63,7 @@ pub struct PeerInfo {
     /// Where it is dialled.
     pub address: Option<Ingress>,
     /// Since when it is connected.
-    pub connected_since: Option<SystemTime>,
+    pub connected_since: Option<Millis>,
     /// What it said of itself last, at most 15 seconds ago.
     pub status: Option<PeerStatus>,
     /// What went to and fro.

@@ -1,8 +1,9 @@
 //! Whether this machine's clock is right, as far as the peers can tell.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
+use wattline_primitives::Millis;
 
 use crate::{metrics, peers::PeersHandle};
 
@@ -12,9 +13,14 @@ const TOLERATED: i64 = 10_000;
 /// How often the same warning is repeated.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
+/// What a clock shows, from the Unix epoch on.
+pub(crate) fn millis(now: SystemTime) -> Millis {
+    Millis::from_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
 /// By how many milliseconds a clock is ahead of ours.
-pub(super) fn difference(theirs: u64, ours: u64) -> i64 {
-    let difference = i128::from(theirs) - i128::from(ours);
+pub(super) fn difference(theirs: Millis, ours: Millis) -> i64 {
+    let difference = i128::from(theirs.get()) - i128::from(ours.get());
     i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
 }
 
@@ -89,6 +95,7 @@ mod tests {
 
     #[test]
     fn differences_do_not_overflow() {
+        let difference = |theirs, ours| difference(Millis::new(theirs), Millis::new(ours));
         assert_eq!(difference(5, 7), -2);
         assert_eq!(difference(u64::MAX, 0), i64::MAX);
         assert_eq!(difference(0, u64::MAX), i64::MIN);

@@ -1,6 +1,7 @@
 //! What a node tells its peers of itself.
 
 use alloy_primitives::B256;
+use wattline_primitives::Millis;
 
 use crate::peers::Tip;
 
@@ -22,8 +23,8 @@ pub struct Status {
     pub chain: B256,
     /// How far the node has come.
     pub tip: Tip,
-    /// The node's clock, in milliseconds since the Unix epoch.
-    pub time: u64,
+    /// The node's clock.
+    pub time: Millis,
 }
 
 /// Why something is no status message.
@@ -64,7 +65,7 @@ impl Status {
         bytes.extend(self.tip.number.to_be_bytes());
         bytes.extend(self.tip.hash);
         bytes.extend(self.tip.certified.to_be_bytes());
-        bytes.extend(self.time.to_be_bytes());
+        bytes.extend(self.time.get().to_be_bytes());
         bytes
     }
 
@@ -90,7 +91,7 @@ impl Status {
             let number = u64::from_be_bytes(take(&mut rest)?);
             let hash = B256::new(take(&mut rest)?);
             let certified = u64::from_be_bytes(take(&mut rest)?);
-            let time = u64::from_be_bytes(take(&mut rest)?);
+            let time = Millis::new(u64::from_be_bytes(take(&mut rest)?));
             let tip = Tip {
                 number,
                 hash,
@@ -136,7 +137,7 @@ mod tests {
                     hash: hash.into(),
                     certified: first.max(second),
                 },
-                time,
+                time: Millis::new(time),
             })
     }
 
@@ -149,7 +150,7 @@ mod tests {
                 hash: B256::repeat_byte(2),
                 certified: 6,
             },
-            time: 9,
+            time: Millis::new(9),
         };
         let message = |bytes: &[u8]| Status::decode(bytes).expect_err("none").to_string();
         let mut bytes = status.encode();

@@ -27,6 +27,7 @@ use crate::{
 };
 use clock::Watchman;
 
+pub(crate) use clock::millis;
 pub use message::{PROTOCOL_VERSION, STATUS_BYTES, Status, StatusError};
 
 /// How often a node looks who is connected.
@@ -114,7 +115,7 @@ where
         let status = Status {
             chain: self.peers.local().chain,
             tip,
-            time: now.epoch_millis(),
+            time: clock::millis(now),
         };
         self.sender
             .send(Recipients::Some(due), status.encode(), true);
@@ -131,7 +132,7 @@ where
             }
             Ok(status) => {
                 debug!(%peer, number = status.tip.number, certified = status.tip.certified, "status");
-                let clock_ahead = clock::difference(status.time, now.epoch_millis());
+                let clock_ahead = clock::difference(status.time, clock::millis(now));
                 let tip = status.tip;
                 self.peers.hear(peer, PeerStatus { tip, clock_ahead }, now);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use commonware_runtime::Clock as _;
 use wattline_network::{Runtime, gossip};
 use wattline_pool::test_utils::draft;
@@ -36,7 +36,12 @@ async fn receive_up_to<E: Runtime>(
     let mut received = Vec::new();
     while !received.contains(last) {
         let (_, message) = played.receive(TRANSACTIONS).await;
-        received.extend(gossip::decode(&message).expect("a batch"));
+        let encoded = gossip::decode(&message).expect("a batch");
+        received.extend(
+            encoded.iter().map(|encoded| {
+                TransactionSigned::decode_2718_exact(encoded).expect("a transaction")
+            }),
+        );
     }
     received
 }

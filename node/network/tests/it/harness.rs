@@ -3,7 +3,7 @@
 use std::{
     future::{Future, pending},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use alloy_primitives::B256;
@@ -28,6 +28,7 @@ use wattline_network::{
     status::Status,
 };
 use wattline_pool::{Pool, PoolConfig, test_utils::TestChain};
+use wattline_primitives::Millis;
 
 use ::tokio::sync as tokio_sync;
 
@@ -266,11 +267,8 @@ impl<E: Runtime> Played<E> {
     }
 }
 
-/// The runtime's clock, in milliseconds since the Unix epoch.
-pub(crate) fn millis<E: Clock>(context: &E) -> u64 {
-    let since = context
-        .current()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after the epoch");
-    u64::try_from(since.as_millis()).expect("in range")
+/// The runtime's clock.
+pub(crate) fn millis<E: Clock>(context: &E) -> Millis {
+    let since = context.current().duration_since(UNIX_EPOCH);
+    Millis::from_epoch(since.expect("after the epoch"))
 }

@@ -76,7 +76,7 @@ async fn four_nodes_connect_by_key_and_name<E: Runtime>(context: E, places: Plac
     assert_eq!(peer.blocked, None);
     assert!(
         peer.connected_since
-            .is_some_and(|since| since <= context.current())
+            .is_some_and(|since| since <= millis(&context))
     );
     let ahead = peer.status.expect("heard").clock_ahead;
     assert!(
@@ -306,7 +306,7 @@ fn a_peer_that_falls_silent_does_not_count_any_more() {
         let status = wattline_network::status::Status {
             chain: CHAIN,
             tip: Tip::default(),
-            time: millis(&context) + 20_000,
+            time: millis(&context).saturating_add(Duration::from_secs(20)),
         };
         played.send(0, 6, status.encode());
         until(&context, "it is back", || node.peers().count() == 1).await;
