@@ -23,6 +23,7 @@ pub struct TestGenesis {
     epoch: u64,
     gas_limit: u64,
     history: Option<u64>,
+    consortium: Option<Address>,
 }
 
 impl TestGenesis {
@@ -36,6 +37,7 @@ impl TestGenesis {
             epoch: 30_000,
             gas_limit: TEST_GAS_LIMIT,
             history: None,
+            consortium: None,
         }
     }
 
@@ -94,12 +96,22 @@ impl TestGenesis {
         self
     }
 
+    /// Where the Consortium contract is.
+    #[must_use]
+    pub const fn consortium(mut self, address: Address) -> Self {
+        self.consortium = Some(address);
+        self
+    }
+
     /// The chain configuration.
     pub fn spec(&self) -> Arc<ChainSpec> {
         let mut wattline = json!({});
         if let Some((period, idle_period)) = self.milliseconds {
             wattline["periodMilliseconds"] = period.into();
             wattline["idlePeriodMilliseconds"] = idle_period.into();
+        }
+        if let Some(address) = self.consortium {
+            wattline["consortium"] = json!(address);
         }
         let genesis = json!({
             "config": {

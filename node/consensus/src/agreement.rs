@@ -1,0 +1,197 @@
+//! The start of all parts.
+
+use std::num::NonZeroU64;
+
+use alloy_primitives::B256;
+use commonware_consensus::{marshal::Start, types::FixedEpocher};
+use commonware_cryptography::{
+    Signer as _,
+    ed25519::{PrivateKey, PublicKey},
+};
+use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender};
+use commonware_runtime::Handle;
+use tokio::sync::watch;
+use wattline_chain::Chain;
+use wattline_pool::Pool;
+use wattline_producer::Producer;
+
+use crate::{
+    AgreementError, AgreementHandle, BlockLimits, Channels, Runtime, Status,
+    application::Execution,
+    committee::Committees,
+    deliver::Deliverer,
+    engine::MarshalParts,
+    epoch::Epochs,
+    runtime::{ChainApplication, Inline},
+    settings::{Timing, page_cache},
+    status::{Rejoin, Role},
+    store::Store,
+};
+
+/// What a node brings into the agreement.
+#[derive(Debug)]
+pub struct Agreement {
+    /// The chain that it agrees on.
+    pub chain: Chain,
+    /// The transactions that wait.
+    pub pool: Pool,
+    /// What makes blocks; `None` on a node that only follows.
+    pub producer: Option<Producer>,
+    /// The node key: its votes, and its identity among peers.
+    pub key: PrivateKey,
+    /// The hash of the chain's genesis block and configuration: no vote counts on another chain.
+    pub chain_hash: B256,
+    /// How the names of all partitions of this node in the runtime's storage begin.
+    pub partition: String,
+    /// What the operator says should its votes be lost.
+    pub rejoin: Rejoin,
+}
+
+/// The network that the agreement runs on.
+#[derive(Debug)]
+pub struct Network<S, R, M, B> {
+    /// The channels to the other nodes.
+    pub channels: Channels<S, R>,
+    /// Is told who the peers of each epoch are.
+    pub peers: M,
+    /// Is told of peers that break the rules.
+    pub blocker: B,
+}
+
+impl Agreement {
+    /// Starts the agreement. Everything that it starts ends with the returned task, and that with
+    /// the error that ended it.
+    ///
+    /// # Errors
+    ///
+    /// An [`AgreementError`] if the database cannot be read or there is no committee.
+    pub async fn start<E, S, R, M, B>(
+        self,
+        ctx: E,
+        network: Network<S, R, M, B>,
+    ) -> Result<(AgreementHandle, Handle<Result<(), AgreementError>>), AgreementError>
+    where
+        E: Runtime,
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+        M: AddressableManager<PublicKey = PublicKey> + Sync,
+        B: Blocker<PublicKey = PublicKey> + Sync,
+    {
+        self.start_with(ctx, network, |execution| execution).await
+    }
+
+    /// As [`start`](Self::start), with the application changed by `wrap`: a simulation makes nodes
+    /// that lie this way.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with<E, S, R, M, B, A>(
+        self,
+        ctx: E,
+        network: Network<S, R, M, B>,
+        wrap: impl FnOnce(Execution) -> A,
+    ) -> Result<(AgreementHandle, Handle<Result<(), AgreementError>>), AgreementError>
+    where
+        E: Runtime,
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+        M: AddressableManager<PublicKey = PublicKey> + Sync,
+        B: Blocker<PublicKey = PublicKey> + Sync,
+        A: ChainApplication<E>,
+    {
+        let Self {
+            chain,
+            pool,
+            producer,
+            key,
+            chain_hash,
+            partition,
+            rejoin,
+        } = self;
+        let Network {
+            channels,
+            peers,
+            blocker,
+        } = network;
+        let spec = chain.spec();
+        let timing = Timing::new(spec.idle_period());
+        let epocher =
+            FixedEpocher::new(NonZeroU64::new(spec.clique().epoch).unwrap_or(NonZeroU64::MAX));
+        let namespace = [b"wattline:", chain_hash.as_slice()].concat();
+        let committees =
+            Committees::new(chain.clone(), epocher.clone(), namespace, key.public_key());
+        let epoch = committees.epoch(chain.head().number + 1);
+        let committee = committees.enter(epoch)?;
+
+        let (store, keeper) = Store::open(ctx.child("store"), chain.clone())?;
+        let start = match keeper.finalization_to(chain.head().number)? {
+            Some((_, newest)) => Start::Floor(newest),
+            None => Start::Genesis(keeper.genesis()?),
+        };
+        let (blocks, certificates) = store.split();
+        let page_cache = page_cache();
+        let (deliverer, delivery, stored, tip) =
+            Deliverer::new(chain.clone(), pool.clone(), keeper.clone());
+        let (marshal, tasks) = MarshalParts {
+            partition: partition.clone(),
+            me: key.public_key(),
+            epocher: epocher.clone(),
+            start,
+            schemes: committees.clone(),
+            certificates,
+            blocks,
+            peers: peers.clone(),
+            blocker: blocker.clone(),
+            limits: BlockLimits::default(),
+            page_cache: page_cache.clone(),
+        }
+        .start(&ctx, delivery, channels.blocks, channels.backfill)
+        .await;
+
+        let execution = Execution::new(chain.clone(), pool, producer, committees.clone());
+        let inline = Inline::new(
+            ctx.child("application"),
+            wrap(execution),
+            marshal.clone(),
+            epocher,
+        );
+        let (status, status_receiver) = watch::channel(Status {
+            epoch: epoch.get(),
+            committee,
+            role: Role::CatchingUp,
+        });
+        let handle = AgreementHandle::new(chain.clone(), committees.clone(), status_receiver);
+        let epochs = Epochs {
+            partition,
+            chain,
+            keeper,
+            committees,
+            key,
+            rejoin,
+            began: epoch,
+            marshal,
+            inline,
+            peers,
+            blocker,
+            timing,
+            page_cache,
+            stored,
+            tip,
+            status,
+        };
+        let task = ctx.child("agreement").spawn(move |ctx| async move {
+            let deliver = ctx.child("deliver").spawn(|ctx| deliverer.run(ctx));
+            let epochs = ctx.child("epochs").spawn(move |ctx| {
+                epochs.run(ctx, channels.votes, channels.certificates, channels.resolver)
+            });
+            tokio::select! {
+                biased;
+                ended = deliver => ended?,
+                ended = epochs => ended?,
+                _ = Handle::select(tasks) => Err(AgreementError::Ended("the order of final blocks")),
+            }
+        });
+        Ok((handle, task))
+    }
+}

@@ -1,0 +1,65 @@
+//! Transactions that clients send, and what they were promised.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256};
+use alloy_signer_local::PrivateKeySigner;
+use wattline_chain::test_utils::transfer;
+
+use super::Cluster;
+
+/// One client per node, each with an account of its own, that sends to its node only.
+pub(crate) struct Load {
+    keys: Vec<PrivateKeySigner>,
+    nonces: Vec<u64>,
+    /// What was acknowledged, with the node that did.
+    pub(crate) acknowledged: BTreeMap<B256, usize>,
+}
+
+impl Load {
+    /// Clients of all nodes, by their signers' accounts.
+    pub(crate) fn new(cluster: &Cluster) -> Self {
+        let count = cluster.nodes.len();
+        Self {
+            keys: (0..count)
+                .map(|index| cluster.accounts.key(index).clone())
+                .collect(),
+            nonces: vec![0; count],
+            acknowledged: BTreeMap::new(),
+        }
+    }
+
+    /// Sends the next transaction of a node's client, if the node runs.
+    pub(crate) fn send(&mut self, cluster: &Cluster, index: usize) {
+        let Some(parts) = cluster.nodes[index].parts() else {
+            return;
+        };
+        let nonce = &mut self.nonces[index];
+        let to = Address::repeat_byte(0x70);
+        let transaction = transfer(&self.keys[index], *nonce, to, 1 + *nonce);
+        let hash = parts.pool.add(transaction.into_inner());
+        let hash = hash.expect("the next transaction of a funded account is valid");
+        *nonce += 1;
+        self.acknowledged.insert(hash, index);
+    }
+
+    /// Which acknowledged transactions are not in the chain of the node at `index`.
+    pub(crate) fn missing(&self, cluster: &Cluster, index: usize) -> Vec<(B256, usize)> {
+        let reader = cluster
+            .parts(index)
+            .chain
+            .storage()
+            .reader()
+            .expect("the database reads");
+        self.acknowledged
+            .iter()
+            .filter(|(hash, _)| {
+                reader
+                    .transaction(**hash)
+                    .expect("the database reads")
+                    .is_none()
+            })
+            .map(|(hash, node)| (*hash, *node))
+            .collect()
+    }
+}

@@ -1,0 +1,40 @@
+//! Whole nodes in one process, on a runtime and a network that do as a seed says: real execution,
+//! real databases, simulated time.
+
+mod cluster;
+mod faults;
+mod genesis;
+mod load;
+mod node;
+mod seeds;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
+
+use commonware_runtime::{Runner as _, deterministic};
+use rand_core::Rng as _;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use load::Load;
+
+/// Runs a simulation, and names the seed if it fails.
+pub(crate) fn simulate<F>(seed: u64, limit: Duration, run: impl FnOnce(deterministic::Context) -> F)
+where
+    F: Future<Output = ()>,
+{
+    let config = deterministic::Config::default()
+        .with_seed(seed)
+        .with_timeout(Some(limit));
+    let runner = deterministic::Runner::new(config);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.start(run))) {
+        eprintln!("seed {seed} fails: repeat it with `make simulate SEED={seed}`");
+        resume_unwind(panic);
+    }
+}
+
+/// A number below `bound`, by the seed.
+pub(crate) fn below(ctx: &mut deterministic::Context, bound: u64) -> u64 {
+    ctx.next_u64() % bound
+}

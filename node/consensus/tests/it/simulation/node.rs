@@ -1,0 +1,223 @@
+//! One node of a cluster: a real chain in a directory of its own.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use alloy_primitives::B256;
+use alloy_signer_local::PrivateKeySigner;
+use commonware_cryptography::{
+    Signer as _,
+    ed25519::{PrivateKey, PublicKey},
+};
+use commonware_p2p::simulated::Oracle;
+use commonware_runtime::{
+    Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic::Context,
+};
+use commonware_utils::{NZU32, channel::oneshot};
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use tokio::sync::broadcast::error::RecvError;
+use wattline_chain::{Chain, test_utils::TestGenesis};
+use wattline_consensus::{
+    Agreement, AgreementHandle, ChainApplication, Channels, Execution, Network, Rejoin,
+};
+use wattline_pool::{Pool, PoolConfig};
+use wattline_producer::{Producer, ProducerConfig, ProducerHandle};
+
+/// A node, running or not.
+pub(crate) struct Node {
+    pub(crate) index: usize,
+    pub(crate) key: PrivateKey,
+    /// What seals its blocks; `None` on an observer.
+    pub(crate) signer: Option<PrivateKeySigner>,
+    pub(crate) rejoin: Rejoin,
+    pub(crate) run: Option<Run>,
+    /// Every block that a client was shown as final, over all runs.
+    pub(crate) shown: Arc<Mutex<BTreeMap<u64, B256>>>,
+    dir: TempDir,
+    /// How often its agreement's own storage was lost.
+    wiped: u64,
+}
+
+/// A node that runs.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) chain: Chain,
+    pub(crate) pool: Pool,
+    pub(crate) producer: Option<ProducerHandle>,
+    pub(crate) agreement: AgreementHandle,
+}
+
+/// The task above all tasks of a node, and its parts.
+pub(crate) struct Run {
+    pub(crate) parts: Parts,
+    root: Handle<()>,
+}
+
+impl Node {
+    pub(crate) fn new(index: usize, key: PrivateKey, signer: Option<PrivateKeySigner>) -> Self {
+        Self {
+            index,
+            key,
+            signer,
+            rejoin: Rejoin::No,
+            run: None,
+            shown: Arc::default(),
+            dir: directory(),
+            wiped: 0,
+        }
+    }
+
+    pub(crate) fn public_key(&self) -> PublicKey {
+        self.key.public_key()
+    }
+
+    pub(crate) fn parts(&self) -> Option<&Parts> {
+        self.run.as_ref().map(|run| &run.parts)
+    }
+
+    /// Starts it, with the application changed by `wrap`.
+    pub(crate) async fn start<A>(
+        &mut self,
+        ctx: &Context,
+        oracle: &Oracle<PublicKey, Context>,
+        genesis: &TestGenesis,
+        wrap: impl FnOnce(Execution) -> A + Send + 'static,
+    ) where
+        A: ChainApplication<Context>,
+    {
+        assert!(self.run.is_none(), "a node runs once");
+        let chain = genesis.open(&self.dir);
+        let time = ctx.child("pool");
+        let (pool, _) = Pool::open_with_clock(
+            PoolConfig::default(),
+            Some(&self.dir.path().join("transactions")),
+            chain.storage().clone(),
+            chain.evm().clone(),
+            Arc::new(move || {
+                time.current()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default()
+            }),
+        )
+        .expect("the pool opens");
+        let producer = self.signer.clone().map(|signer| {
+            let config = ProducerConfig::default();
+            Producer::new(chain.clone(), pool.clone(), signer.into(), config)
+        });
+        let handle = producer.as_ref().map(Producer::handle);
+        let control = oracle.control(self.public_key());
+        let quota = Quota::per_second(NZU32!(256));
+        let mut channels = Vec::new();
+        for channel in 0..5 {
+            let pair = control.register(channel, quota).await;
+            channels.push(pair.expect("the network runs"));
+        }
+        let mut channels = channels.into_iter();
+        let mut next = || channels.next().expect("five channels");
+        let network = Network {
+            channels: Channels {
+                votes: next(),
+                certificates: next(),
+                resolver: next(),
+                blocks: next(),
+                backfill: next(),
+            },
+            peers: oracle.socket_manager(),
+            blocker: control.clone(),
+        };
+        let agreement = Agreement {
+            chain: chain.clone(),
+            pool: pool.clone(),
+            producer,
+            key: self.key.clone(),
+            chain_hash: genesis.spec().genesis_hash(),
+            partition: format!("node-{}-{}", self.index, self.wiped),
+            rejoin: self.rejoin,
+        };
+
+        let (started, parts) = oneshot::channel();
+        let shown = self.shown.clone();
+        let name = self.index;
+        let ctx = ctx.child("node").with_attribute("index", self.index);
+        let root = ctx.spawn(move |ctx| async move {
+            let following = follow(&ctx, &chain, &pool, shown);
+            let (handle_of_agreement, task) = agreement
+                .start_with(ctx.child("agreement"), network, wrap)
+                .await
+                .unwrap_or_else(|error| panic!("node {name} does not start: {error}"));
+            let _ = started.send(Parts {
+                chain,
+                pool,
+                producer: handle,
+                agreement: handle_of_agreement,
+            });
+            let ended = task.await;
+            following.abort();
+            panic!("node {name} ended: {ended:?}");
+        });
+        let parts = parts.await.expect("the node starts");
+        self.run = Some(Run { parts, root });
+    }
+
+    /// Ends it at once, wherever it is. What was not synced is lost.
+    pub(crate) async fn crash(&mut self, ctx: &Context) {
+        let Some(Run { parts, root }) = self.run.take() else {
+            return;
+        };
+        drop(parts);
+        root.abort();
+        let _ = root.await;
+        // The tasks below it are dropped when the runtime comes to them.
+        ctx.sleep(Duration::from_millis(5)).await;
+    }
+
+    /// Loses the agreement's own storage. Only of a node that does not run.
+    pub(crate) fn wipe_agreement(&mut self) {
+        assert!(self.run.is_none(), "the node runs");
+        self.wiped += 1;
+    }
+}
+
+/// A directory in memory where there is one: nobody waits for a disk in simulated time.
+fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a temporary directory")
+}
+
+/// Keeps the pool at the head of the chain, and notes what clients are shown.
+fn follow(
+    ctx: &Context,
+    chain: &Chain,
+    pool: &Pool,
+    shown: Arc<Mutex<BTreeMap<u64, B256>>>,
+) -> Handle<()> {
+    let mut updates = chain.subscribe();
+    let pool = pool.clone();
+    pool.catch_up().expect("the pool reads the chain");
+    ctx.child("follow").spawn(move |_| async move {
+        loop {
+            match updates.recv().await {
+                Ok(update) => {
+                    let mut shown = shown.lock();
+                    for block in &update.committed {
+                        let (number, hash) = (block.block.number, block.block.hash());
+                        let before = shown.insert(number, hash);
+                        assert!(
+                            before.is_none_or(|before| before == hash),
+                            "block {number} was shown as {before:?} and is now {hash}"
+                        );
+                    }
+                    drop(shown);
+                    pool.follow(&update).expect("the pool follows");
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    })
+}
