@@ -4,7 +4,7 @@ use crate::{
 };
 use alloy_consensus::Header;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use reth_primitives_traits::SealedHeader;
 use serde_json::Value;
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub struct ChainSpec {
     clique: CliqueConfig,
     wattline: WattlineConfig,
     periods: Periods,
+    chain_hash: B256,
 }
 
 impl ChainSpec {
@@ -65,6 +66,9 @@ impl ChainSpec {
         let signers = genesis_signers(&genesis.extra_data)?;
         check_alloc(&genesis, &wattline)?;
         let genesis_header = SealedHeader::seal_slow(genesis_header(&genesis, &wattline)?);
+        let settings = serde_json::to_vec(&genesis.config)
+            .map_err(|error| ChainSpecError::Json(error.to_string()))?;
+        let chain_hash = keccak256([genesis_header.hash(), keccak256(settings)].concat());
         Ok(Self {
             genesis,
             genesis_header,
@@ -72,6 +76,7 @@ impl ChainSpec {
             clique,
             wattline,
             periods,
+            chain_hash,
         })
     }
 
@@ -93,6 +98,12 @@ impl ChainSpec {
     /// The genesis block's hash.
     pub fn genesis_hash(&self) -> B256 {
         self.genesis_header.hash()
+    }
+
+    /// The hash of the genesis block *and* of the configuration, which the genesis block does not
+    /// cover. Nodes of one hash follow the same rules; no others talk to each other.
+    pub fn chain_hash(&self) -> B256 {
+        self.chain_hash
     }
 
     /// The signers that the genesis block names, in ascending order; never empty.

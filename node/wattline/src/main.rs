@@ -1,10 +1,10 @@
 //! `wattline`: a node of the Wattline chain, and the whole market in one command.
 
+mod agreement;
 mod chain_file;
 mod cli;
 mod health;
 mod jwt;
-mod lone;
 mod market;
 mod node;
 mod progress;

@@ -7,12 +7,14 @@ use std::{
 };
 
 use alloy_signer_local::PrivateKeySigner;
+use commonware_codec::{Copying, DecodeExt as _};
+use commonware_cryptography::ed25519::PrivateKey;
 use eyre::WrapErr;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use wattline_chain::Chain;
-use wattline_daemon::{MetricsRecorder, StatusServer};
+use wattline_daemon::{MetricsRecorder, StatusServer, keystore};
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig};
 use wattline_rpc::{RpcConfig, RpcContext};
@@ -20,13 +22,13 @@ use wattline_rpc_server::RpcServerHandle;
 use wattline_storage::{ChainIdentity, Storage, StorageConfig};
 
 use crate::{
+    agreement::{AgreementParts, PeerConfig},
     health::health,
-    lone::LoneSigner,
     space::{MinFree, SpaceWatcher},
     spec::LoadedSpec,
 };
 
-/// Where a data directory keeps what the runtime of the blocks needs.
+/// Where a data directory keeps the votes of the agreement.
 const AGREEMENT: &str = "agreement";
 /// Where a data directory keeps the pool's journal.
 const POOL_JOURNAL: &str = "pool.journal";
@@ -42,6 +44,8 @@ pub(crate) struct NodeConfig {
     pub(crate) min_free: MinFree,
     /// The key that seals blocks; none: the node only follows.
     pub(crate) signer: Option<PrivateKeySigner>,
+    /// How it meets its peers.
+    pub(crate) peers: PeerConfig,
     pub(crate) rpc: RpcConfig,
     pub(crate) pool: PoolConfig,
     /// Metrics and health; none: not served.
@@ -81,6 +85,13 @@ pub(crate) fn open_storage(
     Ok(storage)
 }
 
+/// The key in the file `path`, made where there is none.
+fn node_key(path: &Path) -> eyre::Result<PrivateKey> {
+    let secret = keystore::node_secret(path)?;
+    PrivateKey::decode(Copying(secret.as_bytes()))
+        .wrap_err_with(|| format!("the node key {} is no ed25519 key", path.display()))
+}
+
 impl Node {
     /// Starts every part; the node answers RPC when this returns.
     ///
@@ -94,6 +105,7 @@ impl Node {
             storage: config,
             min_free,
             signer,
+            peers,
             rpc,
             pool,
             metrics,
@@ -104,7 +116,7 @@ impl Node {
             Some(addr) => Some((addr, MetricsRecorder::install()?)),
             None => None,
         };
-        let agreement = datadir.join(AGREEMENT);
+        let directory = datadir.join(AGREEMENT);
         let (chain, pool, space) = tokio::task::spawn_blocking(move || {
             let storage = open_storage(&datadir, &loaded, &config)?;
             let chain = Chain::open(storage.clone(), loaded.spec)?;
@@ -120,6 +132,8 @@ impl Node {
         .await??;
 
         let shutdown = CancellationToken::new();
+        // The agreement's thread must not go on without the rest.
+        let guard = shutdown.clone().drop_guard();
         let mut tasks = JoinSet::new();
         let status = match metrics {
             Some((addr, recorder)) => {
@@ -143,12 +157,29 @@ impl Node {
                 ProducerConfig::default(),
             )
         });
+        let voting = producer.as_ref().map(Producer::handle);
+        // A chain without a Consortium contract has one node that matters, the one that seals.
+        let agreement = if chain.spec().consortium().is_some() || producer.is_some() {
+            let parts = AgreementParts {
+                chain: chain.clone(),
+                pool: pool.clone(),
+                producer,
+                key: node_key(&peers.node_key)?,
+                peers,
+                directory,
+            };
+            Some(parts.start(shutdown.clone()).await?)
+        } else {
+            None
+        };
         let context = RpcContext {
             chain: chain.clone(),
             pool: pool.clone(),
-            producer: producer.as_ref().map(Producer::handle),
-            agreement: None,
-            peers: None,
+            producer: voting,
+            agreement: agreement
+                .as_ref()
+                .map(|running| running.agreement.clone() as _),
+            peers: agreement.as_ref().map(|running| running.peers.clone() as _),
             dev_accounts: accounts,
         };
         let rpc = wattline_rpc::serve(rpc, context).await?;
@@ -159,13 +190,8 @@ impl Node {
         }
         let maintained = pool.maintain(chain.subscribe(), shutdown.clone());
         tasks.spawn(async move { ("pool", maintained.await.map_err(Into::into)) });
-        if let Some(producer) = producer {
-            let signer = LoneSigner {
-                chain: chain.clone(),
-                producer,
-                shutdown: shutdown.clone(),
-            };
-            tasks.spawn(async move { ("producer", signer.run(agreement).await) });
+        if let Some(running) = agreement {
+            tasks.spawn(async move { ("agreement", running.ended().await) });
         }
 
         let token = shutdown.clone();
@@ -173,6 +199,7 @@ impl Node {
 
         let head = chain.head();
         info!(number = head.number, hash = %head.hash(), rpc = %rpc.local_addr(), "node started");
+        guard.disarm();
         Ok(Self {
             chain,
             rpc,

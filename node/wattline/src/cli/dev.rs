@@ -14,6 +14,7 @@ use wattline_rpc::Namespaces;
 use super::{
     database::{DatabaseArgs, DiskArgs},
     node::ListenArgs,
+    peers::PeerArgs,
 };
 use crate::{
     market::{Market, MarketConfig},
@@ -107,6 +108,7 @@ impl Dev {
         rpc.server.allowed_origins.push("*".to_owned());
         let mut node = Node::start(NodeConfig {
             chain: LoadedSpec::load(Some("dev"), &datadir)?,
+            peers: PeerArgs::alone(&datadir),
             datadir,
             storage: self.database.config(),
             min_free: self.disk.min_free(MIN_FREE),

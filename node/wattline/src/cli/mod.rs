@@ -6,6 +6,7 @@ mod db;
 mod dev;
 mod init;
 mod node;
+mod peers;
 mod rpc;
 mod size;
 mod transfer;

@@ -13,6 +13,7 @@ use wattline_rpc::Namespaces;
 use super::{
     ChainArgs,
     database::{DatabaseArgs, DiskArgs},
+    peers::PeerArgs,
     rpc::RpcArgs,
 };
 use crate::node::{Node, NodeConfig};
@@ -22,8 +23,8 @@ const METRICS_PORT: u16 = 6060;
 /// What must be free on a large disk unless told otherwise, in bytes.
 const MIN_FREE: u64 = 1 << 30;
 
-/// Run a node. With --signer it seals blocks when its turn comes; without, it serves the chain it
-/// has.
+/// Run a node. With --signer it takes part in the agreement on blocks, and seals one when its turn
+/// comes; without, it follows the chain and serves it.
 #[derive(Args, Debug)]
 pub(crate) struct NodeCommand {
     #[command(flatten)]
@@ -47,6 +48,9 @@ pub(crate) struct NodeCommand {
 
     #[command(flatten)]
     disk: DiskArgs,
+
+    #[command(flatten)]
+    peers: PeerArgs,
 
     #[command(flatten)]
     listen: ListenArgs,
@@ -94,6 +98,7 @@ impl NodeCommand {
             .rpc
             .config(&self.chain.datadir, Namespaces::PUBLIC)?;
         let mut node = Node::start(NodeConfig {
+            peers: self.peers.config(&self.chain.datadir),
             datadir: self.chain.datadir,
             chain,
             storage: self.database.config(),

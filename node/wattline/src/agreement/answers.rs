@@ -1,0 +1,209 @@
+//! What JSON-RPC asks of the agreement and of the network, answered from their handles.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alloy_primitives::{B256, BlockNumber, U64, U256};
+use alloy_rpc_types_eth::SyncInfo;
+use commonware_cryptography::ed25519::PublicKey;
+use wattline_chain::Chain;
+use wattline_consensus::{
+    AgreementError, AgreementHandle, Evidence, EvidenceKind, Finality, MemberSignature, Role,
+};
+use wattline_network::{PeerInfo, PeersHandle, Role as PeerRole, address};
+use wattline_rpc::{
+    RpcError,
+    agreement::{
+        AgreementSource, RpcAgreementStatus, RpcCertificate, RpcCommitteeMember, RpcEvidence,
+        RpcSignature,
+    },
+    peers::{
+        PeerSource, RpcNode, RpcPeer, RpcPeerNetwork, RpcPeerProtocols, RpcPeerRole, RpcPeerStatus,
+    },
+};
+
+/// A node that is so many blocks behind its peers is catching up; fewer are on their way anyhow.
+const IN_STEP: u64 = 8;
+
+/// The agreement's answers.
+#[derive(Debug)]
+pub(crate) struct AgreementAnswers {
+    chain: Chain,
+    agreement: AgreementHandle,
+    peers: PeersHandle,
+    /// The head when the node started.
+    started_at: BlockNumber,
+}
+
+impl AgreementAnswers {
+    pub(super) fn new(chain: Chain, agreement: AgreementHandle, peers: PeersHandle) -> Self {
+        Self {
+            started_at: chain.head().number,
+            chain,
+            agreement,
+            peers,
+        }
+    }
+
+    /// How far the chain has come by what peers say: more than a third of them have that block, so
+    /// that liars who are fewer make nobody wait for blocks that do not exist.
+    fn highest(&self) -> Option<BlockNumber> {
+        let mut tips: Vec<_> = self.peers.tips();
+        tips.sort_unstable_by_key(|(_, tip)| std::cmp::Reverse(tip.certified));
+        tips.get(tips.len() / 3).map(|(_, tip)| tip.certified)
+    }
+}
+
+impl AgreementSource for AgreementAnswers {
+    fn finalization(&self, number: BlockNumber) -> Result<Option<RpcCertificate>, RpcError> {
+        let finality = self.agreement.finalization(number).map_err(rpc_error)?;
+        Ok(finality.map(certificate))
+    }
+
+    fn evidence(&self, from: u64, limit: usize) -> Result<Vec<RpcEvidence>, RpcError> {
+        let found = self.agreement.evidence(from, limit).map_err(rpc_error)?;
+        Ok(found.into_iter().map(evidence).collect())
+    }
+
+    fn status(&self) -> RpcAgreementStatus {
+        let status = self.agreement.status();
+        let votes = status.role == Role::Votes;
+        let members = status.committee.validators().iter();
+        RpcAgreementStatus {
+            epoch: U64::from(status.epoch),
+            committee: members
+                .map(|member| RpcCommitteeMember {
+                    signer: member.signer,
+                    node_key: key(&member.node.key),
+                })
+                .collect(),
+            votes,
+            reason: (!votes).then(|| status.role.to_string()),
+        }
+    }
+
+    fn syncing(&self) -> Option<SyncInfo> {
+        let (current, highest) = (self.chain.head().number, self.highest()?);
+        (current.saturating_add(IN_STEP) < highest).then(|| SyncInfo {
+            starting_block: U256::from(self.started_at),
+            current_block: U256::from(current),
+            highest_block: U256::from(highest),
+            ..SyncInfo::default()
+        })
+    }
+}
+
+fn rpc_error(error: AgreementError) -> RpcError {
+    match error {
+        AgreementError::Storage(error) => error.into(),
+        error => RpcError::Internal(error.to_string()),
+    }
+}
+
+fn key(key: &PublicKey) -> B256 {
+    B256::from_slice(key.as_ref())
+}
+
+fn certificate(finality: Finality) -> RpcCertificate {
+    let signature = |one: MemberSignature| RpcSignature {
+        signer: one.signer,
+        node_key: key(&one.key),
+        signature: one.signature,
+    };
+    RpcCertificate {
+        block_number: U64::from(finality.number),
+        block_hash: finality.hash,
+        epoch: U64::from(finality.epoch),
+        view: U64::from(finality.view),
+        signatures: finality.signatures.into_iter().map(signature).collect(),
+        certificate: finality.certificate,
+    }
+}
+
+fn evidence(found: Evidence) -> RpcEvidence {
+    let kind = match found.kind {
+        EvidenceKind::ConflictingNotarize => "conflictingNotarize",
+        EvidenceKind::ConflictingFinalize => "conflictingFinalize",
+        EvidenceKind::NullifyFinalize => "nullifyFinalize",
+    };
+    RpcEvidence {
+        index: U64::from(found.index),
+        kind: kind.to_owned(),
+        node_key: key(&found.key),
+        epoch: U64::from(found.epoch),
+        view: U64::from(found.view),
+        proof: found.proof.into(),
+    }
+}
+
+/// The network's answers.
+#[derive(Debug)]
+pub(crate) struct PeerAnswers(PeersHandle);
+
+impl PeerAnswers {
+    pub(super) const fn new(peers: PeersHandle) -> Self {
+        Self(peers)
+    }
+}
+
+impl PeerSource for PeerAnswers {
+    fn local(&self) -> RpcNode {
+        let local = self.0.local();
+        RpcNode {
+            node_key: key(&local.key),
+            listen: local.listen,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    fn peers(&self) -> Vec<RpcPeer> {
+        let listen = self.0.local().listen.to_string();
+        let peers = self.0.peers().into_iter();
+        peers.map(|info| peer(info, &listen)).collect()
+    }
+}
+
+fn epoch_seconds(time: SystemTime) -> U64 {
+    U64::from(
+        time.duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs(),
+    )
+}
+
+fn peer(info: PeerInfo, listen: &str) -> RpcPeer {
+    let id = key(&info.key);
+    let address = info.address.as_ref().map(address::display);
+    let status = info.status;
+    RpcPeer {
+        enode: address
+            .as_ref()
+            .map(|address| format!("{id:x}@{address}"))
+            .unwrap_or_default(),
+        id,
+        name: info.name.unwrap_or_default(),
+        caps: vec!["wattline/1".to_owned()],
+        network: RpcPeerNetwork {
+            local_address: listen.to_owned(),
+            remote_address: address.unwrap_or_default(),
+        },
+        protocols: RpcPeerProtocols {
+            wattline: RpcPeerStatus {
+                role: info.role.map(|role| match role {
+                    PeerRole::Primary => RpcPeerRole::Validator,
+                    PeerRole::Secondary => RpcPeerRole::Observer,
+                }),
+                connected_since: info.connected_since.map(epoch_seconds),
+                head_number: status.map(|status| U64::from(status.tip.number)),
+                head_hash: status.map(|status| status.tip.hash),
+                certified_number: status.map(|status| U64::from(status.tip.certified)),
+                clock_ahead: status.map(|status| status.clock_ahead),
+                bytes_sent: info.traffic.sent_bytes,
+                bytes_received: info.traffic.received_bytes,
+                blocked: info.blocked.map(|reason| reason.to_string()),
+            },
+        },
+    }
+}

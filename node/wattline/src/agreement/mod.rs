@@ -1,0 +1,240 @@
+//! The node's part in the agreement: the network and the engine, on a thread and a runtime of
+//! their own.
+
+mod answers;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
+
+use commonware_cryptography::ed25519::PrivateKey;
+use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
+use eyre::WrapErr;
+use tokio::sync::{broadcast::error::RecvError, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use wattline_chain::Chain;
+use wattline_consensus::{Agreement, AgreementHandle, Channels, Rejoin, Role, Status};
+use wattline_network::{Bootnode, Limits, Network, NetworkConfig, PeersHandle, Tip};
+use wattline_pool::Pool;
+use wattline_producer::Producer;
+
+pub(crate) use answers::{AgreementAnswers, PeerAnswers};
+
+/// Threads for what waits; what works has threads of its own.
+const WORKERS: usize = 2;
+/// How the names of the engine's files begin.
+const PARTITION: &str = "agreement";
+/// Where a node without peers listens: the library has no network that listens nowhere.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// How the node meets its peers, and what the operator says of its votes.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerConfig {
+    /// The node key: an ed25519 seed in a file, made where there is none.
+    pub(crate) node_key: PathBuf,
+    /// Where to listen; without a Consortium contract nobody connects.
+    pub(crate) listen: SocketAddr,
+    /// Peers whose addresses the operator knows better than the chain.
+    pub(crate) bootnodes: Vec<Bootnode>,
+    /// The file of denied keys.
+    pub(crate) denied: PathBuf,
+    /// What to do if the votes of this node may be lost.
+    pub(crate) rejoin: Rejoin,
+}
+
+/// What the agreement works with.
+pub(crate) struct AgreementParts {
+    pub(crate) chain: Chain,
+    pub(crate) pool: Pool,
+    /// What makes blocks; none on a node that only follows.
+    pub(crate) producer: Option<Producer>,
+    pub(crate) key: PrivateKey,
+    pub(crate) peers: PeerConfig,
+    /// Where the engine keeps its votes.
+    pub(crate) directory: PathBuf,
+}
+
+/// The agreement while it runs.
+pub(crate) struct RunningAgreement {
+    /// What may be asked of it.
+    pub(crate) agreement: Arc<AgreementAnswers>,
+    /// What may be asked of the network.
+    pub(crate) peers: Arc<PeerAnswers>,
+    end: oneshot::Receiver<eyre::Result<()>>,
+}
+
+/// What the thread hands over when all parts run.
+struct Handles {
+    agreement: AgreementHandle,
+    peers: PeersHandle,
+}
+
+impl RunningAgreement {
+    /// Waits until the agreement has ended, which it does when the node is stopped.
+    ///
+    /// # Errors
+    ///
+    /// When it can go on no longer; nothing that peers, clients or transactions do leads to that.
+    pub(crate) async fn ended(self) -> eyre::Result<()> {
+        self.end
+            .await
+            .wrap_err("the thread of the agreement died; the log says why")?
+    }
+}
+
+impl AgreementParts {
+    /// Starts the network and the engine, which run until `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot start, which then names what to change.
+    pub(crate) async fn start(
+        mut self,
+        shutdown: CancellationToken,
+    ) -> eyre::Result<RunningAgreement> {
+        if self.chain.spec().consortium().is_none() {
+            self.peers.listen = NOWHERE;
+        }
+        self.peers.listen = wattline_network::claim_address(self.peers.listen)
+            .wrap_err("cannot listen for peers; choose another port with --p2p.port")?;
+        let chain = self.chain.clone();
+        let config = runtime::Config::new()
+            .with_storage_directory(self.directory.clone())
+            .with_worker_threads(WORKERS)
+            .with_catch_panics(false);
+        let (started, start) = oneshot::channel();
+        let (ended, end) = oneshot::channel();
+        let run = move || {
+            let runner = runtime::Runner::new(config);
+            let outcome = runner.start(|ctx| self.run(ctx, started, shutdown));
+            // Nobody asks any more if the node gave up on its tasks.
+            let _ = ended.send(outcome);
+        };
+        thread::Builder::new()
+            .name("agreement".to_owned())
+            .spawn(run)
+            .wrap_err("cannot start the thread of the agreement")?;
+        let Ok(Handles { agreement, peers }) = start.await else {
+            let cause = end.await.wrap_err("the thread of the agreement died")?;
+            return Err(cause
+                .err()
+                .unwrap_or_else(|| eyre::eyre!("it ended at once")))
+            .wrap_err("cannot start the agreement");
+        };
+        Ok(RunningAgreement {
+            agreement: Arc::new(AgreementAnswers::new(chain, agreement, peers.clone())),
+            peers: Arc::new(PeerAnswers::new(peers)),
+            end,
+        })
+    }
+
+    async fn run(
+        self,
+        ctx: runtime::Context,
+        started: oneshot::Sender<Handles>,
+        shutdown: CancellationToken,
+    ) -> eyre::Result<()> {
+        let chain_hash = self.chain.spec().chain_hash();
+        let config = NetworkConfig {
+            node_key: self.key.clone(),
+            chain: chain_hash,
+            listen: self.peers.listen,
+            bootnodes: self.peers.bootnodes,
+            denied: Some(self.peers.denied),
+            limits: Limits::default(),
+        };
+        let (tip, told) = watch::channel(tip(&self.chain));
+        let Network {
+            channels,
+            roster,
+            blocker,
+            peers,
+            ended,
+        } = Network::start(&ctx, config, self.pool.clone(), told)?;
+        let agreement = Agreement {
+            chain: self.chain.clone(),
+            pool: self.pool,
+            producer: self.producer,
+            key: self.key,
+            chain_hash,
+            partition: PARTITION.to_owned(),
+            rejoin: self.peers.rejoin,
+        };
+        let network = wattline_consensus::Network {
+            channels: Channels {
+                votes: channels.votes,
+                certificates: channels.certificates,
+                resolver: channels.resolver,
+                blocks: channels.blocks,
+                backfill: channels.backfill,
+            },
+            peers: roster,
+            blocker: blocker.of("agreement"),
+        };
+        let (handle, agreed) = agreement.start(ctx.child("agreement"), network).await?;
+        let status = handle.watch_status();
+        let handles = Handles {
+            agreement: handle,
+            peers,
+        };
+        if started.send(handles).is_err() {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            agreed = agreed => Ok(agreed??),
+            _ = ended => Err(eyre::eyre!("the network ended; the log says why")),
+            () = follow_tip(&self.chain, &tip) => Ok(()),
+            () = announce(status) => Ok(()),
+        }
+    }
+}
+
+/// How far the chain has come. What is stored has its certificate, or a descendant's.
+fn tip(chain: &Chain) -> Tip {
+    let head = chain.head();
+    Tip {
+        number: head.number,
+        hash: head.hash(),
+        certified: head.number,
+    }
+}
+
+/// Keeps peers told of how far the chain has come.
+async fn follow_tip(chain: &Chain, told: &watch::Sender<Tip>) {
+    let mut updates = chain.subscribe();
+    loop {
+        told.send_replace(tip(chain));
+        if matches!(updates.recv().await, Err(RecvError::Closed)) {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// Says whenever what this node does in the agreement changes.
+async fn announce(mut status: watch::Receiver<Status>) {
+    let mut said = None;
+    loop {
+        let Status {
+            epoch,
+            committee,
+            role,
+        } = status.borrow_and_update().clone();
+        let validators = committee.validators().len();
+        if said.replace(role) != Some(role) {
+            match role {
+                Role::VotesLost => warn!(epoch, validators, "following: {role}"),
+                Role::Votes => info!(epoch, validators, "voting: {role}"),
+                _ => info!(epoch, validators, "following: {role}"),
+            }
+        }
+        if status.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
