@@ -1,7 +1,5 @@
 //! What JSON-RPC asks of the agreement and of the network, answered from their handles.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use alloy_primitives::{B256, BlockNumber, U64, U256};
 use alloy_rpc_types_eth::SyncInfo;
 use commonware_cryptography::ed25519::PublicKey;
@@ -165,14 +163,6 @@ impl PeerSource for PeerAnswers {
     }
 }
 
-fn epoch_seconds(time: SystemTime) -> U64 {
-    U64::from(
-        time.duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs(),
-    )
-}
-
 fn peer(info: PeerInfo, listen: &str) -> RpcPeer {
     let id = key(&info.key);
     let address = info.address.as_ref().map(address::display);
@@ -195,7 +185,7 @@ fn peer(info: PeerInfo, listen: &str) -> RpcPeer {
                     PeerRole::Primary => RpcPeerRole::Validator,
                     PeerRole::Secondary => RpcPeerRole::Observer,
                 }),
-                connected_since: info.connected_since.map(epoch_seconds),
+                connected_since: info.connected_since.map(|since| U64::from(since.as_secs())),
                 head_number: status.map(|status| U64::from(status.tip.number)),
                 head_hash: status.map(|status| status.tip.hash),
                 certified_number: status.map(|status| U64::from(status.tip.certified)),
