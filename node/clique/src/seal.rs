@@ -24,8 +24,8 @@ pub fn seal_hash(header: &Header) -> B256 {
 ///
 /// Of the two signatures that every key can make of one, only that with the low `s` is a seal
 /// (EIP-2 says the same of transactions). geth takes both; but the seal is part of the block hash,
-/// so anybody could turn a sealed block into a twin with another hash, which the lower-hash rule of
-/// fork choice may then prefer.
+/// so anybody could turn a sealed block into a twin with another hash, and have two valid blocks
+/// out of one.
 ///
 /// # Errors
 ///
