@@ -169,6 +169,9 @@ fn free_address() -> eyre::Result<SocketAddr> {
 /// The development genesis with funded senders and the bench's gas limit.
 fn genesis(senders: &Senders) -> eyre::Result<String> {
     let mut genesis: Value = serde_json::from_str(GENESIS)?;
+    // As anvil does: a block every second.
+    genesis["config"]["clique"]["period"] = json!(1);
+    genesis["config"]["wattline"] = json!({});
     genesis["gasLimit"] = json!(format!("{GAS_LIMIT:#x}"));
     for address in senders.addresses() {
         genesis["alloc"][format!("{address:#x}")] = json!({"balance": "0xd3c21bcecceda1000000"});

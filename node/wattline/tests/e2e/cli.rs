@@ -24,6 +24,7 @@ fn genesis(dir: &Path, change: impl FnOnce(&mut serde_json::Value)) -> eyre::Res
     let mut genesis = dev_genesis()?;
     genesis["alloc"] = serde_json::json!({});
     genesis["config"]["wattline"] = serde_json::json!({});
+    genesis["config"]["clique"]["period"] = 1.into();
     change(&mut genesis);
     let path = dir.join("genesis.json");
     fs::write(&path, genesis.to_string())?;

@@ -14,7 +14,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use eyre::{OptionExt, WrapErr, bail, ensure};
 use serde_json::{Value, json};
-use wattline_testing::{RunningNode, rpc::Peer, story::Story};
+use wattline_daemon::keystore;
+use wattline_testing::{RunningNode, dev_key, rpc::Peer, story::Story};
 
 use self::{
     compare::{Difference, differences},
@@ -35,7 +36,8 @@ fn read<T: serde::de::DeserializeOwned>(name: &str) -> eyre::Result<T> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_differ_from_anvils_only_where_explained() -> eyre::Result<()> {
     let (dir, story) = sealed().await?;
-    let datadir = dir.path().to_str().ok_or_eyre("the path is not UTF-8")?;
+    let datadir = dir.path().join("data");
+    let datadir = datadir.to_str().ok_or_eyre("the path is not UTF-8")?;
     // Without a signer the head stays where it is.
     let node = RunningNode::start(&[
         "node",
@@ -92,12 +94,12 @@ async fn answers_differ_from_anvils_only_where_explained() -> eyre::Result<()> {
     Ok(())
 }
 
-/// A data directory in which the story has happened, each part of it in one block: on a machine
+/// A directory with a data directory in which the story has happened, each part of it in one block: on a machine
 /// that is very busy a slot may end in the middle of a part, then another try is made.
 async fn sealed() -> eyre::Result<(tempfile::TempDir, Story)> {
     for _ in 0..3 {
         let dir = tempfile::tempdir()?;
-        let node = RunningNode::dev_chain(dir.path())?;
+        let node = signer(dir.path())?;
         let mut story = Story::read(include_str!("story.json"))?;
         let together = story.happen(&Peer::new(&node.url)).await?;
         ensure!(node.stop()?.success(), "the node did not stop cleanly");
@@ -106,6 +108,34 @@ async fn sealed() -> eyre::Result<(tempfile::TempDir, Story)> {
         }
     }
     bail!("transactions that were sent together are not in one block")
+}
+
+/// A node that seals the development chain in `dir`, but a block every second: anvil makes no two
+/// blocks of one timestamp.
+fn signer(dir: &Path) -> eyre::Result<RunningNode> {
+    let mut genesis: Value = serde_json::from_str(include_str!("../../../../../genesis/dev.json"))?;
+    genesis["config"]["clique"]["period"] = json!(1);
+    genesis["config"]["wattline"] = json!({});
+    let [chain, password, data] = ["genesis.json", "password", "data"].map(|name| dir.join(name));
+    fs::write(&chain, genesis.to_string())?;
+    fs::write(&password, "secret")?;
+    let keystore = keystore::save(dir, "signer", "secret", &dev_key(0))?;
+    let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_eyre("not UTF-8");
+    RunningNode::start(&[
+        "node",
+        "--chain",
+        &text(&chain)?,
+        "--datadir",
+        &text(&data)?,
+        "--signer",
+        &text(&keystore)?,
+        "--password-file",
+        &text(&password)?,
+        "--http.port",
+        "0",
+        "--metrics.port",
+        "0",
+    ])
 }
 
 /// Plays our blocks on anvil: the same transactions in the same order, at the same times.
