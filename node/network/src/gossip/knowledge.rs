@@ -7,6 +7,9 @@ use alloy_primitives::B256;
 /// How many transactions are remembered at least, and half of those at most.
 const REMEMBERED: usize = 32_768;
 
+/// How many peers are remembered for a transaction. More connections than that have ended.
+const MAX_PEERS: usize = 512;
+
 /// Which peers know which transactions, as far as that is remembered. Peers are numbers, which are
 /// not used again.
 #[derive(Debug, Default)]
@@ -28,6 +31,10 @@ impl Knowledge {
         let known = self.entry(hash);
         let is_new = !known.peers.contains(&peer);
         if is_new {
+            // A peer that connects again and again has a new number each time.
+            if known.peers.len() >= MAX_PEERS {
+                known.peers.drain(..MAX_PEERS / 2);
+            }
             known.peers.push(peer);
         }
         is_new
@@ -74,6 +81,17 @@ mod tests {
         assert!(!knowledge.note(hash, 3) && !knowledge.came_from_primary(&hash));
         knowledge.note_sender(hash, 4, true);
         assert!(knowledge.came_from_primary(&hash));
+    }
+
+    #[test]
+    fn who_connects_again_and_again_takes_no_more_room() {
+        let mut knowledge = Knowledge::default();
+        let hash = B256::repeat_byte(1);
+        for peer in 0..10_000 {
+            assert!(knowledge.note(hash, peer));
+            assert!(!knowledge.note(hash, peer.saturating_sub(200)));
+        }
+        assert!(knowledge.young[&hash].peers.len() <= MAX_PEERS);
     }
 
     #[test]
