@@ -135,6 +135,7 @@ impl Agreement {
             Deliverer::new(chain.clone(), pool.clone(), keeper.clone());
         let (marshal, tasks) = MarshalParts {
             partition: partition.clone(),
+            head: chain.head().number,
             me: key.public_key(),
             epocher: epocher.clone(),
             start,
@@ -147,7 +148,7 @@ impl Agreement {
             page_cache: page_cache.clone(),
         }
         .start(&ctx, delivery, channels.blocks, channels.backfill)
-        .await;
+        .await?;
 
         let execution = Execution::new(chain.clone(), pool, producer, committees.clone());
         let inline = Inline::new(
@@ -156,12 +157,13 @@ impl Agreement {
             marshal.clone(),
             epocher,
         );
-        let (status, status_receiver) = watch::channel(Status {
+        let (status, mut status_receiver) = watch::channel(Status {
             epoch: epoch.get(),
             committee,
             role: Role::CatchingUp,
         });
-        let handle = AgreementHandle::new(chain.clone(), committees.clone(), status_receiver);
+        let handle =
+            AgreementHandle::new(chain.clone(), committees.clone(), status_receiver.clone());
         let epochs = Epochs {
             partition,
             chain,
@@ -192,6 +194,8 @@ impl Agreement {
                 _ = Handle::select(tasks) => Err(AgreementError::Ended("the order of final blocks")),
             }
         });
+        // From here on the status says what this node does. If it says nothing, the task has ended.
+        let _ = status_receiver.changed().await;
         Ok((handle, task))
     }
 }

@@ -100,9 +100,7 @@ impl Deliverer {
                 .shared(true)
                 .spawn(move |_| async move { take_in(&chain, &pool, &keeper, &blocks) });
             job.await??;
-            for ack in acks {
-                ack.acknowledge();
-            }
+            acks.into_iter().for_each(Exact::acknowledge);
             self.stored.send_replace(last);
         }
         Ok(())

@@ -22,7 +22,7 @@ use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
 
 use crate::{
-    AgreedBlock, BlockHash, BlockLimits, Scheme, Turns,
+    AgreedBlock, AgreementError, BlockHash, BlockLimits, Scheme, Turns,
     runtime::{Activity, ChainApplication, Inline, Marshal, Runtime, Variant},
     settings::{self, Timing},
 };
@@ -37,6 +37,8 @@ pub(crate) fn journal(partition: &str, epoch: Epoch) -> String {
 /// What putting final blocks in order takes.
 pub(crate) struct MarshalParts<P, FC, FB, M, B> {
     pub(crate) partition: String,
+    /// The number of the last stored block.
+    pub(crate) head: u64,
     pub(crate) me: PublicKey,
     pub(crate) epocher: FixedEpocher,
     pub(crate) start: Start<Scheme, BlockHash, Digested<AgreedBlock>>,
@@ -58,6 +60,11 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Starts it, with the exchange of blocks between nodes. Final blocks go to `application`.
+    ///
+    /// # Errors
+    ///
+    /// [`AgreementError::OlderDatabase`] if the database and the agreement's own storage are not of
+    /// one time.
     pub(crate) async fn start<E: Runtime>(
         self,
         ctx: &E,
@@ -70,7 +77,7 @@ where
             impl Sender<PublicKey = PublicKey>,
             impl Receiver<PublicKey = PublicKey>,
         ),
-    ) -> (Marshal, Vec<Handle<()>>) {
+    ) -> Result<(Marshal, Vec<Handle<()>>), AgreementError> {
         let (broadcast, buffer) = buffered::Engine::new(
             ctx.child("broadcast"),
             buffered::Config {
@@ -98,7 +105,8 @@ where
             },
             backfill,
         );
-        let (actor, marshal, _) = marshal::core::Actor::<_, Variant, _, _, _, _, _>::init(
+        let head = self.head;
+        let (actor, marshal, floor) = marshal::core::Actor::<_, Variant, _, _, _, _, _>::init(
             ctx.child("marshal"),
             self.certificates,
             self.blocks,
@@ -121,8 +129,17 @@ where
             },
         )
         .await;
+        // It is told of a block's end only when the block is stored.
+        if let Some(processed) = floor.processed()
+            && processed.height().get() > head
+        {
+            return Err(AgreementError::OlderDatabase {
+                processed: processed.height().get(),
+                head,
+            });
+        }
         let marshal_task = actor.start(application, buffer, resolver);
-        (marshal, vec![broadcast, marshal_task])
+        Ok((marshal, vec![broadcast, marshal_task]))
     }
 }
 

@@ -30,10 +30,11 @@ use wattline_chain::Chain;
 use wattline_primitives::{Endpoint, Host};
 
 use crate::{
-    AgreementError, BlockHash, Committee, Peer, Scheme, Turns,
+    AgreementError, BlockHash, Committee, CommitteeError, Peer, Scheme, Turns,
     committee::Committees,
     engine::{EpochParts, journal},
     evidence::Observer,
+    rules::Rule,
     runtime::{ChainApplication, Inline, Marshal, Runtime},
     settings::Timing,
     status::{Rejoin, Role, Status},
@@ -231,7 +232,12 @@ where
         }
         let before = self.committees.first(epoch) - 1;
         let hash = self.chain.storage().reader()?.block_hash(before)?;
-        Ok(Floor::Genesis(BlockHash(hash.unwrap_or_default())))
+        let hash = hash.ok_or(CommitteeError::NotAtHead {
+            epoch: epoch.get(),
+            expected: before,
+            head,
+        })?;
+        Ok(Floor::Genesis(BlockHash(hash)))
     }
 
     /// What this node does in `epoch`. It votes only where no vote of it can be lost: if the
@@ -253,7 +259,11 @@ where
         let own = self.own_epochs(ctx).await?;
         // Without peers there is nobody whom a vote could contradict.
         let is_alone = self.chain.spec().consortium().is_none();
-        if !(is_alone || own.contains(&epoch) || self.rejoin.permits(epoch, self.began)) {
+        let is_sure = is_alone
+            || own.contains(&epoch)
+            || self.rejoin.permits(epoch, self.began)
+            || !Rule::KeepVotes.holds();
+        if !is_sure {
             match voted {
                 Some(voted) if !own.contains(&voted) => return Ok(Role::VotesLost),
                 None if *self.tip.borrow() >= self.committees.first(epoch) => {

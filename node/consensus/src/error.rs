@@ -21,6 +21,18 @@ pub enum AgreementError {
         /// The hash that the committee signed.
         agreed: B256,
     },
+    /// The database is older than the agreement's own storage: one was restored without the other.
+    #[error(
+        "the agreement's own storage has seen block {processed} stored, and the database ends with \
+         block {head}: expected both of one time; remove the agreement's directory, and confirm \
+         with --consensus.rejoin"
+    )]
+    OlderDatabase {
+        /// The last block that was stored, by the agreement.
+        processed: u64,
+        /// The last block that is stored.
+        head: u64,
+    },
     /// A final block cannot be executed or stored.
     #[error("a final block is not taken in: {0}")]
     Chain(#[from] ChainError),

@@ -19,6 +19,7 @@ mod epoch;
 mod error;
 mod evidence;
 mod handle;
+mod rules;
 mod runtime;
 mod settings;
 mod status;
@@ -34,6 +35,8 @@ pub use elector::{Leaders, Turns};
 pub use error::AgreementError;
 pub use evidence::{Evidence, EvidenceKind};
 pub use handle::{AgreementHandle, Finality, MemberSignature};
+#[cfg(feature = "mutants")]
+pub use rules::Rule;
 pub use runtime::{ChainApplication, Context, Finalization, Runtime, Scheme};
 pub use status::{Rejoin, Role, Status};
 pub use store::StoreError;
