@@ -71,6 +71,11 @@ test: tools contracts ## Run every test: Solidity, Rust, end to end
 	$(RUN) --tests
 	$(DOCTESTS)
 
+SEEDS ?= 10000
+.PHONY: simulate
+simulate: ## Let whole nodes agree on a simulated network: SEEDS=10000 stories, or SEED=n alone
+	SEEDS=$(SEEDS) cargo test -p wattline-consensus --test it simulation::seeds -- --nocapture
+
 .PHONY: fmt
 fmt: $(SOLIDITY) ## Format Rust and Solidity
 	cargo fmt --all

@@ -1,8 +1,12 @@
 //! Several nodes on one simulated network.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use commonware_cryptography::{
     Signer as _,
     ed25519::{PrivateKey, PublicKey},
@@ -11,8 +15,12 @@ use commonware_p2p::simulated::{self, Link, Network, Oracle};
 use commonware_runtime::{Clock as _, Supervisor as _, deterministic::Context};
 use commonware_utils::{NZUsize, probability};
 use wattline_chain::test_utils::{Signers, TestGenesis};
+use wattline_clique::recover_signer;
+use wattline_consensus::AgreementError;
+use wattline_producer::ProducerHandle;
 
 use super::{
+    byzantine::{Liar, Lie},
     genesis::genesis,
     node::{Node, Parts},
 };
@@ -88,9 +96,23 @@ impl Cluster {
 
     /// Starts an honest node.
     pub(crate) async fn start(&mut self, index: usize) {
+        self.try_start(index).await.expect("the node starts");
+    }
+
+    /// Starts an honest node, if it can.
+    pub(crate) async fn try_start(&mut self, index: usize) -> Result<(), AgreementError> {
         let node = &mut self.nodes[index];
-        node.start(&self.ctx, &self.oracle, &self.genesis, |honest| honest)
-            .await;
+        let started = node.start(&self.ctx, &self.oracle, &self.genesis, |honest| honest);
+        started.await
+    }
+
+    /// Starts a node that lies.
+    pub(crate) async fn start_liar(&mut self, index: usize, lie: Lie) {
+        let key = self.accounts.key(index).clone().into();
+        let wrap = move |honest| Liar { honest, key, lie };
+        let node = &mut self.nodes[index];
+        let started = node.start(&self.ctx, &self.oracle, &self.genesis, wrap);
+        started.await.expect("the node starts");
     }
 
     pub(crate) async fn start_all(&mut self) {
@@ -106,6 +128,35 @@ impl Cluster {
 
     pub(crate) fn parts(&self, index: usize) -> &Parts {
         self.nodes[index].parts().expect("the node runs")
+    }
+
+    /// What the node at `index` is directed by as a signer.
+    pub(crate) fn producer(&self, index: usize) -> &ProducerHandle {
+        self.parts(index)
+            .producer
+            .as_ref()
+            .expect("the node has a signer")
+    }
+
+    /// The account that seals the blocks of the node at `index`.
+    pub(crate) fn signer_of(&self, index: usize) -> Address {
+        self.accounts.address(index)
+    }
+
+    /// Who sealed these blocks, by the node at `index`.
+    pub(crate) fn sealers(&self, index: usize, blocks: RangeInclusive<u64>) -> BTreeSet<Address> {
+        let reader = self
+            .parts(index)
+            .chain
+            .storage()
+            .reader()
+            .expect("the database reads");
+        blocks
+            .map(|number| {
+                let header = reader.header(number).expect("the database reads");
+                recover_signer(&header.expect("a stored block")).expect("a sealed block")
+            })
+            .collect()
     }
 
     pub(crate) fn head(&self, index: usize) -> u64 {

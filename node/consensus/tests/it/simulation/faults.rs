@@ -25,15 +25,18 @@ enum Fault {
     Slow,
     /// One direction of one link is cut.
     OneWay,
+    /// The last of the accounts is voted in, or out if it is in.
+    Vote,
 }
 
-const FAULTS: [Fault; 6] = [
+const FAULTS: [Fault; 7] = [
     Fault::Crash,
     Fault::CrashAll,
     Fault::LoseAgreement,
     Fault::Partition,
     Fault::Slow,
     Fault::OneWay,
+    Fault::Vote,
 ];
 
 /// Lets things go wrong for a while, under load, and then mends everything.
@@ -41,9 +44,14 @@ pub(crate) async fn trouble(
     ctx: &mut Context,
     cluster: &mut Cluster,
     load: &mut Load,
+    liar: Option<usize>,
     rounds: usize,
 ) {
     let mut faults = FAULTS.to_vec();
+    if liar.is_some() {
+        // One of four may be at fault, and a node that must not vote is.
+        faults.retain(|fault| !matches!(fault, Fault::LoseAgreement));
+    }
     for _ in 0..rounds {
         let fault = faults[below(ctx, faults.len() as u64) as usize];
         // Once: a second loss in one epoch would leave too few votes.
@@ -52,8 +60,9 @@ pub(crate) async fn trouble(
         });
         inflict(ctx, cluster, fault).await;
         for _ in 0..1 + below(ctx, 5) {
-            for index in 0..cluster.nodes.len() {
-                if below(ctx, 2) == 0 {
+            // The last node may be no signer, and nobody passes transactions on here.
+            for index in 0..cluster.nodes.len() - 1 {
+                if liar != Some(index) && below(ctx, 2) == 0 {
                     load.send(cluster, index);
                 }
             }
@@ -103,6 +112,17 @@ async fn inflict(ctx: &mut Context, cluster: &mut Cluster, fault: Fault) {
                 for to in 0..count {
                     cluster.link(from, to, Some(link.clone())).await;
                 }
+            }
+        }
+        Fault::Vote => {
+            let account = cluster.signer_of(count - 1);
+            for index in cluster.running() {
+                let parts = cluster.parts(index);
+                let head = parts.chain.head().hash();
+                let snapshot = parts.chain.snapshot(head).expect("the head has a snapshot");
+                let authorize = !snapshot.signers.contains(&account);
+                // Refused where it would leave nobody.
+                let _ = cluster.producer(index).propose(account, authorize);
             }
         }
         Fault::OneWay => {

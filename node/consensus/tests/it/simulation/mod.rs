@@ -1,12 +1,16 @@
 //! Whole nodes in one process, on a runtime and a network that do as a seed says: real execution,
 //! real databases, simulated time.
 
+mod byzantine;
+mod clock;
 mod cluster;
 mod faults;
 mod genesis;
 mod load;
+mod mutants;
 mod node;
 mod seeds;
+mod stories;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},

@@ -22,10 +22,13 @@ use tempfile::TempDir;
 use tokio::sync::broadcast::error::RecvError;
 use wattline_chain::{Chain, test_utils::TestGenesis};
 use wattline_consensus::{
-    Agreement, AgreementHandle, ChainApplication, Channels, Execution, Network, Rejoin,
+    Agreement, AgreementError, AgreementHandle, ChainApplication, Channels, Execution, Network,
+    Rejoin,
 };
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig, ProducerHandle};
+
+use super::clock::{Skew, Skewed};
 
 /// A node, running or not.
 pub(crate) struct Node {
@@ -34,6 +37,7 @@ pub(crate) struct Node {
     /// What seals its blocks; `None` on an observer.
     pub(crate) signer: Option<PrivateKeySigner>,
     pub(crate) rejoin: Rejoin,
+    pub(crate) skew: Skew,
     pub(crate) run: Option<Run>,
     /// Every block that a client was shown as final, over all runs.
     pub(crate) shown: Arc<Mutex<BTreeMap<u64, B256>>>,
@@ -64,6 +68,7 @@ impl Node {
             key,
             signer,
             rejoin: Rejoin::No,
+            skew: Skew::NONE,
             run: None,
             shown: Arc::default(),
             dir: directory(),
@@ -86,8 +91,9 @@ impl Node {
         oracle: &Oracle<PublicKey, Context>,
         genesis: &TestGenesis,
         wrap: impl FnOnce(Execution) -> A + Send + 'static,
-    ) where
-        A: ChainApplication<Context>,
+    ) -> Result<(), AgreementError>
+    where
+        A: ChainApplication<Skewed>,
     {
         assert!(self.run.is_none(), "a node runs once");
         let chain = genesis.open(&self.dir);
@@ -143,24 +149,30 @@ impl Node {
         let shown = self.shown.clone();
         let name = self.index;
         let ctx = ctx.child("node").with_attribute("index", self.index);
+        let ctx = Skewed::new(ctx, self.skew);
         let root = ctx.spawn(move |ctx| async move {
             let following = follow(&ctx, &chain, &pool, shown);
-            let (handle_of_agreement, task) = agreement
-                .start_with(ctx.child("agreement"), network, wrap)
-                .await
-                .unwrap_or_else(|error| panic!("node {name} does not start: {error}"));
-            let _ = started.send(Parts {
+            let begun = agreement.start_with(ctx.child("agreement"), network, wrap);
+            let (agreement, task) = match begun.await {
+                Ok(begun) => begun,
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                    return;
+                }
+            };
+            let _ = started.send(Ok(Parts {
                 chain,
                 pool,
                 producer: handle,
-                agreement: handle_of_agreement,
-            });
+                agreement,
+            }));
             let ended = task.await;
             following.abort();
             panic!("node {name} ended: {ended:?}");
         });
-        let parts = parts.await.expect("the node starts");
+        let parts = parts.await.expect("the node says whether it started")?;
         self.run = Some(Run { parts, root });
+        Ok(())
     }
 
     /// Ends it at once, wherever it is. What was not synced is lost.
@@ -173,6 +185,20 @@ impl Node {
         let _ = root.await;
         // The tasks below it are dropped when the runtime comes to them.
         ctx.sleep(Duration::from_millis(5)).await;
+    }
+
+    /// Loses everything it has on disk. Only of a node that does not run.
+    pub(crate) fn wipe(&mut self) {
+        self.wipe_agreement();
+        self.dir = directory();
+        self.shown.lock().clear();
+    }
+
+    /// Loses its database, and keeps the agreement's own storage. Only of a node that does not run.
+    pub(crate) fn restore_empty(&mut self) {
+        assert!(self.run.is_none(), "the node runs");
+        self.dir = directory();
+        self.shown.lock().clear();
     }
 
     /// Loses the agreement's own storage. Only of a node that does not run.
@@ -191,7 +217,7 @@ fn directory() -> TempDir {
 
 /// Keeps the pool at the head of the chain, and notes what clients are shown.
 fn follow(
-    ctx: &Context,
+    ctx: &Skewed,
     chain: &Chain,
     pool: &Pool,
     shown: Arc<Mutex<BTreeMap<u64, B256>>>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use commonware_runtime::Clock as _;
 
-use super::{Cluster, Load, faults::trouble, simulate};
+use super::{Cluster, Load, below, byzantine::LIES, faults::trouble, simulate};
 
 /// Which seeds to try: `SEEDS` many, or `SEED` alone.
 fn seeds(count: u64) -> Vec<u64> {
@@ -15,14 +15,23 @@ fn seeds(count: u64) -> Vec<u64> {
     (0..number("SEEDS").unwrap_or(count)).collect()
 }
 
+/// Four validators and a node that may become the fifth. In one of four stories a validator lies.
 #[test]
-fn four_validators_agree_whatever_happens() {
-    for seed in seeds(20) {
+fn validators_agree_whatever_happens() {
+    for seed in seeds(200) {
         simulate(seed, Duration::from_secs(3_600), |mut ctx| async move {
-            let mut cluster = Cluster::new(&ctx, 4, 4).await;
+            let mut cluster = Cluster::new(&ctx, 5, 4).await;
             let mut load = Load::new(&cluster);
-            cluster.start_all().await;
-            trouble(&mut ctx, &mut cluster, &mut load, 4).await;
+            let liar = (below(&mut ctx, 4) == 0).then(|| below(&mut ctx, 4) as usize);
+            for index in 0..5 {
+                if liar == Some(index) {
+                    let lie = LIES[below(&mut ctx, LIES.len() as u64) as usize];
+                    cluster.start_liar(index, lie).await;
+                } else {
+                    cluster.start(index).await;
+                }
+            }
+            trouble(&mut ctx, &mut cluster, &mut load, liar, 4).await;
             settle(&cluster, &load).await;
         });
     }
