@@ -30,8 +30,9 @@ contract BatchAuctionReferenceTest is Test {
     Order[] private stored;
 
     function setUp() public {
-        address created =
-            vm.deployCode("BatchAuctionReference.sol:BatchAuctionReference", abi.encode(Predeploys.BATCH_AUCTION));
+        address created = vm.deployCode(
+            "out/BatchAuctionReference.sol/BatchAuctionReference.json", abi.encode(Predeploys.BATCH_AUCTION)
+        );
         vm.etch(Predeploys.BATCH_AUCTION, created.code);
     }
 

@@ -130,7 +130,7 @@ contract PermissionsTest is System {
     }
 
     function test_there_is_an_operator_from_the_start() public {
-        address implementation = vm.deployCode("Permissions.sol:Permissions", "");
+        address implementation = vm.deployCode("out/Permissions.sol/Permissions.json", "");
         vm.expectRevert(abi.encodeWithSelector(IPermissions.LastOperator.selector, address(0)));
         new ERC1967Proxy(implementation, abi.encodeCall(Permissions.initialize, (new address[](0), new address[](0))));
     }

@@ -79,7 +79,7 @@ contract SystemTest is System {
     }
 
     function test_the_administrator_upgrades_and_state_stays() public {
-        address next = vm.deployCode("Market.sol:Market", abi.encode(address(0xdead)));
+        address next = vm.deployCode("out/Market.sol/Market.json", abi.encode(address(0xdead)));
         vm.prank(admin);
         UUPSUpgradeable(address(MARKET)).upgradeToAndCall(next, "");
         vm.assertEq(_implementation(address(MARKET)), next);
@@ -87,7 +87,7 @@ contract SystemTest is System {
     }
 
     function test_the_administrator_upgrades_the_manager() public {
-        address next = vm.deployCode("AccessManager.sol:AccessManager", "");
+        address next = vm.deployCode("out/AccessManager.sol/AccessManager.json", "");
         vm.prank(admin);
         UUPSUpgradeable(address(MANAGER)).upgradeToAndCall(next, "");
         vm.assertEq(_implementation(address(MANAGER)), next);
@@ -97,7 +97,7 @@ contract SystemTest is System {
 
     function test_nobody_else_upgrades(address anybody) public {
         vm.assume(anybody != admin && anybody != address(MANAGER));
-        address next = vm.deployCode("Vault.sol:Vault", "");
+        address next = vm.deployCode("out/Vault.sol/Vault.json", "");
         for (uint160 i = 0; i < CONTRACTS; ++i) {
             vm.prank(anybody);
             (bool success, bytes memory reason) =
@@ -119,7 +119,7 @@ contract SystemTest is System {
         config.guardians = _list(guardian);
         _regrant(config);
 
-        address next = vm.deployCode("Vault.sol:Vault", "");
+        address next = vm.deployCode("out/Vault.sol/Vault.json", "");
         bytes memory data = abi.encodeCall(UUPSUpgradeable.upgradeToAndCall, (next, ""));
         bytes memory notYet =
             abi.encodeWithSelector(IAccessManager.AccessManagerNotScheduled.selector, _operation(address(VAULT), data));

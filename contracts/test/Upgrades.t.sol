@@ -21,7 +21,7 @@ contract UpgradesTest is System {
     // Upgrades
 
     function test_an_upgrade_calls_what_it_is_told() public {
-        address next = vm.deployCode("Registry.sol:Registry", "");
+        address next = vm.deployCode("out/Registry.sol/Registry.json", "");
         // The call comes from the administrator, who may create zones.
         vm.prank(admin);
         UUPSUpgradeable(address(REGISTRY))
@@ -31,7 +31,7 @@ contract UpgradesTest is System {
     }
 
     function test_an_upgrade_whose_call_fails_fails() public {
-        address next = vm.deployCode("Registry.sol:Registry", "");
+        address next = vm.deployCode("out/Registry.sol/Registry.json", "");
         address before = _implementation(address(REGISTRY));
         _expectRefused(
             address(REGISTRY),
@@ -71,7 +71,7 @@ contract UpgradesTest is System {
     }
 
     function test_an_upgrade_without_a_call_takes_no_money() public {
-        address next = vm.deployCode("Vault.sol:Vault", "");
+        address next = vm.deployCode("out/Vault.sol/Vault.json", "");
         vm.deal(admin, 1);
         vm.expectRevert(ERC1967Utils.ERC1967NonPayable.selector);
         vm.prank(admin);

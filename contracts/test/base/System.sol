@@ -18,7 +18,7 @@ import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.s
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 /// @title The whole system, set up as the genesis file has it
-/// @notice Places the proxies and makes the calls of Genesis, with the auction reference in the precompile's place.
+/// @notice The contracts are those of `npm run build`. Places the proxies and makes the calls of Genesis, with the auction reference in the precompile's place.
 abstract contract System is Test {
     uint64 internal constant ZONE = 7;
     uint32 internal constant LENGTH = 900;
@@ -60,14 +60,14 @@ abstract contract System is Test {
 
     function setUp() public virtual {
         vm.warp(T0);
-        genesis = Genesis(vm.deployCode("Genesis.sol:Genesis", ""));
+        genesis = Genesis(vm.deployCode("out/Genesis.sol/Genesis.json", ""));
         bytes memory proxyCode = genesis.proxyCode();
         Genesis.Placement[] memory placements = genesis.placements();
         for (uint256 i = 0; i < placements.length; ++i) {
             Genesis.Placement memory placement = placements[i];
             bool market = placement.proxy == Predeploys.MARKET;
             bytes memory arguments = market ? abi.encode(Predeploys.BATCH_AUCTION) : bytes("");
-            string memory artifact = string.concat(placement.artifact, ".sol:", placement.artifact);
+            string memory artifact = string.concat("out/", placement.artifact, ".sol/", placement.artifact, ".json");
             address implementation = vm.deployCode(artifact, arguments);
             vm.etch(placement.proxy, proxyCode);
             vm.store(placement.proxy, ERC1967Utils.IMPLEMENTATION_SLOT, bytes32(uint256(uint160(implementation))));
@@ -78,7 +78,7 @@ abstract contract System is Test {
             Address.functionCall(calls[i].to, calls[i].data);
         }
         address auction =
-            vm.deployCode("BatchAuctionReference.sol:BatchAuctionReference", abi.encode(Predeploys.BATCH_AUCTION));
+            vm.deployCode("out/BatchAuctionReference.sol/BatchAuctionReference.json", abi.encode(Predeploys.BATCH_AUCTION));
         vm.etch(Predeploys.BATCH_AUCTION, auction.code);
     }
 
