@@ -11,10 +11,11 @@ import {Fill} from "./libraries/Fill.sol";
 import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
 import {ASK, BID, Order, packOrder} from "./types/Order.sol";
-import {Product} from "./types/Product.sol";
+import {Product, packProduct} from "./types/Product.sol";
 import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
 import {SlotDerivation} from "@openzeppelin/contracts/utils/SlotDerivation.sol";
 import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
@@ -70,6 +71,14 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         bool delivered;
     }
 
+    /// @dev One slot: what a key may order for an account.
+    struct AgentRecord {
+        uint48 until;
+        int32 minPrice;
+        int32 maxPrice;
+        uint40 maxQuantity;
+    }
+
     IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
     IVault private constant VAULT = IVault(Predeploys.VAULT);
 
@@ -85,6 +94,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     mapping(address pauser => uint64) private _pausedAt;
     uint64 private _pausedUntil;
     mapping(address trader => BitMaps.BitMap) private _nonces;
+    mapping(address trader => mapping(address agent => AgentRecord)) private _agents;
 
     modifier onlySettlement() {
         if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
@@ -105,14 +115,20 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMarket
     function submit(Product product, uint8 side, int32 price, uint40 quantity) external returns (uint256 index) {
-        return _submit(msg.sender, NewOrder({product: product, side: side, price: price, quantity: quantity}));
+        NewOrder memory order = NewOrder({product: product, side: side, price: price, quantity: quantity});
+        return _submit(msg.sender, msg.sender, order);
     }
 
     /// @inheritdoc IMarket
-    function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices) {
+    function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory) {
+        return submitFor(msg.sender, newOrders);
+    }
+
+    /// @inheritdoc IMarket
+    function submitFor(address trader, NewOrder[] calldata newOrders) public returns (uint256[] memory indices) {
         indices = new uint256[](newOrders.length);
         for (uint256 i = 0; i < newOrders.length; ++i) {
-            indices[i] = _submit(msg.sender, newOrders[i]);
+            indices[i] = _submit(trader, msg.sender, newOrders[i]);
         }
     }
 
@@ -137,10 +153,10 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         if (block.timestamp > signedOrder.deadline) revert OrderExpired(signedOrder.deadline);
         if (_nonces[trader].get(signedOrder.nonce)) revert NonceUsed(trader, signedOrder.nonce);
         _nonces[trader].set(signedOrder.nonce);
-        if (!SignatureChecker.isValidSignatureNowCalldata(trader, orderDigest(signedOrder), signedOrder.signature)) {
-            revert WrongSignature(trader);
-        }
-        _submit(trader, NewOrder(signedOrder.product, signedOrder.side, signedOrder.price, signedOrder.quantity));
+        address signer = _signerOf(trader, orderDigest(signedOrder), signedOrder.signature);
+        _submit(
+            trader, signer, NewOrder(signedOrder.product, signedOrder.side, signedOrder.price, signedOrder.quantity)
+        );
     }
 
     /// @inheritdoc IMarket
@@ -157,19 +173,40 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         if (index >= book.length) revert UnknownOrder(product, index);
         Order order = book[index];
         if (order.quantity() == 0) revert OrderEmpty(product, index);
-        if (order.trader() != msg.sender) revert NotYourOrder(product, index, order.trader());
+        address trader = order.trader();
+        if (msg.sender != trader && !_isAgent(trader, msg.sender)) revert NotYourOrder(product, index, trader);
         IRegistry.ZoneSettings memory settings = _settings(product);
         _checkGateOpen(product, settings);
 
         uint256 locked = Credit.ofOrder(order.side(), order.price(), order.quantity(), settings);
         _vacate(product, index);
-        Stake storage stake = _stakes[product][msg.sender];
+        Stake storage stake = _stakes[product][trader];
         stake.locked -= locked.toUint112();
         if (order.side() == BID) stake.openBidWh -= order.quantity();
         else stake.openAskWh -= order.quantity();
         --stake.orderCount;
-        emit OrderCancelled(product, msg.sender, index, locked);
-        VAULT.unlock(msg.sender, locked);
+        emit OrderCancelled(product, trader, index, locked);
+        VAULT.unlock(trader, locked);
+    }
+
+    /// @inheritdoc IMarket
+    function setAgent(address agent, Agent calldata powers) external {
+        _agents[msg.sender][agent] = AgentRecord({
+            until: Math.min(powers.until, type(uint48).max).toUint48(),
+            minPrice: powers.minPrice,
+            maxPrice: powers.maxPrice,
+            maxQuantity: powers.maxQuantity
+        });
+        emit AgentSet(msg.sender, agent, powers);
+    }
+
+    /// @inheritdoc IMarket
+    function bookTrade(DirectTrade calldata trade) external {
+        if (msg.sender != Predeploys.TRADES) revert NotTrades(msg.sender);
+        IVault.Trade[] memory bookings = new IVault.Trade[](2);
+        bookings[0] = _trade(trade.buyer, BID, trade);
+        bookings[1] = _trade(trade.seller, ASK, trade);
+        VAULT.bookTrades(bookings);
     }
 
     /// @inheritdoc IMarket
@@ -285,34 +322,10 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     // Views
 
     /// @inheritdoc IMarket
-    function orders(Product product) external view returns (Order[] memory) {
-        return ordersPage(product, 0, type(uint256).max);
-    }
-
-    /// @inheritdoc IMarket
-    function ordersPage(Product product, uint256 from, uint256 max) public view returns (Order[] memory page) {
-        Order[] storage book = _orders[product];
-        page = new Order[](from >= book.length ? 0 : Math.min(book.length - from, max));
-        for (uint256 i = 0; i < page.length; ++i) {
-            Order order = book[from + i];
-            if (order.quantity() != 0) page[i] = order;
-        }
-    }
-
-    /// @inheritdoc IMarket
-    function ordersOf(Product product, address account)
-        external
-        view
-        returns (uint256[] memory indices, Order[] memory found)
-    {
-        Order[] memory all = _orders[product];
-        uint256 count = 0;
-        for (uint256 i = 0; i < all.length; ++i) {
-            if (_isOrderOf(all[i], account)) ++count;
-        }
-        (indices, found) = (new uint256[](count), new Order[](count));
-        for (uint256 i = all.length; count != 0;) {
-            if (_isOrderOf(all[--i], account)) (indices[--count], found[count]) = (i, all[i]);
+    function orders(Product product) external view returns (Order[] memory book) {
+        book = _orders[product];
+        for (uint256 i = 0; i < book.length; ++i) {
+            if (book[i].quantity() == 0) book[i] = Order.wrap(0);
         }
     }
 
@@ -376,7 +389,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         Auction storage auction_ = _auctions[product];
         info.start = product.start();
         info.end = info.start + settings.intervalLength;
-        info.opensAt = _opening(product, settings);
+        info.opensAt = _before(product, settings.openLead);
         info.gateClosesAt = _gate(product, settings);
         info.orderCount = _orders[product].length;
         info.ordersSettled = auction_.settled;
@@ -387,14 +400,14 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     }
 
     /// @inheritdoc IMarket
-    function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256) {
-        if (side > ASK) revert InvalidSide(side);
-        return Credit.ofOrder(side, price, quantity, _settings(product));
+    function pausedUntil() external view returns (uint64) {
+        return _pausedUntil;
     }
 
     /// @inheritdoc IMarket
-    function pausedUntil() external view returns (uint64) {
-        return _pausedUntil;
+    function agentOf(address trader, address agent) external view returns (Agent memory) {
+        AgentRecord storage record = _agents[trader][agent];
+        return Agent(record.until, record.minPrice, record.maxPrice, record.maxQuantity);
     }
 
     /// @inheritdoc IMarket
@@ -440,24 +453,98 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     // Internals
 
-    function _submit(address trader, NewOrder memory order) private returns (uint256 index) {
+    /// @dev Takes an order that `by`, the trader or its agent, brings.
+    function _submit(address trader, address by, NewOrder memory order) private returns (uint256 index) {
         Product product = order.product;
-        uint64 zone = _zone(product);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(zone, product.start(), trader);
-        _checkAligned(product, rules.settings.intervalLength);
-        uint64 opensAt = _opening(product, rules.settings);
-        if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
+        IRegistry.TradingRules memory rules = _tradingRules(product, 1, trader);
+        _checkOpen(product, rules.settings);
         _checkGateOpen(product, rules.settings);
-        if (block.timestamp < _pausedUntil) revert OrdersArePaused(_pausedUntil);
-        if (!rules.active) revert NotParticipant(trader, zone);
-        if (trader == rules.settings.operator) revert OperatorCannotTrade(trader, zone);
-        _checkTerms(order, rules.settings);
+        _checkTrader(trader, product.zone(), rules);
+        if (by != trader) _restrict(rules, trader, by, product.zone());
+        _checkTerms(order.side, order.price, order.quantity, rules.settings);
 
         index = _place(product, packOrder(order.side, order.price, order.quantity, trader), rules.settings.maxOrders);
         uint256 locked = Credit.ofOrder(order.side, order.price, order.quantity, rules.settings);
         _addToStake(trader, order, rules, locked);
         emit OrderSubmitted(product, trader, index, order.side, order.price, order.quantity, locked);
         VAULT.lock(trader, locked, rules.security);
+    }
+
+    /// @dev One side of a direct trade: what an order at its price would lock is locked for each interval, and the vault
+    ///      told what to move.
+    function _trade(address trader, uint8 side, DirectTrade calldata trade)
+        private
+        returns (IVault.Trade memory booking)
+    {
+        Product product = packProduct(trade.zone, trade.firstStart);
+        IRegistry.TradingRules memory rules = _tradingRules(product, trade.intervals, trader);
+        uint64 length = rules.settings.intervalLength;
+        _checkOpen(packProduct(trade.zone, trade.firstStart + (trade.intervals - 1) * length), rules.settings);
+        uint64 endsAt = _before(product, rules.tradeLead);
+        if (block.timestamp >= endsAt) revert TradingOver(product, endsAt);
+        _checkTrader(trader, trade.zone, rules);
+        _checkTerms(side, trade.price, trade.quantity, rules.settings);
+
+        uint256 locked = Credit.ofOrder(side, trade.price, trade.quantity, rules.settings);
+        VAULT.lock(trader, locked * trade.intervals, rules.security);
+        int256 cost = Money.value(side == BID ? int256(trade.price) : -int256(trade.price), trade.quantity);
+        uint112 kept = (locked.toInt256() - cost).toUint256().toUint112();
+        int48 moved = int48(uint48(trade.quantity));
+        if (side == ASK) moved = -moved;
+        for (uint256 i = 0; i < trade.intervals; ++i) {
+            Stake storage stake = _stakes[product][trader];
+            _checkCapacity(stake, side, trade.quantity, rules);
+            stake.position += moved;
+            stake.locked += kept;
+            product = product.next(length);
+        }
+        booking.account = trader;
+        (booking.paid, booking.received) = Money.split(cost * int256(uint256(trade.intervals)));
+    }
+
+    function _tradingRules(Product product, uint32 intervals, address trader)
+        private
+        view
+        returns (IRegistry.TradingRules memory rules)
+    {
+        rules = REGISTRY.tradingRules(_zone(product), product.start(), intervals, trader);
+        _checkAligned(product, rules.settings.intervalLength);
+    }
+
+    function _checkOpen(Product product, IRegistry.ZoneSettings memory settings) private view {
+        uint64 opensAt = _before(product, settings.openLead);
+        if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
+    }
+
+    function _checkTrader(address trader, uint64 zone, IRegistry.TradingRules memory rules) private view {
+        if (block.timestamp < _pausedUntil) revert OrdersArePaused(_pausedUntil);
+        if (!rules.active) revert NotParticipant(trader, zone);
+        if (trader == rules.settings.operator) revert OperatorCannotTrade(trader, zone);
+    }
+
+    /// @dev Narrows the rules to what an agent may.
+    function _restrict(IRegistry.TradingRules memory rules, address trader, address by, uint64 zone) private view {
+        AgentRecord memory agent = _agents[trader][by];
+        if (agent.until < block.timestamp) revert NotAgent(trader, by);
+        if (by == rules.settings.operator) revert OperatorCannotTrade(by, zone);
+        if (agent.minPrice > rules.settings.minPrice) rules.settings.minPrice = agent.minPrice;
+        if (agent.maxPrice < rules.settings.maxPrice) rules.settings.maxPrice = agent.maxPrice;
+        rules.capacityImportWh = Math.min(rules.capacityImportWh, agent.maxQuantity);
+        rules.capacityExportWh = Math.min(rules.capacityExportWh, agent.maxQuantity);
+    }
+
+    function _isAgent(address trader, address key) private view returns (bool) {
+        return _agents[trader][key].until >= block.timestamp;
+    }
+
+    /// @dev Whose signature it is: the trader's, or that of a key that is its agent.
+    function _signerOf(address trader, bytes32 digest, bytes calldata signature) private view returns (address) {
+        (address signer, ECDSA.RecoverError error_,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (error_ == ECDSA.RecoverError.NoError && (signer == trader || _isAgent(trader, signer))) return signer;
+        if (!SignatureChecker.isValidERC1271SignatureNowCalldata(trader, digest, signature)) {
+            revert WrongSignature(trader);
+        }
+        return trader;
     }
 
     /// @dev Puts an order into a place that was vacated, or at the end of the book.
@@ -483,11 +570,14 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         auction_.vacant = (index + 1).toUint32();
     }
 
-    function _checkTerms(NewOrder memory order, IRegistry.ZoneSettings memory settings) private pure {
-        if (order.side > ASK) revert InvalidSide(order.side);
-        if (order.quantity == 0) revert ZeroQuantity();
-        if (order.price < settings.minPrice || order.price > settings.maxPrice) {
-            revert PriceOutOfBounds(order.price, settings.minPrice, settings.maxPrice);
+    function _checkTerms(uint8 side, int32 price, uint40 quantity, IRegistry.ZoneSettings memory settings)
+        private
+        pure
+    {
+        if (side > ASK) revert InvalidSide(side);
+        if (quantity == 0) revert ZeroQuantity();
+        if (price < settings.minPrice || price > settings.maxPrice) {
+            revert PriceOutOfBounds(price, settings.minPrice, settings.maxPrice);
         }
     }
 
@@ -498,15 +588,25 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         if (stake.orderCount == MAX_ORDERS_OF_ACCOUNT) {
             revert TooManyOrdersOfAccount(order.product, trader, MAX_ORDERS_OF_ACCOUNT);
         }
-        bool bid = order.side == BID;
-        uint256 wanted = uint256(bid ? stake.openBidWh : stake.openAskWh) + order.quantity;
-        uint256 capacity = bid ? rules.capacityImportWh : rules.capacityExportWh;
-        if (wanted > capacity) revert BeyondCapacity(order.side, wanted, capacity);
-        if (bid) stake.openBidWh = wanted.toUint40();
-        else stake.openAskWh = wanted.toUint40();
+        _checkCapacity(stake, order.side, order.quantity, rules);
+        if (order.side == BID) stake.openBidWh += order.quantity;
+        else stake.openAskWh += order.quantity;
         ++stake.orderCount;
         stake.locked += locked.toUint112();
         _stakes[order.product][trader] = stake;
+    }
+
+    /// @dev What an account has ordered and traded on a side stays within what its meters can take or deliver.
+    function _checkCapacity(Stake memory stake, uint8 side, uint40 quantity, IRegistry.TradingRules memory rules)
+        private
+        pure
+    {
+        int256 traded = side == BID ? stake.position : -stake.position;
+        uint256 wanted = uint256(side == BID ? stake.openBidWh : stake.openAskWh) + quantity;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (traded > 0) wanted += uint256(traded);
+        uint256 capacity = side == BID ? rules.capacityImportWh : rules.capacityExportWh;
+        if (wanted > capacity) revert BeyondCapacity(side, wanted, capacity);
     }
 
     /// @dev Moves the position and says what the vault must book. A cancelled order's trade is all zero.
@@ -591,14 +691,14 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         if (block.timestamp >= closesAt) revert GateClosed(product, closesAt);
     }
 
-    function _opening(Product product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
-        uint64 start = product.start();
-        return start > settings.openLead ? start - settings.openLead : 0;
+    function _gate(Product product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
+        return _before(product, settings.gateLead);
     }
 
-    function _gate(Product product, IRegistry.ZoneSettings memory settings) private pure returns (uint64) {
+    /// @dev The time `lead` seconds before delivery.
+    function _before(Product product, uint32 lead) private pure returns (uint64) {
         uint64 start = product.start();
-        return start > settings.gateLead ? start - settings.gateLead : 0;
+        return start > lead ? start - lead : 0;
     }
 
     function _EIP712Name() internal pure override returns (string memory) {
@@ -607,9 +707,5 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     function _EIP712Version() internal pure override returns (string memory) {
         return "1";
-    }
-
-    function _isOrderOf(Order order, address account) private pure returns (bool) {
-        return order.quantity() != 0 && order.trader() == account;
     }
 }

@@ -34,6 +34,7 @@ contract Registry is IRegistry, Managed {
         uint24 reportingDeadline;
         uint32 finalDeadline;
         uint32 correctionPeriod;
+        uint32 tradeLead;
     }
 
     struct Participant {
@@ -122,7 +123,7 @@ contract Registry is IRegistry, Managed {
         _checkSettings(settings);
         _zones.push(zone);
         _zonesOf[settings.operator].push(zone);
-        _addVersion(zone, settings, _nextBoundary(block.timestamp, settings.intervalLength));
+        _addVersion(zone, settings, 0, _nextBoundary(block.timestamp, settings.intervalLength));
     }
 
     /// @inheritdoc IRegistry
@@ -131,13 +132,16 @@ contract Registry is IRegistry, Managed {
         uint32 length = last.intervalLength;
         if (settings.intervalLength != length) revert IntervalLengthFixed(zone, length);
         _checkSettings(settings);
-        if (validFrom % length != 0) revert UnalignedTime(validFrom, length);
-        uint64 earliest = _earliestUnopened(zone, validFrom, settings.openLead);
-        // Versions follow each other in time.
-        if (earliest <= last.validFrom) earliest = uint64(last.validFrom) + length;
-        if (validFrom < earliest) revert TooSoon(validFrom, earliest);
+        _checkUnopened(zone, last, settings.openLead, validFrom);
         if (settings.operator != last.operator) _zonesOf[settings.operator].push(zone);
-        _addVersion(zone, settings, validFrom);
+        _addVersion(zone, settings, last.tradeLead, validFrom);
+    }
+
+    /// @inheritdoc IRegistry
+    function setTradeLead(uint64 zone, uint32 tradeLead, uint64 validFrom) external restricted {
+        Version storage last = _lastVersion(zone);
+        _checkUnopened(zone, last, 0, validFrom);
+        _addVersion(zone, _toSettings(last), tradeLead, validFrom);
     }
 
     /// @inheritdoc IRegistry
@@ -271,15 +275,7 @@ contract Registry is IRegistry, Managed {
 
     /// @inheritdoc IRegistry
     function settingsAt(uint64 zone, uint64 start) public view returns (ZoneSettings memory) {
-        Version[] storage versions = _versions[zone];
-        uint256 i = versions.length;
-        if (i == 0) revert UnknownZone(zone);
-        // Almost always the latest version or the one before it.
-        while (i != 0) {
-            Version storage version = versions[--i];
-            if (version.validFrom <= start) return _toSettings(version);
-        }
-        revert BeforeZone(zone, start);
+        return _toSettings(_versionAt(zone, start));
     }
 
     /// @inheritdoc IRegistry
@@ -357,12 +353,19 @@ contract Registry is IRegistry, Managed {
     }
 
     /// @inheritdoc IRegistry
-    function tradingRules(uint64 zone, uint64 start, address account)
+    function tradingRules(uint64 zone, uint64 start, uint32 intervals, address account)
         external
         view
         returns (TradingRules memory rules)
     {
-        rules.settings = settingsAt(zone, start);
+        Version storage version = _versionAt(zone, start);
+        uint256 last = start + (uint256(intervals) - 1) * version.intervalLength;
+        if (intervals > 1) {
+            Version storage end = _versionAt(zone, last);
+            if (end.validFrom != version.validFrom) revert SettingsChange(zone, end.validFrom);
+        }
+        rules.settings = _toSettings(version);
+        rules.tradeLead = version.tradeLead;
         Participant storage record = _participants[account];
         rules.active = record.active && record.zone == zone;
         if (!rules.active) return rules;
@@ -371,7 +374,7 @@ contract Registry is IRegistry, Managed {
         uint256 length = holdings.length;
         for (uint256 i = 0; i < length; ++i) {
             Holding storage holding = holdings[i];
-            if (!_counts(holding, start)) continue;
+            if (holding.since > start || last >= holding.until) continue;
             rules.capacityImportWh += holding.maxImportWh;
             rules.capacityExportWh += holding.maxExportWh;
         }
@@ -446,7 +449,17 @@ contract Registry is IRegistry, Managed {
         if (settings.surplusPrice > settings.shortagePrice) revert InvalidSetting("surplusPrice");
     }
 
-    function _addVersion(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) private {
+    /// @dev New settings count from a boundary on, from which nothing has opened under any that were announced.
+    function _checkUnopened(uint64 zone, Version storage last, uint32 openLead, uint64 validFrom) private view {
+        uint32 length = last.intervalLength;
+        if (validFrom % length != 0) revert UnalignedTime(validFrom, length);
+        uint64 earliest = _earliestUnopened(zone, validFrom, openLead);
+        // Versions follow each other in time.
+        if (earliest <= last.validFrom) earliest = uint64(last.validFrom) + length;
+        if (validFrom < earliest) revert TooSoon(validFrom, earliest);
+    }
+
+    function _addVersion(uint64 zone, ZoneSettings memory settings, uint32 tradeLead, uint64 validFrom) private {
         _versions[zone].push(
             Version({
                 operator: settings.operator,
@@ -464,10 +477,12 @@ contract Registry is IRegistry, Managed {
                 finalDeadline: settings.finalDeadline,
                 correctionPeriod: settings.correctionPeriod,
                 maxOrders: settings.maxOrders,
-                validFrom: uint256(validFrom).toUint40()
+                validFrom: uint256(validFrom).toUint40(),
+                tradeLead: tradeLead
             })
         );
         emit ZoneSettingsChanged(zone, validFrom, settings);
+        emit TradeLeadChanged(zone, validFrom, tradeLead);
     }
 
     function _registerMeter(NewMeter calldata input) private {
@@ -610,6 +625,18 @@ contract Registry is IRegistry, Managed {
     function _knownMeter(bytes32 id) private view returns (MeterRecord storage record) {
         record = _meters[id];
         if (record.signer == address(0)) revert UnknownMeter(id);
+    }
+
+    function _versionAt(uint64 zone, uint256 start) private view returns (Version storage version) {
+        Version[] storage versions = _versions[zone];
+        uint256 i = versions.length;
+        if (i == 0) revert UnknownZone(zone);
+        // Almost always the latest version or the one before it.
+        while (i != 0) {
+            version = versions[--i];
+            if (version.validFrom <= start) return version;
+        }
+        revert BeforeZone(zone, start.toUint64());
     }
 
     function _lastVersion(uint64 zone) private view returns (Version storage) {

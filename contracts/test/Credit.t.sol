@@ -106,7 +106,7 @@ contract CreditTest is Ledger {
         TOKEN.mint(alice, 1000 * COIN);
         _deposit(alice, 1000 * COIN);
         _deposit(operator, 100 * COIN);
-        uint256 stake = SECURITY + MARKET.collateral(product, 1, price, quantity);
+        uint256 stake = SECURITY + LENS.collateral(product, 1, price, quantity);
         vm.prank(alice);
         TOKEN.transfer(bob, stake);
         _deposit(bob, stake);
@@ -132,15 +132,35 @@ contract CreditTest is Ledger {
         REGISTRY.changeZone(ZONE, settings, start);
         product = _product(start);
         vm.warp(start - OPEN_LEAD);
-        vm.assertEq(MARKET.collateral(product, 0, 100, 1000), (100 + 700 + 300) * 1000 * UNIT);
-        vm.assertEq(MARKET.collateral(product, 0, -100, 1000), (700 + 300) * 1000 * UNIT);
+        vm.assertEq(LENS.collateral(product, 0, 100, 1000), (100 + 700 + 300) * 1000 * UNIT);
+        vm.assertEq(LENS.collateral(product, 0, -100, 1000), (700 + 300) * 1000 * UNIT);
     }
 
     function test_an_ask_above_all_that_it_can_come_to_owe_locks_nothing() public view {
-        vm.assertEq(MARKET.collateral(product, 1, 40_699, 1000), 1000 * UNIT);
-        vm.assertEq(MARKET.collateral(product, 1, 40_700, 1000), 0);
-        vm.assertEq(MARKET.collateral(product, 1, 50_000, 1000), 0);
-        vm.assertEq(MARKET.collateral(product, 1, -100, 1000), 40_800 * 1000 * UNIT);
+        vm.assertEq(LENS.collateral(product, 1, 40_699, 1000), 1000 * UNIT);
+        vm.assertEq(LENS.collateral(product, 1, 40_700, 1000), 0);
+        vm.assertEq(LENS.collateral(product, 1, 50_000, 1000), 0);
+        vm.assertEq(LENS.collateral(product, 1, -100, 1000), 40_800 * 1000 * UNIT);
+    }
+
+    /// @dev Where being short earns money, a seller at a negative price still pays that price when its order is settled.
+    function test_an_ask_locks_its_negative_price_whatever_a_default_earns() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        (settings.shortagePrice, settings.surplusPrice, settings.securityIntervals) = (-2000, -2000, 0);
+        uint64 from = START + 2 * LENGTH;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.warp(from - OPEN_LEAD);
+        _deposit(alice, 10 * COIN);
+        _deposit(bob, 10 * COIN);
+        product = _product(from);
+        _submit(alice, product, 0, -3000, 100);
+        _submit(bob, product, 1, -3000, 100);
+        vm.assertEq(VAULT.balanceOf(bob).locked, 3000 * 100 * UNIT);
+        vm.warp(from - GATE_LEAD);
+        MARKET.clear(product);
+        MARKET.settleOrders(product, 2);
+        _expectBalance(bob, 10 * COIN - 3000 * 100 * UNIT, 0, 0);
     }
 
     /// @dev Whatever is traded, taken and delivered in two intervals, settling them in either order leaves everybody

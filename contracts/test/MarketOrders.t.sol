@@ -56,12 +56,12 @@ contract MarketOrdersTest is System {
         side = uint8(bound(uint256(side), 0, 1));
         // A buyer can owe the price and the grid fee, a seller the shortage price and the grid fee less its proceeds.
         int256 worst = side == 0 ? (price > 0 ? int256(price) : int256(0)) + 700 : int256(40_700) - price;
-        vm.assertEq(MARKET.collateral(product, side, price, quantity), worst > 0 ? uint256(worst) * quantity * 1e10 : 0);
+        vm.assertEq(LENS.collateral(product, side, price, quantity), worst > 0 ? uint256(worst) * quantity * 1e10 : 0);
     }
 
     function test_collateral_knows_two_sides() public {
         vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSide.selector, 2));
-        MARKET.collateral(product, 2, 1, 1);
+        LENS.collateral(product, 2, 1, 1);
     }
 
     function test_submitMany_submits_for_several_products() public {
@@ -356,19 +356,19 @@ contract MarketOrdersTest is System {
         vm.prank(alice);
         MARKET.cancel(product, 2);
 
-        (uint256[] memory indices, Order[] memory words) = MARKET.ordersOf(product, alice);
+        (uint256[] memory indices, Order[] memory words) = LENS.ordersOf(product, alice);
         vm.assertEq(indices.length, 2);
         vm.assertEq(indices[0], 0);
         vm.assertEq(indices[1], 3);
         vm.assertEq(Order.unwrap(words[0]), _word(0, 100, 1, alice));
         vm.assertEq(Order.unwrap(words[1]), _word(0, 400, 4, alice));
-        (indices,) = MARKET.ordersOf(product, carol);
+        (indices,) = LENS.ordersOf(product, carol);
         vm.assertEq(indices.length, 0);
 
-        vm.assertEq(MARKET.ordersPage(product, 1, 2).length, 2);
-        vm.assertEq(Order.unwrap(MARKET.ordersPage(product, 1, 2)[0]), _word(0, 200, 2, bob));
-        vm.assertEq(Order.unwrap(MARKET.ordersPage(product, 3, 9)[0]), _word(0, 400, 4, alice));
-        vm.assertEq(MARKET.ordersPage(product, 4, 9).length, 0);
+        vm.assertEq(LENS.ordersPage(product, 1, 2).length, 2);
+        vm.assertEq(Order.unwrap(LENS.ordersPage(product, 1, 2)[0]), _word(0, 200, 2, bob));
+        vm.assertEq(Order.unwrap(LENS.ordersPage(product, 3, 9)[0]), _word(0, 400, 4, alice));
+        vm.assertEq(LENS.ordersPage(product, 4, 9).length, 0);
         vm.assertEq(abi.encode(MARKET.extsload(MARKET.ordersSlot(product), 4)), abi.encode(MARKET.orders(product)));
         vm.assertEq(vm.load(address(MARKET), MARKET.ordersSlot(product)), _word(0, 100, 1, alice));
     }
@@ -401,7 +401,7 @@ contract MarketOrdersTest is System {
 
         vm.warp(T0 + LENGTH);
         Product later = _product(START + LENGTH);
-        vm.assertEq(MARKET.collateral(later, 0, 1000, 1), 10_000 * 1e10);
+        vm.assertEq(LENS.collateral(later, 0, 1000, 1), 10_000 * 1e10);
         vm.expectRevert(abi.encodeWithSelector(IMarket.PriceOutOfBounds.selector, 10_001, -5000, 10_000));
         _submit(alice, later, 0, 10_001, 1);
     }

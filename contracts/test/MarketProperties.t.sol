@@ -164,7 +164,7 @@ contract MarketPropertiesTest is System {
         vm.expectRevert(reason);
         MARKET.productInfo(id);
         vm.expectRevert(reason);
-        MARKET.collateral(id, 0, 100, 1);
+        LENS.collateral(id, 0, 100, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, id));
         MARKET.settleOrders(id, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.UnknownOrder.selector, id, 0));
@@ -218,7 +218,7 @@ contract MarketPropertiesTest is System {
         Order[] memory all = MARKET.orders(product);
         vm.assertEq(abi.encode(MARKET.extsload(MARKET.ordersSlot(product), all.length)), abi.encode(all));
 
-        Order[] memory page = MARKET.ordersPage(product, from, max);
+        Order[] memory page = LENS.ordersPage(product, from, max);
         vm.assertEq(page.length, from >= all.length ? 0 : Math.min(all.length - from, max));
         for (uint256 i = 0; i < page.length; ++i) {
             vm.assertEq(Order.unwrap(page[i]), Order.unwrap(all[from + i]));
@@ -228,7 +228,7 @@ contract MarketPropertiesTest is System {
     }
 
     function _expectOrdersOf(address account, Order[] memory all) private view returns (uint256) {
-        (uint256[] memory indices, Order[] memory words) = MARKET.ordersOf(product, account);
+        (uint256[] memory indices, Order[] memory words) = LENS.ordersOf(product, account);
         vm.assertEq(indices.length, words.length);
         for (uint256 i = 0; i < indices.length; ++i) {
             vm.assertEq(Order.unwrap(words[i]), Order.unwrap(all[indices[i]]));

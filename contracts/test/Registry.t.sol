@@ -177,7 +177,7 @@ contract RegistryTest is System {
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
         REGISTRY.latestSettings(OTHER_ZONE);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
-        REGISTRY.tradingRules(OTHER_ZONE, T0, alice);
+        REGISTRY.tradingRules(OTHER_ZONE, T0, 1, alice);
     }
 
     // Participants
@@ -224,9 +224,9 @@ contract RegistryTest is System {
         emit IRegistry.ParticipantActivity(alice, false);
         vm.startPrank(registrar);
         REGISTRY.setParticipantActive(alice, false);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, alice).active, false);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, alice).active, false);
         REGISTRY.setParticipantActive(alice, true);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, alice).active, true);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, alice).active, true);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, bob));
         REGISTRY.setParticipantActive(bob, true);
         vm.stopPrank();
@@ -259,10 +259,10 @@ contract RegistryTest is System {
 
         vm.assertEq(REGISTRY.metersOf(alice, since - LENGTH).length, 0);
         vm.assertEq(REGISTRY.metersOf(alice, since).length, 2);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, since, alice);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, since, 1, alice);
         vm.assertEq(rules.capacityImportWh, 5200);
         vm.assertEq(rules.capacityExportWh, 3000);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, since - LENGTH, alice).capacityImportWh, 0);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, since - LENGTH, 1, alice).capacityImportWh, 0);
 
         (address signer, uint64 zone, uint32 length, uint40 maxImportWh, uint40 maxExportWh) =
             REGISTRY.readingRules(METER, T0);
@@ -308,7 +308,7 @@ contract RegistryTest is System {
             _addMeter(alice, bytes32(i), type(uint40).max, 1);
         }
         // The capacity is what an order can hold at most.
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, T0, alice);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, T0, 1, alice);
         vm.assertEq(rules.capacityImportWh, type(uint40).max);
         vm.assertEq(rules.capacityExportWh, 64);
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
@@ -334,8 +334,8 @@ contract RegistryTest is System {
         vm.assertEq(REGISTRY.metersOf(bob, since - LENGTH).length, 0);
         vm.assertEq(REGISTRY.metersOf(alice, since).length, 0);
         vm.assertEq(REGISTRY.metersOf(bob, since)[0], METER);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, since, alice).capacityImportWh, 0);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, since, bob).capacityImportWh, 5000);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, since, 1, alice).capacityImportWh, 0);
+        vm.assertEq(REGISTRY.tradingRules(ZONE, since, 1, bob).capacityImportWh, 5000);
         vm.assertEq(REGISTRY.meter(METER).owner, bob);
         vm.assertEq(REGISTRY.meter(METER).since, since);
 

@@ -112,7 +112,7 @@ contract RegistryPropertiesTest is System {
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, start));
         REGISTRY.settingsAt(ZONE, start);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, start));
-        REGISTRY.tradingRules(ZONE, start, alice);
+        REGISTRY.tradingRules(ZONE, start, 1, alice);
     }
 
     // Participants
@@ -154,8 +154,8 @@ contract RegistryPropertiesTest is System {
             (uint64 zone, bool active) = REGISTRY.participant(alice);
             vm.assertEq(zone, ZONE);
             vm.assertEq(active, words[i]);
-            vm.assertEq(REGISTRY.tradingRules(ZONE, T0, alice).active, words[i]);
-            vm.assertEq(REGISTRY.tradingRules(ZONE, T0, bob).active, true);
+            vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, alice).active, words[i]);
+            vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, bob).active, true);
         }
     }
 
@@ -238,7 +238,7 @@ contract RegistryPropertiesTest is System {
         }
         vm.assertEq(REGISTRY.metersOf(account, since).length, count);
         vm.assertEq(REGISTRY.metersOf(account, since - 1).length, 0);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, since, account);
+        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, since, 1, account);
         vm.assertEq(rules.capacityImportWh, Math.min(importWh, type(uint40).max));
         vm.assertEq(rules.capacityExportWh, Math.min(exportWh, type(uint40).max));
     }
@@ -326,7 +326,7 @@ contract RegistryPropertiesTest is System {
             for (uint256 i = 0; i < 3; ++i) {
                 bytes32[] memory ids = REGISTRY.metersOf(owners[i], start);
                 vm.assertEq(ids.length, owners[i] == owner ? 1 : 0);
-                IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, start, owners[i]);
+                IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, start, 1, owners[i]);
                 vm.assertEq(rules.capacityImportWh, owners[i] == owner ? 5000 : 0);
                 vm.assertEq(rules.capacityExportWh, owners[i] == owner ? 3000 : 0);
             }

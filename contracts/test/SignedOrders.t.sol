@@ -6,32 +6,7 @@ import {IVault} from "../src/interfaces/IVault.sol";
 import {Order, packOrder} from "../src/types/Order.sol";
 import {Product} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
-import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
-
-/// @notice An account that is a contract and answers for signatures as it is told.
-contract Wallet is IERC1271 {
-    enum Manner {
-        Confirms,
-        Refuses,
-        Lies,
-        Reverts,
-        Burns
-    }
-
-    Manner public manner;
-
-    function set(Manner manner_) external {
-        manner = manner_;
-    }
-
-    function isValidSignature(bytes32, bytes calldata) external view returns (bytes4) {
-        if (manner == Manner.Confirms) return IERC1271.isValidSignature.selector;
-        if (manner == Manner.Lies) return 0x00000001;
-        if (manner == Manner.Reverts) revert("no");
-        while (manner == Manner.Burns) {}
-        return 0xffffffff;
-    }
-}
+import {Wallet} from "./base/Wallet.sol";
 
 /// @notice Orders that traders sign and anybody carries. Dave, who carries them, is no participant.
 contract SignedOrdersTest is System {

@@ -23,14 +23,15 @@ contract SystemTest is System {
         Genesis.Placement[] memory placements = genesis.placements();
         vm.assertEq(placements.length, CONTRACTS);
         for (uint256 i = 0; i < placements.length; ++i) {
-            vm.assertEq(placements[i].proxy, address((uint160(0xE1EC) << 144) + uint160(i)));
+            vm.assertEq(placements[i].proxy, _predeploy(uint160(i)));
             vm.assertTrue(_implementation(placements[i].proxy) != address(0), placements[i].artifact);
         }
     }
 
-    function test_the_implementations_keep_to_the_size_limit() public view {
+    /// @dev A mend must always fit: two kilobytes stay free below EIP-170's limit.
+    function test_the_implementations_keep_well_below_the_size_limit() public view {
         for (uint160 i = 0; i < CONTRACTS; ++i) {
-            vm.assertLe(_implementation(_predeploy(i)).code.length, 24_576, "EIP-170");
+            vm.assertLe(_implementation(_predeploy(i)).code.length, 24_576 - 2048, "EIP-170");
         }
     }
 

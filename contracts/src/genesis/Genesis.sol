@@ -2,12 +2,14 @@
 pragma solidity ^0.8.30;
 
 import {Consortium} from "../Consortium.sol";
+import {Lens} from "../Lens.sol";
 import {Market} from "../Market.sol";
 import {Metering} from "../Metering.sol";
 import {Permissions} from "../Permissions.sol";
 import {Registry} from "../Registry.sol";
 import {Settlement} from "../Settlement.sol";
 import {SettlementToken} from "../SettlementToken.sol";
+import {Trades} from "../Trades.sol";
 import {Vault} from "../Vault.sol";
 import {IConsortium} from "../interfaces/IConsortium.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
@@ -37,7 +39,7 @@ contract Genesis {
     /// @notice The role that cancels what holders of the other roles have scheduled: each member alone.
     uint64 public constant GUARDIAN_ROLE = 6;
 
-    uint256 private constant CONTRACTS = 9;
+    uint256 private constant CONTRACTS = 11;
 
     /// @notice The administrator could give itself a shorter delay for upgrades than it has.
     error DelayTooShort(uint32 adminDelay, uint32 upgradeDelay);
@@ -112,7 +114,7 @@ contract Genesis {
     }
 
     /// @notice The proxies and what is behind them.
-    function placements() external pure returns (Placement[] memory list) {
+    function placements() public pure returns (Placement[] memory list) {
         list = new Placement[](CONTRACTS);
         list[0] = Placement(Predeploys.ACCESS_MANAGER, "AccessManager");
         list[1] = Placement(Predeploys.SETTLEMENT_TOKEN, "SettlementToken");
@@ -123,6 +125,8 @@ contract Genesis {
         list[6] = Placement(Predeploys.METERING, "Metering");
         list[7] = Placement(Predeploys.SETTLEMENT, "Settlement");
         list[8] = Placement(Predeploys.CONSORTIUM, "Consortium");
+        list[9] = Placement(Predeploys.TRADES, "Trades");
+        list[10] = Placement(Predeploys.LENS, "Lens");
     }
 
     /// @notice The calls that set the system up, in order. All must succeed, at a block time that is not zero: the
@@ -170,6 +174,8 @@ contract Genesis {
         list[n++] = Call(admin, Predeploys.METERING, abi.encodeCall(Metering.initialize, ()));
         list[n++] = Call(admin, Predeploys.SETTLEMENT, abi.encodeCall(Settlement.initialize, ()));
         list[n++] = Call(admin, Predeploys.CONSORTIUM, abi.encodeCall(Consortium.initialize, (config.members)));
+        list[n++] = Call(admin, Predeploys.TRADES, abi.encodeCall(Trades.initialize, ()));
+        list[n++] = Call(admin, Predeploys.LENS, abi.encodeCall(Lens.initialize, ()));
         return n;
     }
 
@@ -185,10 +191,11 @@ contract Genesis {
         registrar[0] = Registry.propose.selector;
         registrar[1] = Registry.withdrawProposal.selector;
         registrar[2] = Registry.setParticipantActive.selector;
-        bytes4[] memory zones = new bytes4[](3);
+        bytes4[] memory zones = new bytes4[](4);
         zones[0] = Registry.createZone.selector;
         zones[1] = Registry.changeZone.selector;
         zones[2] = Registry.withdrawZoneChange.selector;
+        zones[3] = Registry.setTradeLead.selector;
         bytes4[] memory pauser = new bytes4[](1);
         pauser[0] = Market.pauseOrders.selector;
         n = _assignRole(list, n, config, BANK_ROLE, "bank", Predeploys.SETTLEMENT_TOKEN, bank);
@@ -224,10 +231,10 @@ contract Genesis {
         bytes4[] memory upgrade = new bytes4[](1);
         upgrade[0] = UUPSUpgradeable.upgradeToAndCall.selector;
         list[n++] = _managed(config, abi.encodeCall(IAccessManager.labelRole, (UPGRADER_ROLE, "upgrader")));
-        for (uint160 i = 0; i < CONTRACTS; ++i) {
-            address target = address(uint160(Predeploys.ACCESS_MANAGER) + i);
+        Placement[] memory all = placements();
+        for (uint256 i = 0; i < CONTRACTS; ++i) {
             list[n++] = _managed(
-                config, abi.encodeCall(IAccessManager.setTargetFunctionRole, (target, upgrade, UPGRADER_ROLE))
+                config, abi.encodeCall(IAccessManager.setTargetFunctionRole, (all[i].proxy, upgrade, UPGRADER_ROLE))
             );
         }
         list[n++] = _grant(config, UPGRADER_ROLE, config.admin, config.upgradeDelay);

@@ -40,7 +40,7 @@ interface IMarket {
     /// @notice An order that its trader signed as EIP-712 typed data in the domain {name: "Wattline Market", version: "1",
     ///         chainId, verifyingContract} with the type `Order(address trader,uint256 product,uint8 side,int32 price,
     ///         uint40 quantity,uint256 nonce,uint64 deadline)` (without the line break), or that a trader which is a
-    ///         contract confirms by ERC-1271.
+    ///         contract confirms by ERC-1271. An agent of the trader signs the same with its own key.
     /// @param trader Whose order it is.
     /// @param product The product.
     /// @param side 0 bid (buy), 1 ask (sell).
@@ -48,7 +48,7 @@ interface IMarket {
     /// @param quantity The quantity in Wh.
     /// @param nonce Any number that the trader has not used before; orders do not wait for each other.
     /// @param deadline Until when the order may be submitted, Unix seconds, itself included.
-    /// @param signature The trader's signature.
+    /// @param signature The trader's signature, or its agent's.
     struct SignedOrder {
         address trader;
         Product product;
@@ -58,6 +58,38 @@ interface IMarket {
         uint256 nonce;
         uint64 deadline;
         bytes signature;
+    }
+
+    /// @notice What a key may order for the account that made it its agent: a home energy manager's, say. An agent also
+    ///         cancels the account's orders, and does nothing else in its name.
+    /// @param until Until when, Unix seconds, itself included; a time past: no longer.
+    /// @param minPrice The lowest limit price of its orders, in ticks.
+    /// @param maxPrice The highest limit price of its orders, in ticks.
+    /// @param maxQuantity The most Wh that the account's orders and trades may come to on a side, in an interval, with an
+    ///        order of the agent.
+    struct Agent {
+        uint64 until;
+        int32 minPrice;
+        int32 maxPrice;
+        uint40 maxQuantity;
+    }
+
+    /// @notice A direct trade that Trades made: `quantity` Wh in each of a series of intervals.
+    /// @param buyer Who buys.
+    /// @param seller Who sells.
+    /// @param zone The zone.
+    /// @param firstStart When the first interval starts.
+    /// @param intervals How many intervals follow one another.
+    /// @param price The price in ticks.
+    /// @param quantity The quantity in each interval, in Wh.
+    struct DirectTrade {
+        address buyer;
+        address seller;
+        uint64 zone;
+        uint64 firstStart;
+        uint32 intervals;
+        int32 price;
+        uint40 quantity;
     }
 
     /// @notice The marginal level of one side: the worst price that still trades.
@@ -103,7 +135,7 @@ interface IMarket {
     }
 
     /// @notice What a product means for one account.
-    /// @param position Contracted energy in Wh, buying positive; grows as orders are settled.
+    /// @param position Contracted energy in Wh, buying positive; changes as orders are settled and by direct trades.
     /// @param locked Base units locked for this product.
     /// @param openBidWh Wh of bids not yet cancelled or settled.
     /// @param openAskWh Wh of asks not yet cancelled or settled.
@@ -181,14 +213,16 @@ interface IMarket {
         Product indexed product, address indexed account, int256 position, int256 metered, uint256 released
     );
 
-    /// @notice A pauser stopped new orders until then.
+    /// @notice An account made a key its agent, or changed what it may.
+    event AgentSet(address indexed trader, address indexed agent, Agent powers);
+    /// @notice A pauser stopped new orders and direct trades until then.
     event OrdersPaused(address indexed pauser, uint64 until);
 
     /// @notice Deliveries start at multiples of the zone's interval length.
     error UnalignedStart(Product product, uint32 length);
     /// @notice The product number has more than 64 bits of zone, or no zone.
     error InvalidProduct(Product product);
-    /// @notice New orders are stopped until then.
+    /// @notice New orders and direct trades are stopped until then.
     error OrdersArePaused(uint64 until);
     /// @notice The account paused before; it can again from `next` on.
     error PausedRecently(address pauser, uint64 next);
@@ -198,9 +232,16 @@ interface IMarket {
     error GateClosed(Product product, uint64 closedAt);
     /// @notice The gate closes at `closesAt`; clear then.
     error GateStillOpen(Product product, uint64 closesAt);
+    /// @notice Direct trades of the product ended at `endedAt`.
+    error TradingOver(Product product, uint64 endedAt);
+    /// @notice Only Trades books direct trades.
+    error NotTrades(address caller);
+    /// @notice The key is no agent of the trader, or no longer.
+    error NotAgent(address trader, address key);
     /// @notice The account is not an active participant of the product's zone.
     error NotParticipant(address account, uint64 zone);
-    /// @notice The account operates the product's zone: as the counterparty of every imbalance it does not trade there.
+    /// @notice The account operates the product's zone: as the counterparty of every imbalance it does not trade there, nor
+    ///         for another.
     error OperatorCannotTrade(address account, uint64 zone);
     /// @notice The side is neither 0 (bid) nor 1 (ask).
     error InvalidSide(uint8 side);
@@ -208,7 +249,7 @@ interface IMarket {
     error OrderExpired(uint64 deadline);
     /// @notice The trader used or cancelled the nonce before.
     error NonceUsed(address trader, uint256 nonce);
-    /// @notice The signature is not the trader's over this order.
+    /// @notice The signature over this order is neither the trader's nor an agent's.
     error WrongSignature(address trader);
     /// @notice Each signed order needs as much gas as this at hand, whether it uses it or not.
     error NotEnoughGas(uint256 needed);
@@ -216,10 +257,10 @@ interface IMarket {
     error NotSelf(address caller);
     /// @notice An order must be for at least 1 Wh.
     error ZeroQuantity();
-    /// @notice The limit price is outside the zone's bounds.
+    /// @notice The price is outside the zone's bounds, or the agent's.
     error PriceOutOfBounds(int32 price, int32 minPrice, int32 maxPrice);
-    /// @notice With this order the account's open orders on that side would sum to `wanted` Wh; its meters can take or
-    ///         deliver `capacity`.
+    /// @notice With this order or trade the account's open orders and its position on that side would sum to `wanted` Wh; its
+    ///         meters can take or deliver `capacity`, or its agent may order no more.
     error BeyondCapacity(uint8 side, uint256 wanted, uint256 capacity);
     /// @notice The book is full.
     error TooManyOrders(Product product, uint256 limit);
@@ -250,7 +291,10 @@ interface IMarket {
     /// @notice Submits several orders of the caller, all or none, for one product or several.
     /// @return indices The orders' places in their products' books.
     function submitMany(NewOrder[] calldata newOrders) external returns (uint256[] memory indices);
-    /// @notice Submits orders that their traders signed, each on its own: one that is not taken costs the others nothing.
+    /// @notice Submits orders of a trader whose agent the caller is, all or none.
+    /// @return indices The orders' places in their products' books.
+    function submitFor(address trader, NewOrder[] calldata newOrders) external returns (uint256[] memory indices);
+    /// @notice Submits orders that their traders or agents signed, each on its own: one that is not taken costs the others nothing.
     ///         Anyone may call.
     /// @return taken Which of them were taken.
     function submitSigned(SignedOrder[] calldata signedOrders) external returns (bool[] memory taken);
@@ -258,10 +302,14 @@ interface IMarket {
     function submitSignedOrder(SignedOrder calldata signedOrder) external;
     /// @notice Cancels nonces of the caller.
     function cancelNonces(uint256[] calldata nonces) external;
-    /// @notice Cancels an order of the caller before the gate closes and unlocks its money. Other orders keep their
-    ///         index, and the next order takes its place.
+    /// @notice Cancels an order of the caller, or of an account whose agent it is, before the gate closes and unlocks its
+    ///         money. Other orders keep their index, and the next order takes its place.
     function cancel(Product product, uint256 index) external;
-    /// @notice Stops new orders for a day, and nothing else: cancelling, clearing, settling, readings and withdrawals go on.
+    /// @notice Lets a key order for the caller, within these bounds, or changes what it may.
+    function setAgent(address agent, Agent calldata powers) external;
+    /// @notice Books a direct trade: moves positions, and money as IVault.bookTrades does. Trades only.
+    function bookTrade(DirectTrade calldata trade) external;
+    /// @notice Stops new orders and direct trades for a day, and nothing else: cancelling, clearing, settling, readings and withdrawals go on.
     ///         Each pauser alone, once a week.
     function pauseOrders() external;
     /// @notice Clears a product after its gate closed. Anyone may call. A product without orders is then settled, too.
@@ -278,13 +326,6 @@ interface IMarket {
     /// @notice All order words of a product, by their places; a vacant one is zero. Orders at the marginal level share
     ///         what is left in this order.
     function orders(Product product) external view returns (Order[] memory);
-    /// @notice The order words from index `from`, at most `max`.
-    function ordersPage(Product product, uint256 from, uint256 max) external view returns (Order[] memory);
-    /// @notice An account's orders in a product that are not cancelled: their indices and words.
-    function ordersOf(Product product, address account)
-        external
-        view
-        returns (uint256[] memory indices, Order[] memory found);
     /// @notice How many places the book of a product has, vacant ones counted.
     function orderCount(Product product) external view returns (uint256);
     /// @notice The result of a cleared product's auction.
@@ -301,8 +342,8 @@ interface IMarket {
     function accountInfos(Product product, address[] calldata accounts) external view returns (AccountInfo[] memory);
     /// @notice A product at a glance.
     function productInfo(Product product) external view returns (ProductInfo memory);
-    /// @notice What submitting such an order locks, in base units.
-    function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
+    /// @notice What an agent may order for an account.
+    function agentOf(address trader, address agent) external view returns (Agent memory);
     /// @notice Until when new orders are stopped; a time past if they are not.
     function pausedUntil() external view returns (uint64);
     /// @notice Whether a trader used or cancelled a nonce.

@@ -92,14 +92,16 @@ interface IRegistry {
         uint64 until;
     }
 
-    /// @notice What the Market asks before it takes an order.
-    /// @param settings The rules of the zone for the interval.
+    /// @notice What the Market asks before it takes an order or a direct trade.
+    /// @param settings The rules of the zone for the interval, or for all intervals of a series.
+    /// @param tradeLead Seconds before delivery at which direct trades end.
     /// @param active Whether the account is an active participant of the zone.
-    /// @param capacityImportWh What its meters can take in the interval, in Wh, at most 2^40 − 1.
-    /// @param capacityExportWh What its meters can deliver in the interval, in Wh, at most 2^40 − 1.
+    /// @param capacityImportWh What its meters can take in each interval, in Wh, at most 2^40 − 1.
+    /// @param capacityExportWh What its meters can deliver in each interval, in Wh, at most 2^40 − 1.
     /// @param security What the account must keep free when it orders, in base units.
     struct TradingRules {
         ZoneSettings settings;
+        uint32 tradeLead;
         bool active;
         uint256 capacityImportWh;
         uint256 capacityExportWh;
@@ -122,6 +124,8 @@ interface IRegistry {
     event ProposalWithdrawn(bytes32 indexed proposal);
     /// @notice A zone was created, or has new settings for intervals that start at or after `validFrom`.
     event ZoneSettingsChanged(uint64 indexed zone, uint64 validFrom, ZoneSettings settings);
+    /// @notice Direct trades of intervals that start at or after `validFrom` end `tradeLead` seconds before delivery.
+    event TradeLeadChanged(uint64 indexed zone, uint64 validFrom, uint32 tradeLead);
     /// @notice The settings that were announced for intervals from `validFrom` on are withdrawn.
     event ZoneChangeWithdrawn(uint64 indexed zone, uint64 validFrom);
     /// @notice An account became a participant of a zone.
@@ -158,6 +162,8 @@ interface IRegistry {
     error IntervalLengthFixed(uint64 zone, uint32 length);
     /// @notice The change would touch products that have opened; the earliest possible time is `earliest`.
     error TooSoon(uint64 validFrom, uint64 earliest);
+    /// @notice A series of intervals is judged by one set of rules; the zone has others from `validFrom` on.
+    error SettingsChange(uint64 zone, uint64 validFrom);
     /// @notice The time is not a multiple of the zone's interval length.
     error UnalignedTime(uint64 time, uint32 length);
     /// @notice The zone has no settings for intervals that start at `time`: it was created for later ones.
@@ -196,6 +202,9 @@ interface IRegistry {
     /// @notice Changes a zone's rules for intervals that start at or after `validFrom`, none of which may have opened.
     ///         Administrator only.
     function changeZone(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) external;
+    /// @notice Changes how long before delivery direct trades end, for intervals that start at or after `validFrom`, none of
+    ///         which may have opened; zero, as every zone begins: at delivery. Administrator only.
+    function setTradeLead(uint64 zone, uint32 tradeLead, uint64 validFrom) external;
     /// @notice Withdraws a zone's latest settings as long as no product has opened under them. Administrator only.
     function withdrawZoneChange(uint64 zone) external;
     /// @notice Proposes a call of one of the functions that say so, with its arguments. Registrar only.
@@ -239,8 +248,12 @@ interface IRegistry {
     function meterIds(uint256 from, uint256 max) external view returns (bytes32[] memory);
     /// @notice The meters that count for an account in the interval that starts at `start`.
     function metersOf(address account, uint64 start) external view returns (bytes32[] memory);
-    /// @notice What the Market asks before it takes an order of `account` for an interval.
-    function tradingRules(uint64 zone, uint64 start, address account) external view returns (TradingRules memory);
+    /// @notice What the Market asks before it takes an order of `account` for an interval, or a direct trade for a series of
+    ///         `intervals` from `start` on; then meters count that count in all of them, and rules that hold for all.
+    function tradingRules(uint64 zone, uint64 start, uint32 intervals, address account)
+        external
+        view
+        returns (TradingRules memory);
     /// @notice What Settlement asks before it settles an interval of accounts.
     function memberships(uint64 zone, uint64 start, address[] calldata accounts)
         external

@@ -20,7 +20,7 @@ library Credit {
         int256 fee = int256(uint256(settings.gridFee));
         int256 rate = side == BID
             ? _positive(price) + fee + _positive(-int256(settings.surplusPrice))
-            : int256(settings.shortagePrice) + fee - price;
+            : _positive(int256(settings.shortagePrice) + fee) - price;
         return Money.cost(rate, energy);
     }
 

@@ -12,6 +12,8 @@ library Predeploys {
     address internal constant METERING = 0xe1ec000000000000000000000000000000000006;
     address internal constant SETTLEMENT = 0xe1EC000000000000000000000000000000000007;
     address internal constant CONSORTIUM = 0xE1ec000000000000000000000000000000000008;
+    address internal constant TRADES = 0xe1EC000000000000000000000000000000000009;
+    address internal constant LENS = 0xE1Ec00000000000000000000000000000000000c;
 
     /// @dev The batch auction precompile, unless the genesis file says otherwise.
     address internal constant BATCH_AUCTION = 0x000000000000000000000000000000000000E1ec;
