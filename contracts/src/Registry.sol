@@ -66,6 +66,12 @@ contract Registry is IRegistry, Managed {
         uint48 since;
     }
 
+    /// @dev One slot: whom a meter counted for, in intervals that start before `until` and not for an earlier owner.
+    struct FormerOwner {
+        address owner;
+        uint48 until;
+    }
+
     /// @dev One slot: a meter that counts for an account in intervals that start in [since, until).
     struct Holding {
         uint32 number;
@@ -97,6 +103,8 @@ contract Registry is IRegistry, Managed {
     mapping(address operator => uint64[]) private _zonesOf;
     /// @dev Oldest first.
     mapping(bytes32 id => FormerKey[]) private _formerKeys;
+    /// @dev Oldest first.
+    mapping(bytes32 id => FormerOwner[]) private _formerOwners;
     /// @dev By the hash of the call.
     mapping(bytes32 proposal => bool) private _proposed;
 
@@ -244,6 +252,7 @@ contract Registry is IRegistry, Managed {
         if (since < earliest) revert TooSoon(since, earliest);
 
         holding.until = since;
+        _formerOwners[id].push(FormerOwner({owner: record.owner, until: uint256(since).toUint48()}));
         if (owner != address(0)) {
             uint64 ownerZone = _participants[owner].zone;
             if (ownerZone == 0) revert UnknownParticipant(owner);
@@ -321,6 +330,18 @@ contract Registry is IRegistry, Managed {
         for (uint256 i = 0; i < ids.length; ++i) {
             if (_meters[ids[i]].signer != address(0)) records[i] = _toMeter(ids[i]);
         }
+    }
+
+    /// @inheritdoc IRegistry
+    function ownerAt(bytes32 id, uint64 start) external view returns (address) {
+        MeterRecord storage record = _knownMeter(id);
+        if (start < record.since) return address(0);
+        FormerOwner[] storage former = _formerOwners[id];
+        for (uint256 i = 0; i < former.length; ++i) {
+            if (start < former[i].until) return former[i].owner;
+        }
+        (bool found, uint256 place) = _currentHolding(record);
+        return found && _holdings[record.owner][place].until == FOREVER ? record.owner : address(0);
     }
 
     /// @inheritdoc IRegistry

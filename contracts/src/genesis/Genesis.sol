@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Certificates} from "../Certificates.sol";
 import {Consortium} from "../Consortium.sol";
 import {Lens} from "../Lens.sol";
 import {Market} from "../Market.sol";
@@ -39,7 +40,7 @@ contract Genesis {
     /// @notice The role that cancels what holders of the other roles have scheduled: each member alone.
     uint64 public constant GUARDIAN_ROLE = 6;
 
-    uint256 private constant CONTRACTS = 11;
+    uint256 private constant CONTRACTS = 12;
 
     /// @notice The administrator could give itself a shorter delay for upgrades than it has.
     error DelayTooShort(uint32 adminDelay, uint32 upgradeDelay);
@@ -126,7 +127,8 @@ contract Genesis {
         list[7] = Placement(Predeploys.SETTLEMENT, "Settlement");
         list[8] = Placement(Predeploys.CONSORTIUM, "Consortium");
         list[9] = Placement(Predeploys.TRADES, "Trades");
-        list[10] = Placement(Predeploys.LENS, "Lens");
+        list[10] = Placement(Predeploys.CERTIFICATES, "Certificates");
+        list[11] = Placement(Predeploys.LENS, "Lens");
     }
 
     /// @notice The calls that set the system up, in order. All must succeed, at a block time that is not zero: the
@@ -175,6 +177,7 @@ contract Genesis {
         list[n++] = Call(admin, Predeploys.SETTLEMENT, abi.encodeCall(Settlement.initialize, ()));
         list[n++] = Call(admin, Predeploys.CONSORTIUM, abi.encodeCall(Consortium.initialize, (config.members)));
         list[n++] = Call(admin, Predeploys.TRADES, abi.encodeCall(Trades.initialize, ()));
+        list[n++] = Call(admin, Predeploys.CERTIFICATES, abi.encodeCall(Certificates.initialize, ()));
         list[n++] = Call(admin, Predeploys.LENS, abi.encodeCall(Lens.initialize, ()));
         return n;
     }

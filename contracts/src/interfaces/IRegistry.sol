@@ -242,6 +242,8 @@ interface IRegistry {
     function meter(bytes32 id) external view returns (Meter memory);
     /// @notice The records of many meters; an unknown one has a zero signer.
     function meterRecords(bytes32[] calldata ids) external view returns (Meter[] memory);
+    /// @notice Whom a meter counted for in the interval that starts at `start`, however long ago; zero: nobody.
+    function ownerAt(bytes32 id, uint64 start) external view returns (address);
     /// @notice How many meters are registered.
     function meterCount() external view returns (uint256);
     /// @notice Identifiers of meters in order of registration, from index `from`, at most `max`.

@@ -13,6 +13,7 @@ library Predeploys {
     address internal constant SETTLEMENT = 0xe1EC000000000000000000000000000000000007;
     address internal constant CONSORTIUM = 0xE1ec000000000000000000000000000000000008;
     address internal constant TRADES = 0xe1EC000000000000000000000000000000000009;
+    address internal constant CERTIFICATES = 0xE1eC00000000000000000000000000000000000a;
     address internal constant LENS = 0xE1Ec00000000000000000000000000000000000c;
 
     /// @dev The batch auction precompile, unless the genesis file says otherwise.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Genesis} from "../../src/genesis/Genesis.sol";
+import {ICertificates} from "../../src/interfaces/ICertificates.sol";
 import {IConsortium} from "../../src/interfaces/IConsortium.sol";
 import {ILens} from "../../src/interfaces/ILens.sol";
 import {IMarket} from "../../src/interfaces/IMarket.sol";
@@ -32,7 +33,7 @@ abstract contract System is Test {
     /// @dev An interval boundary.
     uint64 internal constant T0 = 1_465_257_600;
     /// @dev How many contracts the genesis file places, the AccessManager first.
-    uint160 internal constant CONTRACTS = 11;
+    uint160 internal constant CONTRACTS = 12;
     /// @dev One whole unit of currency.
     uint256 internal constant COIN = 1e18;
     bytes32 internal constant PERMIT_TYPEHASH =
@@ -48,6 +49,7 @@ abstract contract System is Test {
     ISettlement internal constant SETTLEMENT = ISettlement(Predeploys.SETTLEMENT);
     IConsortium internal constant CONSORTIUM = IConsortium(Predeploys.CONSORTIUM);
     ITrades internal constant TRADES = ITrades(Predeploys.TRADES);
+    ICertificates internal constant CERTIFICATES = ICertificates(Predeploys.CERTIFICATES);
     ILens internal constant LENS = ILens(Predeploys.LENS);
 
     address internal admin = _named("admin");
@@ -247,9 +249,9 @@ abstract contract System is Test {
         return packProduct(ZONE, start);
     }
 
-    /// @dev The address of a contract by its place in the order of set-up: from the eleventh on some numbers are free.
+    /// @dev The address of a contract by its place in the order of set-up: the number before the lens's is free.
     function _predeploy(uint160 place) internal pure returns (address) {
-        return address((uint160(0xE1EC) << 144) + (place < 10 ? place : place + 2));
+        return address((uint160(0xE1EC) << 144) + (place < 11 ? place : place + 1));
     }
 
     function _implementation(address proxy) internal view returns (address) {
