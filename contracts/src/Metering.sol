@@ -5,6 +5,7 @@ import {Managed} from "./base/Managed.sol";
 import {IMetering} from "./interfaces/IMetering.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
+import {Ring} from "./libraries/Ring.sol";
 import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
@@ -13,6 +14,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 /// @title Meter registers
 /// @dev The registers that a meter signed are a list in order of time, linked both ways, so that a reading that comes
 ///      late is judged against both of its neighbours. Substitutes stand outside of the list until they are replaced.
+///      Registers that are a period old give place to new ones.
 contract Metering is IMetering, EIP712Upgradeable, Managed {
     using SafeCast for uint256;
 
@@ -23,7 +25,8 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     bytes32 private constant READING_TYPEHASH =
         keccak256("Reading(bytes32 meter,uint64 time,uint64 importWh,uint64 exportWh)");
 
-    /// @dev One slot. Times of zero mean none: the boundary at time zero cannot be read.
+    /// @dev One slot. Times of zero mean none: the boundary at time zero cannot be read. A signed entry that names no next
+    ///      is followed by the next boundary, if that is signed, or is the latest.
     struct Entry {
         uint64 importWh;
         uint64 exportWh;
@@ -31,11 +34,15 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         uint48 next;
         bool known;
         bool substituted;
+        uint16 round;
     }
 
+    /// @dev One slot: the latest register that a meter signed. In order of time a reading needs no other.
     struct Head {
-        uint64 latest;
-        uint64 count;
+        uint48 latest;
+        uint64 importWh;
+        uint64 exportWh;
+        uint48 count;
     }
 
     /// @dev What Registry says of a meter.
@@ -49,7 +56,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
 
     IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
 
-    mapping(bytes32 meter => mapping(uint256 time => Entry)) private _entries;
+    mapping(bytes32 meter => mapping(uint256 place => Entry)) private _entries;
     mapping(bytes32 meter => Head) private _heads;
 
     /// @notice Sets up the proxy.
@@ -94,7 +101,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMetering
     function register(bytes32 meter, uint64 time) public view returns (Register memory) {
-        Entry storage entry = _entries[meter][time];
+        Entry memory entry = _at(_entries[meter], time);
         return Register(entry.importWh, entry.exportWh, entry.known, entry.substituted);
     }
 
@@ -122,8 +129,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     /// @inheritdoc IMetering
     function latest(bytes32 meter) public view returns (LatestRegister memory) {
         Head storage head = _heads[meter];
-        Entry storage entry = _entries[meter][head.latest];
-        return LatestRegister(head.latest, entry.importWh, entry.exportWh, head.count);
+        return LatestRegister(head.latest, head.importWh, head.exportWh, head.count);
     }
 
     /// @inheritdoc IMetering
@@ -136,8 +142,8 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMetering
     function energy(bytes32 meter, uint64 start, uint64 end) public view returns (Energy memory) {
-        Entry memory first = _entries[meter][start];
-        Entry memory last = _entries[meter][end];
+        Entry memory first = _at(_entries[meter], start);
+        Entry memory last = _at(_entries[meter], end);
         if (start > end || !first.known || !last.known) return Energy(0, 0, false, false);
         bool substituted = first.substituted || last.substituted;
         // What meters signed was judged when it came; substitutes are judged by what there is now.
@@ -220,47 +226,57 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
 
     /// @dev Judges a reading against what is stored and, if it fits, links it in.
     function _place(Reading calldata reading, Rules memory rules, bool substituted) private returns (Verdict) {
-        mapping(uint256 time => Entry) storage entries = _entries[reading.meter];
-        Entry storage stored = entries[reading.time];
-        if (stored.known) {
+        mapping(uint256 place => Entry) storage entries = _entries[reading.meter];
+        Entry memory stored = entries[Ring.place(reading.time)];
+        uint16 round = Ring.round(reading.time);
+        if (stored.known && stored.round == round) {
             bool same = stored.importWh == reading.importWh && stored.exportWh == reading.exportWh;
             if (same && (substituted || !stored.substituted)) return Verdict.Repeated;
             if (!stored.substituted) return Verdict.Conflict;
+        } else if (stored.round > round) {
+            return Verdict.OutOfReach;
         }
 
-        Entry memory entry;
-        {
-            uint256 last = _heads[reading.meter].latest;
-            (bool found, uint256 previous, uint256 next) = _neighbours(entries, last, reading.time, rules.length);
-            if (!found) return Verdict.OutOfReach;
-            entry = Entry({
-                importWh: reading.importWh,
-                exportWh: reading.exportWh,
-                previous: previous.toUint48(),
-                next: next.toUint48(),
-                known: true,
-                substituted: substituted
-            });
+        Head memory head = _heads[reading.meter];
+        Entry memory entry = Entry({
+            importWh: reading.importWh,
+            exportWh: reading.exportWh,
+            previous: head.latest,
+            next: 0,
+            known: true,
+            substituted: substituted,
+            round: round
+        });
+        if (reading.time <= head.latest && !_findNeighbours(entries, entry, reading.time, rules.length, head.latest)) {
+            return Verdict.OutOfReach;
         }
-        Verdict verdict = _fits(entries, entry, reading, rules);
+        Verdict verdict = _fits(entries, entry, reading, rules, head);
         if (verdict != Verdict.Accepted) return verdict;
-        if (substituted) entries[reading.time] = entry;
-        else _link(entries, entry, reading);
+        entries[Ring.place(reading.time)] = entry;
+        if (!substituted) _link(entries, entry, reading, rules.length, head);
         return verdict;
     }
 
     /// @dev Judges an entry against its neighbours.
     function _fits(
-        mapping(uint256 time => Entry) storage entries,
+        mapping(uint256 place => Entry) storage entries,
         Entry memory entry,
         Reading calldata reading,
-        Rules memory rules
+        Rules memory rules,
+        Head memory head
     ) private view returns (Verdict verdict) {
-        verdict = entry.previous == 0
-            ? _followsInstallation(entry, reading, rules)
-            : _compare(entries[entry.previous], entry, reading.time - entry.previous, rules);
+        if (entry.previous == 0) {
+            verdict = _followsInstallation(entry, reading, rules);
+        } else {
+            Entry memory previous = _at(entries, entry.previous);
+            if (entry.previous == head.latest) {
+                (previous.known, previous.importWh, previous.exportWh) = (true, head.importWh, head.exportWh);
+            }
+            // What gave its place away long ago judges nobody.
+            if (previous.known) verdict = _compare(previous, entry, reading.time - entry.previous, rules);
+        }
         if (verdict != Verdict.Accepted || entry.next == 0) return verdict;
-        return _compare(entry, entries[entry.next], entry.next - reading.time, rules);
+        return _compare(entry, _at(entries, entry.next), entry.next - reading.time, rules);
     }
 
     /// @dev Judges an entry without an earlier neighbour.
@@ -277,16 +293,20 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return _compare(base, entry, uint256(reading.time) - since + rules.length, rules);
     }
 
-    function _link(mapping(uint256 time => Entry) storage entries, Entry memory entry, Reading calldata reading)
-        private
-    {
+    function _link(
+        mapping(uint256 place => Entry) storage entries,
+        Entry memory entry,
+        Reading calldata reading,
+        uint256 length,
+        Head memory head
+    ) private {
         uint48 time = uint256(reading.time).toUint48();
-        entries[time] = entry;
-        if (entry.previous != 0) entries[entry.previous].next = time;
-        Head storage head = _heads[reading.meter];
-        if (entry.next != 0) entries[entry.next].previous = time;
-        else head.latest = time;
+        bool follows = entry.previous + length == time && entry.next == 0;
+        if (!follows && _at(entries, entry.previous).known) entries[Ring.place(entry.previous)].next = time;
+        if (entry.next != 0) entries[Ring.place(entry.next)].previous = time;
+        else (head.latest, head.importWh, head.exportWh) = (time, entry.importWh, entry.exportWh);
         ++head.count;
+        _heads[reading.meter] = head;
     }
 
     /// @dev Whether the later of two registers can follow the earlier one after `elapsed` seconds.
@@ -304,25 +324,42 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return Verdict.Accepted;
     }
 
-    /// @dev The signed times next to `time`, zero meaning none. In order, or filling a gap in order, this reads one or
-    ///      two entries; else it walks back from the latest as far as MAX_SEARCH allows.
-    function _neighbours(mapping(uint256 time => Entry) storage entries, uint256 last, uint256 time, uint256 length)
+    /// @dev Fills in the signed times next to `time`, which is not beyond the latest, zero meaning none. Filling a gap in
+    ///      order this reads one or two entries; else it walks back from the latest as far as MAX_SEARCH allows.
+    function _findNeighbours(
+        mapping(uint256 place => Entry) storage entries,
+        Entry memory entry,
+        uint256 time,
+        uint256 length,
+        uint256 latest_
+    ) private view returns (bool found) {
+        Entry memory other = _at(entries, time - length);
+        if (_isSigned(other)) {
+            // It names its next, since that is not this boundary.
+            (entry.previous, entry.next) = ((time - length).toUint48(), other.next);
+            return true;
+        }
+        other = _at(entries, time + length);
+        uint256 next = _isSigned(other) ? time + length : latest_;
+        for (uint256 i = 0; i < MAX_SEARCH && next != 0; ++i) {
+            other = _at(entries, next);
+            if (!_isSigned(other)) return false;
+            if (other.previous < time) {
+                (entry.previous, entry.next) = (other.previous, next.toUint48());
+                return true;
+            }
+            next = other.previous;
+        }
+    }
+
+    /// @dev What stands for a boundary: nothing, if its place was used again.
+    function _at(mapping(uint256 place => Entry) storage entries, uint256 time)
         private
         view
-        returns (bool found, uint256 previous, uint256 next)
+        returns (Entry memory entry)
     {
-        if (time > last) return (true, last, 0);
-        Entry memory entry = entries[time - length];
-        if (_isSigned(entry)) return (true, time - length, entry.next);
-        entry = entries[time + length];
-        if (_isSigned(entry)) return (true, entry.previous, time + length);
-        next = last;
-        for (uint256 i = 0; i < MAX_SEARCH; ++i) {
-            previous = entries[next].previous;
-            if (previous < time) return (true, previous, next);
-            next = previous;
-        }
-        return (false, 0, 0);
+        entry = entries[Ring.place(time)];
+        if (entry.round != Ring.round(time)) delete entry;
     }
 
     function _isSigned(Entry memory entry) private pure returns (bool) {
@@ -336,7 +373,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         } else if (verdict == Verdict.Repeated) {
             emit ReadingRepeated(meter, time);
         } else if (verdict == Verdict.Conflict) {
-            Entry storage stored = _entries[meter][time];
+            Entry memory stored = _at(_entries[meter], time);
             emit ReadingConflict(meter, time, stored.importWh, stored.exportWh, reading.importWh, reading.exportWh);
         } else {
             emit ReadingRejected(meter, time, verdict, reading.importWh, reading.exportWh);

@@ -6,6 +6,7 @@ import {IRegistry} from "./interfaces/IRegistry.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {Credit} from "./libraries/Credit.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
+import {Ring} from "./libraries/Ring.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
@@ -463,7 +464,10 @@ contract Registry is IRegistry, Managed {
         if (settings.reportingDeadline == 0) revert InvalidSetting("reportingDeadline");
         // After the final deadline who consumed more than it bought would gain by silence.
         if (settings.finalDeadline <= settings.reportingDeadline) revert InvalidSetting("finalDeadline");
-        if (settings.correctionPeriod < settings.finalDeadline) revert InvalidSetting("correctionPeriod");
+        // Registers last as long again, so that certificates can be issued by them.
+        if (settings.correctionPeriod < settings.finalDeadline || settings.correctionPeriod > Ring.PERIOD / 2) {
+            revert InvalidSetting("correctionPeriod");
+        }
         if (settings.maxOrders == 0) revert InvalidSetting("maxOrders");
         if (settings.minPrice > settings.maxPrice) revert InvalidSetting("maxPrice");
         // A surplus worth more than a shortage costs would let two accounts earn from the operator without end.

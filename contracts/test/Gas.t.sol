@@ -101,6 +101,20 @@ contract GasTest is System {
         vm.assertEq(VAULT.balanceOf(households[99]).locked, 0);
     }
 
+    /// @dev Where a register stood that is a period old.
+    function test_readings_in_places_that_are_used_again() public {
+        uint64 period = 64 days;
+        for (uint64 i = 0; i < 3; ++i) {
+            vm.warp(START + i * LENGTH);
+            _readAll(START + i * LENGTH, i, i);
+        }
+        vm.warp(START + period + 2 * LENGTH);
+        _readAll(START + period, 100, 100);
+        _readAll(START + period + LENGTH, 200, 200);
+        _readAll(START + period + 2 * LENGTH, 300, 300);
+        vm.snapshotGasLastCall("Metering", "submit, 100 readings in places used again");
+    }
+
     function test_single_readings() public {
         bytes32 meter = _meterOf(households[0]);
         vm.warp(START + LENGTH);

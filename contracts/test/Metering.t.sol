@@ -29,6 +29,47 @@ contract MeteringTest is System {
         _expectRegister(T0, 4321, 1234);
     }
 
+    // Places that are used again
+
+    function test_a_register_gives_its_place_to_one_of_the_next_round() public {
+        uint64 period = 64 days;
+        _read(meter, T0, 10, 0);
+        _read(meter, T0 + LENGTH, 20, 0);
+        vm.warp(T0 + period);
+        vm.assertEq(uint256(_read(meter, T0 + period, 1000, 0)), uint256(IMetering.Verdict.Accepted));
+        vm.assertEq(METERING.register(meter, T0).known, false);
+        vm.assertEq(METERING.energy(meter, T0, T0 + LENGTH).complete, false);
+        vm.assertEq(METERING.register(meter, T0 + period).importWh, 1000);
+        vm.assertEq(METERING.register(meter, T0 + LENGTH).importWh, 20);
+        vm.assertEq(METERING.latest(meter).count, 3);
+        // What had the place does not come back, neither signed nor as a substitute.
+        vm.assertEq(uint256(_read(meter, T0, 10, 0)), uint256(IMetering.Verdict.OutOfReach));
+        IMetering.Verdict verdict = _substitute(operator, _reading(meter, T0, 10, 0));
+        vm.assertEq(uint256(verdict), uint256(IMetering.Verdict.OutOfReach));
+        // The gap is filled from the end that is known.
+        vm.assertEq(uint256(_read(meter, T0 + 2 * LENGTH, 19, 0)), uint256(IMetering.Verdict.Backwards));
+        vm.assertEq(uint256(_read(meter, T0 + 2 * LENGTH, 30, 0)), uint256(IMetering.Verdict.Accepted));
+    }
+
+    /// @dev A substitute in the place of the latest register takes nothing from what the next reading is judged by.
+    function test_the_latest_register_outlives_its_place() public {
+        uint64 period = 64 days;
+        _read(meter, T0, 0, 0);
+        _read(meter, T0 + LENGTH, 500, 0);
+        uint64 time = T0 + LENGTH + period;
+        vm.warp(time + DEADLINE);
+        IMetering.Verdict verdict = _substitute(operator, _reading(meter, time, 600, 0));
+        vm.assertEq(uint256(verdict), uint256(IMetering.Verdict.Accepted));
+        vm.assertEq(METERING.latest(meter).importWh, 500);
+        vm.assertEq(uint256(_read(meter, time + LENGTH, 499, 0)), uint256(IMetering.Verdict.Backwards));
+        vm.assertEq(uint256(_read(meter, time + LENGTH, 700, 0)), uint256(IMetering.Verdict.Accepted));
+        // The substitute bars no reading, and the neighbour that is gone judges none.
+        vm.assertEq(uint256(_read(meter, time, 701, 0)), uint256(IMetering.Verdict.Backwards));
+        vm.assertEq(uint256(_read(meter, time, 650, 0)), uint256(IMetering.Verdict.Accepted));
+        vm.assertEq(uint256(_read(meter, time - LENGTH, 651, 0)), uint256(IMetering.Verdict.Backwards));
+        vm.assertEq(uint256(_read(meter, time - LENGTH, 550, 0)), uint256(IMetering.Verdict.Accepted));
+    }
+
     /// @dev A meter that showed 1,000,000 and 500,000 Wh when it was installed, and counts from `since` on.
     function _installUsed() private returns (uint64 since) {
         since = T0 + 1001 * LENGTH;

@@ -40,12 +40,11 @@ contract RegistryTest is System {
         settings.gateLead = uint32(bound(uint256(settings.gateLead), 0, settings.openLead - 1));
         if (settings.minPrice > settings.maxPrice) settings.minPrice = settings.maxPrice;
         if (settings.surplusPrice > settings.shortagePrice) settings.surplusPrice = settings.shortagePrice;
-        settings.reportingDeadline = uint24(bound(uint256(settings.reportingDeadline), 1, type(uint24).max));
+        settings.reportingDeadline = uint24(bound(uint256(settings.reportingDeadline), 1, 31 days));
         settings.maxOrders = uint24(bound(uint256(settings.maxOrders), 1, type(uint24).max));
         settings.finalDeadline =
-            uint32(bound(uint256(settings.finalDeadline), uint256(settings.reportingDeadline) + 1, type(uint32).max));
-        settings.correctionPeriod =
-            uint32(bound(uint256(settings.correctionPeriod), settings.finalDeadline, type(uint32).max));
+            uint32(bound(uint256(settings.finalDeadline), uint256(settings.reportingDeadline) + 1, 32 days));
+        settings.correctionPeriod = uint32(bound(uint256(settings.correctionPeriod), settings.finalDeadline, 32 days));
         vm.prank(admin);
         REGISTRY.createZone(OTHER_ZONE, settings);
         vm.assertEq(abi.encode(REGISTRY.settingsAt(OTHER_ZONE, type(uint64).max)), abi.encode(settings));
@@ -78,6 +77,8 @@ contract RegistryTest is System {
         _expectInvalid(settings, "finalDeadline");
         settings = _settings();
         settings.correctionPeriod = FINAL_DEADLINE - 1;
+        _expectInvalid(settings, "correctionPeriod");
+        settings.correctionPeriod = 32 days + 1;
         _expectInvalid(settings, "correctionPeriod");
         settings = _settings();
         settings.maxOrders = 0;

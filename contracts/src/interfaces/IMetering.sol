@@ -33,7 +33,7 @@ interface IMetering {
     /// @param BeyondRating More energy since the reading before, or until the one after, than the meter's rating allows.
     /// @param Conflict Other values, signed by the meter, are stored for this boundary; they stay.
     /// @param OutOfReach It lies in a gap too far behind the latest reading, away from both its ends; fill the gap in
-    ///        order of time.
+    ///        order of time. Or its place was used again: registers last for 64 days.
     /// @param NotZoneOperator Only the operator of the meter's zone may substitute, by the settings of the interval that
     ///        ends at the boundary or of the one that starts there.
     /// @param BeforeDeadline The reporting deadline has not passed; the meter's own reading may still come.

@@ -30,7 +30,7 @@ interface IRegistry {
     /// @param finalDeadline Seconds after the end of delivery from which anybody may settle it with the readings that are
     ///        there; more than `reportingDeadline`, so that the operator can substitute before.
     /// @param correctionPeriod Seconds after the end of delivery within which readings that come later are settled by
-    ///        their difference; at least `finalDeadline`.
+    ///        their difference; at least `finalDeadline`, at most 32 days.
     /// @param maxOrders The most orders of one product, such that clearing them fits into a block: about 2,120 gas each. Not
     ///        zero.
     struct ZoneSettings {
