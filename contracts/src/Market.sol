@@ -10,6 +10,7 @@ import {Credit} from "./libraries/Credit.sol";
 import {Fill} from "./libraries/Fill.sol";
 import {Money} from "./libraries/Money.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
+import {Ring} from "./libraries/Ring.sol";
 import {ASK, BID, Order, packOrder} from "./types/Order.sol";
 import {Product, packProduct} from "./types/Product.sol";
 import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
@@ -53,6 +54,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         bool cleared;
         uint32 settled;
         uint32 vacant;
+        uint24 orderCount;
         uint64 bidQuantity;
         uint64 bidFilled;
         uint64 askQuantity;
@@ -88,13 +90,15 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     IBatchAuction private immutable _AUCTION;
 
     /// @dev Slot 0: must stay the first variable.
-    mapping(Product product => Order[]) private _orders;
+    mapping(Product place => Order[]) private _orders;
     mapping(Product product => Auction) private _auctions;
     mapping(Product product => mapping(address account => Stake)) private _stakes;
     mapping(address pauser => uint64) private _pausedAt;
     uint64 private _pausedUntil;
     mapping(address trader => BitMaps.BitMap) private _nonces;
     mapping(address trader => mapping(address agent => AgentRecord)) private _agents;
+    /// @dev Whose book stands in a place. It is there until the place is used again.
+    mapping(Product place => Product) private _booked;
 
     modifier onlySettlement() {
         if (msg.sender != Predeploys.SETTLEMENT) revert NotSettlement(msg.sender);
@@ -169,9 +173,8 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMarket
     function cancel(Product product, uint256 index) external {
-        Order[] storage book = _orders[product];
-        if (index >= book.length) revert UnknownOrder(product, index);
-        Order order = book[index];
+        if (index >= _auctions[product].orderCount) revert UnknownOrder(product, index);
+        Order order = _bookOf(product)[index];
         if (order.quantity() == 0) revert OrderEmpty(product, index);
         address trader = order.trader();
         if (msg.sender != trader && !_isAgent(trader, msg.sender)) revert NotYourOrder(product, index, trader);
@@ -228,7 +231,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         uint64 closesAt = _gate(product, _settings(product));
         if (block.timestamp < closesAt) revert GateStillOpen(product, closesAt);
 
-        uint256 count = _orders[product].length;
+        uint256 count = auction_.orderCount;
         IBatchAuction.Clearing memory result = _AUCTION.clearStored(ordersSlot(product), count);
         auction_.price = result.price;
         auction_.volume = result.volume;
@@ -255,10 +258,10 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         Auction storage auction_ = _auctions[product];
         if (!auction_.cleared) revert NotCleared(product);
         if (max == 0) revert EmptyPage();
-        Order[] storage book = _orders[product];
         uint256 from = auction_.settled;
-        uint256 count = book.length;
+        uint256 count = auction_.orderCount;
         if (from == count) revert OrdersAlreadySettled(product);
+        Order[] storage book = _bookOf(product);
         uint256 to = from + Math.min(max, count - from);
 
         IVault.Trade[] memory trades = new IVault.Trade[](to - from);
@@ -287,7 +290,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     {
         Auction storage auction_ = _auctions[product];
         if (!auction_.cleared) revert NotCleared(product);
-        uint256 count = _orders[product].length;
+        uint256 count = auction_.orderCount;
         if (auction_.settled != count) revert OrdersNotSettled(product, auction_.settled, count);
 
         closings = new Closing[](deliveries.length);
@@ -322,16 +325,18 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     // Views
 
     /// @inheritdoc IMarket
-    function orders(Product product) external view returns (Order[] memory book) {
-        book = _orders[product];
-        for (uint256 i = 0; i < book.length; ++i) {
-            if (book[i].quantity() == 0) book[i] = Order.wrap(0);
+    function orders(Product product) external view returns (Order[] memory words) {
+        words = new Order[](_auctions[product].orderCount);
+        Order[] storage book = _bookOf(product);
+        for (uint256 i = 0; i < words.length; ++i) {
+            Order order = book[i];
+            if (order.quantity() != 0) words[i] = order;
         }
     }
 
     /// @inheritdoc IMarket
     function orderCount(Product product) external view returns (uint256) {
-        return _orders[product].length;
+        return _auctions[product].orderCount;
     }
 
     /// @inheritdoc IMarket
@@ -343,13 +348,13 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMarket
     function fillOf(Product product, uint256 index) external view returns (uint256) {
-        if (index >= _orders[product].length) revert UnknownOrder(product, index);
+        if (index >= _auctions[product].orderCount) revert UnknownOrder(product, index);
         return _fills(product, index + 1)[index];
     }
 
     /// @inheritdoc IMarket
     function fillsOf(Product product) external view returns (uint256[] memory) {
-        return _fills(product, _orders[product].length);
+        return _fills(product, _auctions[product].orderCount);
     }
 
     /// @inheritdoc IMarket
@@ -391,7 +396,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         info.end = info.start + settings.intervalLength;
         info.opensAt = _before(product, settings.openLead);
         info.gateClosesAt = _gate(product, settings);
-        info.orderCount = _orders[product].length;
+        info.orderCount = auction_.orderCount;
         info.ordersSettled = auction_.settled;
         info.clearing = _clearing(auction_);
         if (auction_.cleared) info.stage = info.ordersSettled == info.orderCount ? Stage.Settled : Stage.Cleared;
@@ -439,8 +444,8 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     }
 
     /// @inheritdoc IMarket
-    function ordersSlot(Product product) public pure returns (bytes32) {
-        return ORDERS_SLOT.deriveMapping(Product.unwrap(product)).deriveArray();
+    function ordersSlot(Product product) public view returns (bytes32) {
+        return ORDERS_SLOT.deriveMapping(Product.unwrap(_placeOf(product))).deriveArray();
     }
 
     /// @inheritdoc IMarket
@@ -549,24 +554,60 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     /// @dev Puts an order into a place that was vacated, or at the end of the book.
     function _place(Product product, Order order, uint256 maxOrders) private returns (uint256 index) {
-        Order[] storage book = _orders[product];
-        uint32 vacant = _auctions[product].vacant;
+        Auction storage auction_ = _auctions[product];
+        Order[] storage book;
+        uint32 vacant = auction_.vacant;
         if (vacant != 0) {
+            book = _bookOf(product);
             index = vacant - 1;
             // An empty word has nothing but the number of the next vacant place.
             // forge-lint: disable-next-line(unsafe-typecast)
-            _auctions[product].vacant = uint32(uint256(Order.unwrap(book[index])));
+            auction_.vacant = uint32(uint256(Order.unwrap(book[index])));
             book[index] = order;
-        } else {
-            index = book.length;
-            if (index >= maxOrders) revert TooManyOrders(product, maxOrders);
-            book.push(order);
+            return index;
         }
+        index = auction_.orderCount;
+        if (index >= maxOrders) revert TooManyOrders(product, maxOrders);
+        if (index == 0) _openBook(product);
+        auction_.orderCount = (index + 1).toUint24();
+        book = _bookOf(product);
+        // Words of the book that stood here before.
+        if (index < book.length) book[index] = order;
+        else book.push(order);
+    }
+
+    /// @dev Takes over the place of a book whose orders are all settled.
+    function _openBook(Product product) private {
+        Product place = _ringPlace(product);
+        Product former = _booked[place];
+        Auction storage auction_ = _auctions[former];
+        if (auction_.orderCount != 0 && (!auction_.cleared || auction_.settled != auction_.orderCount)) {
+            revert BookNotSettled(former);
+        }
+        _booked[place] = product;
+    }
+
+    function _bookOf(Product product) private view returns (Order[] storage) {
+        return _orders[_placeOf(product)];
+    }
+
+    /// @dev Where a product's book stands, if no other took its place.
+    function _placeOf(Product product) private view returns (Product place) {
+        place = _ringPlace(product);
+        if (_auctions[product].orderCount != 0 && Product.unwrap(_booked[place]) != Product.unwrap(product)) {
+            revert BookGone(product);
+        }
+    }
+
+    function _ringPlace(Product product) private pure returns (Product) {
+        // Less than a period.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return packProduct(product.zone(), uint64(Ring.place(product.start())));
     }
 
     function _vacate(Product product, uint256 index) private {
         Auction storage auction_ = _auctions[product];
-        _orders[product][index] = Order.wrap(bytes32(uint256(auction_.vacant)));
+        _bookOf(product)[index] = Order.wrap(bytes32(uint256(auction_.vacant)));
         auction_.vacant = (index + 1).toUint32();
     }
 
@@ -644,7 +685,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     /// @dev The fills of a cleared product's first `count` orders.
     function _fills(Product product, uint256 count) private view returns (uint256[] memory fills) {
         Clearing memory result = clearing(product);
-        Order[] storage book = _orders[product];
+        Order[] storage book = _bookOf(product);
         Fill.Seen memory seen;
         fills = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {

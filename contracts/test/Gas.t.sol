@@ -56,7 +56,7 @@ contract GasTest is System {
         vm.prank(households[2]);
         MARKET.submitMany(newOrders);
         vm.snapshotGasLastCall("Market", "submitMany, 10 orders");
-        MARKET.submitSigned(_signedOrders(10));
+        MARKET.submitSigned(_signedOrders(10, 0));
         vm.snapshotGasLastCall("Market", "submitSigned, first orders of 10 accounts");
         vm.prank(households[2]);
         MARKET.cancel(product, 5);
@@ -101,6 +101,19 @@ contract GasTest is System {
         vm.assertEq(VAULT.balanceOf(households[99]).locked, 0);
     }
 
+    /// @dev Where a settled book stood, and with nonces that follow one another.
+    function test_orders_in_places_that_are_used_again() public {
+        MARKET.submitSigned(_signedOrders(11, 0));
+        vm.warp(START + 64 days - OPEN_LEAD);
+        MARKET.clear(product);
+        MARKET.settleOrders(product, 11);
+        product = _product(START + 64 days);
+        // Who takes the place over pays a little more.
+        _submit(households[0], product, 0, 10_000, 100);
+        MARKET.submitSigned(_signedOrders(10, 1));
+        vm.snapshotGasLastCall("Market", "submitSigned, 10 orders in places used again");
+    }
+
     /// @dev Where a register stood that is a period old.
     function test_readings_in_places_that_are_used_again() public {
         uint64 period = 64 days;
@@ -127,11 +140,11 @@ contract GasTest is System {
     }
 
     /// @dev Orders of as many households from the eleventh on.
-    function _signedOrders(uint256 count) private view returns (IMarket.SignedOrder[] memory signed) {
+    function _signedOrders(uint256 count, uint256 nonce) private view returns (IMarket.SignedOrder[] memory signed) {
         signed = new IMarket.SignedOrder[](count);
         for (uint256 i = 0; i < count; ++i) {
             string memory name = string.concat("household ", vm.toString(10 + i));
-            signed[i] = IMarket.SignedOrder(_named(name), product, 0, 10_000, 100, 0, START, "");
+            signed[i] = IMarket.SignedOrder(_named(name), product, 0, 10_000, 100, nonce, START + 64 days, "");
             (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed(name), MARKET.orderDigest(signed[i]));
             signed[i].signature = abi.encodePacked(r, s, v);
         }

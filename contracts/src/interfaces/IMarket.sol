@@ -266,6 +266,11 @@ interface IMarket {
     error TooManyOrders(Product product, uint256 limit);
     /// @notice The account has as many orders in this product as one account may.
     error TooManyOrdersOfAccount(Product product, address account, uint256 limit);
+    /// @notice The book of a product 64 days ago has this product's place, and its orders are not settled yet; anybody can
+    ///         clear it and settle them.
+    error BookNotSettled(Product former);
+    /// @notice The product's book was settled and gave its place away, 64 days later: its events tell of it.
+    error BookGone(Product product);
     /// @notice The product has no order at `index`.
     error UnknownOrder(Product product, uint256 index);
     /// @notice The order was cancelled before.
