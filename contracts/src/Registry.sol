@@ -408,7 +408,12 @@ contract Registry is IRegistry, Managed {
     /// @inheritdoc IRegistry
     function securityOf(address account) external view returns (uint256 security) {
         uint64 zone = _participants[account].zone;
-        if (zone != 0) security = _securityOfMeters(_holdings[account], _currentSettings(zone));
+        if (zone != 0) {
+            ZoneSettings[] memory recent = _recentSettings(zone);
+            for (uint256 i = 0; i < recent.length; ++i) {
+                security = Math.max(security, _securityOfMeters(_holdings[account], recent[i]));
+            }
+        }
         uint64[] storage operated = _zonesOf[account];
         for (uint256 i = 0; i < operated.length; ++i) {
             zone = operated[i];
@@ -622,10 +627,26 @@ contract Registry is IRegistry, Managed {
         return settings.securityIntervals * Credit.ofMeters(importWh, exportWh, settings);
     }
 
-    function _reserveOf(uint64 zone) private view returns (uint256) {
-        ZoneSettings memory settings = _currentSettings(zone);
+    function _reserveOf(uint64 zone) private view returns (uint256 reserve) {
+        ZoneSettings[] memory recent = _recentSettings(zone);
         Ratings storage ratings = _ratings[zone];
-        return settings.securityIntervals * Credit.ofZone(ratings.importWh, ratings.exportWh, settings);
+        for (uint256 i = 0; i < recent.length; ++i) {
+            uint256 each = Credit.ofZone(ratings.importWh, ratings.exportWh, recent[i]);
+            reserve = Math.max(reserve, recent[i].securityIntervals * each);
+        }
+    }
+
+    /// @dev The settings of the interval that runs, and those before it whose intervals can still be settled or corrected.
+    function _recentSettings(uint64 zone) private view returns (ZoneSettings[] memory recent) {
+        Version[] storage versions = _versions[zone];
+        uint256 end = versions.length;
+        while (end > 1 && versions[end - 1].validFrom > block.timestamp) --end;
+        uint256 first = end - 1;
+        while (first != 0 && versions[first].validFrom + versions[first - 1].correctionPeriod > block.timestamp) --first;
+        recent = new ZoneSettings[](end - first);
+        for (uint256 i = first; i < end; ++i) {
+            recent[i - first] = _toSettings(versions[i]);
+        }
     }
 
     /// @dev Whether the account operates the zone, will, or did until less than a correction period ago.

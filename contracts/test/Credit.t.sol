@@ -203,6 +203,22 @@ contract CreditTest is Ledger {
 
     // The operator
 
+    /// @dev A change of settings frees nothing that intervals under the old ones may cost.
+    function test_security_and_reserve_outlast_a_change_of_settings() public {
+        uint256 reserve = REGISTRY.securityOf(operator);
+        IRegistry.ZoneSettings memory settings = _settings();
+        (settings.shortagePrice, settings.surplusPrice, settings.gridFee) = (0, -1, 0);
+        uint64 from = START + 2 * LENGTH;
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.warp(from + CORRECTION_PERIOD - 1);
+        vm.assertEq(REGISTRY.securityOf(alice), SECURITY);
+        vm.assertEq(REGISTRY.securityOf(operator), reserve);
+        vm.warp(from + CORRECTION_PERIOD);
+        vm.assertEq(REGISTRY.securityOf(alice), 2 * 3000 * UNIT);
+        vm.assertEq(REGISTRY.securityOf(operator), 0);
+    }
+
     function test_the_operator_keeps_a_reserve_for_its_zone() public {
         uint256 reserve = 2 * 2 * (5000 + 3000) * 1500 * UNIT;
         vm.assertEq(REGISTRY.securityOf(operator), reserve);

@@ -263,7 +263,7 @@ interface IRegistry {
         returns (Membership[] memory);
     /// @notice What an account must keep free in the vault, in base units: the standing security of a participant for its
     ///         meters, until the correction period after their last interval is over, and the reserve of an operator for
-    ///         the meters of its zones, likewise.
+    ///         the meters of its zones, likewise. By the dearest of the settings whose intervals can still be settled.
     function securityOf(address account) external view returns (uint256);
     /// @notice What Metering asks before it takes a reading of the boundary `time`; `signer` is zero for an unknown meter.
     function readingRules(bytes32 id, uint64 time)
