@@ -24,6 +24,10 @@ contract Adversary is Handler {
     uint256 private _last;
     /// @dev The latest offers that were taken, with their signatures.
     ITrades.SignedOffer[KEPT] private _offers;
+    /// @notice How much was taken of an offer, by its digest.
+    mapping(bytes32 digest => uint256) public takenOf;
+    /// @notice The nonces of the signed orders that were taken.
+    mapping(address trader => mapping(uint256 nonce => bool)) public carried;
     /// @notice Certificates that were retired, by id.
     mapping(uint256 id => uint256) public retired;
 
@@ -110,10 +114,10 @@ contract Adversary is Handler {
             _keyOfNamed(_name(who)), _keyOfNamed("agent"), _keyOfNamed("thief"), _keyOfNamed(_name(who % TRADERS + 1))
         ];
         orders[0].signature = _signOf(keys[signer], MARKET.orderDigest(orders[0]));
-        bool used = MARKET.isNonceUsed(account, orders[0].nonce);
         vm.prank(_thief);
         if (!MARKET.submitSigned(orders)[0]) return;
-        _must(!used, "a nonce counted twice");
+        _must(!carried[account][orders[0].nonce], "a nonce counted twice");
+        carried[account][orders[0].nonce] = true;
         _must(signer < 2, "an order was taken that its trader had not signed");
         if (signer == 1) {
             IMarket.AccountInfo memory info = MARKET.accountInfo(orders[0].product, account);
@@ -265,10 +269,11 @@ contract Adversary is Handler {
 
     // Certificates
 
+    /// @dev For all intervals up to one, whether they have theirs or not.
     function issue(uint256 who, uint256 which) external {
-        uint64 start = _products[which % _products.length].start();
-        uint256 end = start + LENGTH + REGISTRY.settingsAt(ZONE, T0).correctionPeriod;
-        try CERTIFICATES.issue(_meterOf(_trader(who)), start, start + LENGTH) returns (uint256 issued) {
+        uint64 to = _products[which % _products.length].start() + LENGTH;
+        uint256 end = to + REGISTRY.settingsAt(ZONE, T0).correctionPeriod;
+        try CERTIFICATES.issue(_meterOf(_trader(who)), _products[0].start(), to) returns (uint256 issued) {
             _must(block.timestamp >= end, "certificates were issued before their time");
             if (issued != 0) ++done["issue"];
         } catch {
@@ -324,6 +329,9 @@ contract Adversary is Handler {
         catch {
             return false;
         }
+        bytes32 digest = TRADES.offerDigest(offer);
+        takenOf[digest] += quantity;
+        _must(takenOf[digest] <= offer.quantity, "more was taken than offered");
         int256 energy = int256(uint256(quantity));
         int256 price = int256(offer.price) * energy * 1e10 * int256(uint256(offer.intervals));
         if (offer.side == 1) (price, energy) = (-price, -energy);
