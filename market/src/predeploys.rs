@@ -30,6 +30,12 @@ pub const METERING: Address = contract(6);
 pub const SETTLEMENT: Address = contract(7);
 /// The members of the consortium and their nodes.
 pub const CONSORTIUM: Address = contract(8);
+/// Energy that one participant sells to another.
+pub const TRADES: Address = contract(9);
+/// Certificates of origin.
+pub const CERTIFICATES: Address = contract(0x0a);
+/// Views over the other contracts.
+pub const LENS: Address = contract(0x0c);
 /// The batch auction precompile, unless the genesis file says otherwise.
 pub const BATCH_AUCTION: Address = address!("0x000000000000000000000000000000000000e1ec");
 
@@ -59,6 +65,9 @@ mod tests {
             ("METERING", METERING),
             ("SETTLEMENT", SETTLEMENT),
             ("CONSORTIUM", CONSORTIUM),
+            ("TRADES", TRADES),
+            ("CERTIFICATES", CERTIFICATES),
+            ("LENS", LENS),
             ("BATCH_AUCTION", BATCH_AUCTION),
         ];
         assert_eq!(constants, here);
