@@ -73,7 +73,7 @@ impl Disk {
 
 /// What there is too little of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shortage {
+pub(crate) enum Shortage {
     Disk { free: u64, least: u64 },
     Database { max: u64 },
 }
@@ -95,6 +95,27 @@ impl std::fmt::Display for Shortage {
             ),
         }
     }
+}
+
+/// What there is too little of for a node with its data in `directory`, given what there was too
+/// little of before. Blocking: a disk may take its time to answer.
+///
+/// # Errors
+///
+/// When disk or database do not answer.
+pub(crate) fn shortage(
+    directory: &Path,
+    storage: &Storage,
+    min_free: MinFree,
+    before: Option<Shortage>,
+) -> eyre::Result<Option<Shortage>> {
+    let disk =
+        Disk::of(directory).wrap_err_with(|| format!("no answer for {}", directory.display()))?;
+    let database = storage.space()?;
+    gauge!(DISK_FREE).set(disk.free as f64);
+    gauge!(DATABASE_USED).set(database.used as f64);
+    gauge!(DATABASE_MAX).set(database.max as f64);
+    Ok(judge(&disk, &database, min_free, before))
 }
 
 /// Says what there is too little of, given what there was too little of before.
@@ -181,7 +202,7 @@ impl SpaceWatcher {
     }
 
     fn look(&mut self) {
-        match self.measure() {
+        match shortage(&self.datadir, &self.storage, self.min_free, self.shortage) {
             Ok(shortage) => {
                 self.blind = false;
                 self.tell(shortage);
@@ -191,16 +212,6 @@ impl SpaceWatcher {
             }
             Err(_) => {}
         }
-    }
-
-    fn measure(&self) -> eyre::Result<Option<Shortage>> {
-        let disk = Disk::of(&self.datadir)
-            .wrap_err_with(|| format!("no answer for {}", self.datadir.display()))?;
-        let database = self.storage.space()?;
-        gauge!(DISK_FREE).set(disk.free as f64);
-        gauge!(DATABASE_USED).set(database.used as f64);
-        gauge!(DATABASE_MAX).set(database.max as f64);
-        Ok(judge(&disk, &database, self.min_free, self.shortage))
     }
 
     /// Tells the pool and, when it changes, the operator.

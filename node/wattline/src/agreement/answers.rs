@@ -1,13 +1,14 @@
 //! What JSON-RPC asks of the agreement and of the network, answered from their handles.
 
+use std::sync::Arc;
+
 use alloy_primitives::{B256, BlockNumber, U64, U256};
 use alloy_rpc_types_eth::SyncInfo;
+use arc_swap::ArcSwap;
 use commonware_cryptography::ed25519::PublicKey;
 use wattline_chain::Chain;
-use wattline_consensus::{
-    AgreementError, AgreementHandle, Evidence, EvidenceKind, Finality, MemberSignature, Role,
-};
-use wattline_network::{PeerInfo, PeersHandle, Role as PeerRole, address};
+use wattline_consensus::{AgreementError, Evidence, EvidenceKind, Finality, MemberSignature, Role};
+use wattline_network::{PeerInfo, Role as PeerRole, address};
 use wattline_rpc::{
     RpcError,
     agreement::{
@@ -19,6 +20,8 @@ use wattline_rpc::{
     },
 };
 
+use super::Handles;
+
 /// A node that is so many blocks behind its peers is catching up; fewer are on their way anyhow.
 const IN_STEP: u64 = 8;
 
@@ -26,26 +29,24 @@ const IN_STEP: u64 = 8;
 #[derive(Debug)]
 pub(crate) struct AgreementAnswers {
     chain: Chain,
-    agreement: AgreementHandle,
-    peers: PeersHandle,
+    handles: Arc<ArcSwap<Handles>>,
     /// The head when the node started.
     started_at: BlockNumber,
 }
 
 impl AgreementAnswers {
-    pub(super) fn new(chain: Chain, agreement: AgreementHandle, peers: PeersHandle) -> Self {
+    pub(super) fn new(chain: Chain, handles: Arc<ArcSwap<Handles>>) -> Self {
         Self {
             started_at: chain.head().number,
             chain,
-            agreement,
-            peers,
+            handles,
         }
     }
 
     /// How far the chain has come by what peers say: more than a third of them have that block, so
     /// that liars who are fewer make nobody wait for blocks that do not exist.
     fn highest(&self) -> Option<BlockNumber> {
-        let mut tips: Vec<_> = self.peers.tips();
+        let mut tips: Vec<_> = self.handles.load().peers.tips();
         tips.sort_unstable_by_key(|(_, tip)| std::cmp::Reverse(tip.certified));
         tips.get(tips.len() / 3).map(|(_, tip)| tip.certified)
     }
@@ -53,17 +54,27 @@ impl AgreementAnswers {
 
 impl AgreementSource for AgreementAnswers {
     fn finalization(&self, number: BlockNumber) -> Result<Option<RpcCertificate>, RpcError> {
-        let finality = self.agreement.finalization(number).map_err(rpc_error)?;
+        let finality = self
+            .handles
+            .load()
+            .agreement
+            .finalization(number)
+            .map_err(rpc_error)?;
         Ok(finality.map(certificate))
     }
 
     fn evidence(&self, from: u64, limit: usize) -> Result<Vec<RpcEvidence>, RpcError> {
-        let found = self.agreement.evidence(from, limit).map_err(rpc_error)?;
+        let found = self
+            .handles
+            .load()
+            .agreement
+            .evidence(from, limit)
+            .map_err(rpc_error)?;
         Ok(found.into_iter().map(evidence).collect())
     }
 
     fn status(&self) -> RpcAgreementStatus {
-        let status = self.agreement.status();
+        let status = self.handles.load().agreement.status();
         let votes = status.role == Role::Votes;
         let members = status.committee.validators().iter();
         RpcAgreementStatus {
@@ -135,17 +146,18 @@ fn evidence(found: Evidence) -> RpcEvidence {
 
 /// The network's answers.
 #[derive(Debug)]
-pub(crate) struct PeerAnswers(PeersHandle);
+pub(crate) struct PeerAnswers(Arc<ArcSwap<Handles>>);
 
 impl PeerAnswers {
-    pub(super) const fn new(peers: PeersHandle) -> Self {
-        Self(peers)
+    pub(super) const fn new(handles: Arc<ArcSwap<Handles>>) -> Self {
+        Self(handles)
     }
 }
 
 impl PeerSource for PeerAnswers {
     fn local(&self) -> RpcNode {
-        let local = self.0.local();
+        let handles = self.0.load();
+        let local = handles.peers.local();
         RpcNode {
             node_key: key(&local.key),
             listen: local.listen,
@@ -153,12 +165,13 @@ impl PeerSource for PeerAnswers {
     }
 
     fn count(&self) -> usize {
-        self.0.count()
+        self.0.load().peers.count()
     }
 
     fn peers(&self) -> Vec<RpcPeer> {
-        let listen = self.0.local().listen.to_string();
-        let peers = self.0.peers().into_iter();
+        let handles = self.0.load();
+        let listen = handles.peers.local().listen.to_string();
+        let peers = handles.peers.peers().into_iter();
         peers.map(|info| peer(info, &listen)).collect()
     }
 }

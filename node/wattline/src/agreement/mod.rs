@@ -8,14 +8,16 @@ use std::{
     path::PathBuf,
     sync::Arc,
     thread,
+    time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use commonware_cryptography::ed25519::PrivateKey;
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use eyre::WrapErr;
 use tokio::sync::{broadcast::error::RecvError, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use wattline_chain::Chain;
 use wattline_consensus::{Agreement, AgreementHandle, Channels, Rejoin, Role, Status};
 use wattline_network::{Bootnode, Limits, Network, NetworkConfig, PeersHandle, Tip};
@@ -24,8 +26,14 @@ use wattline_producer::Producer;
 
 pub(crate) use answers::{AgreementAnswers, PeerAnswers};
 
+use crate::space::{MinFree, shortage};
+
 /// Threads for what waits; what works has threads of its own.
 const WORKERS: usize = 2;
+/// Less than this on the disk is no room to write.
+const ROOM: MinFree = MinFree::Exactly(4 << 20);
+/// How long to wait for room before the next look.
+const ROOM_RETRY: Duration = Duration::from_secs(2);
 /// How the names of the engine's files begin.
 const PARTITION: &str = "agreement";
 /// Where a node without peers listens: the library has no network that listens nowhere.
@@ -47,6 +55,7 @@ pub(crate) struct PeerConfig {
 }
 
 /// What the agreement works with.
+#[derive(Clone)]
 pub(crate) struct AgreementParts {
     pub(crate) chain: Chain,
     pub(crate) pool: Pool,
@@ -64,26 +73,62 @@ pub(crate) struct RunningAgreement {
     pub(crate) agreement: Arc<AgreementAnswers>,
     /// What may be asked of the network.
     pub(crate) peers: Arc<PeerAnswers>,
-    end: oneshot::Receiver<eyre::Result<()>>,
+    parts: AgreementParts,
+    handles: Arc<ArcSwap<Handles>>,
+    end: End,
+    shutdown: CancellationToken,
 }
 
+/// How the thread of the agreement ends.
+type End = oneshot::Receiver<eyre::Result<()>>;
+
 /// What the thread hands over when all parts run.
+#[derive(Debug)]
 struct Handles {
     agreement: AgreementHandle,
     peers: PeersHandle,
 }
 
 impl RunningAgreement {
-    /// Waits until the agreement has ended, which it does when the node is stopped.
+    /// Waits until the agreement has ended, which it does when the node is stopped. Where it ends
+    /// because nothing can be written any more, it is started again as soon as there is room: until
+    /// then the chain stands still, and the node serves what it has.
     ///
     /// # Errors
     ///
     /// When it can go on no longer; nothing that peers, clients or transactions do leads to that.
     pub(crate) async fn ended(self) -> eyre::Result<()> {
-        self.end
-            .await
-            .wrap_err("the thread of the agreement died; the log says why")?
+        let mut outcome = outcome(self.end).await;
+        while outcome.is_err() && !self.shutdown.is_cancelled() && self.parts.lacks_room().await? {
+            error!(
+                "no block is made or stored until there is room on the disk and in the database"
+            );
+            loop {
+                tokio::select! {
+                    () = self.shutdown.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(ROOM_RETRY) => {}
+                }
+                if !self.parts.lacks_room().await? {
+                    break;
+                }
+            }
+            info!("there is room again: the chain goes on");
+            outcome = match self.parts.clone().launch(self.shutdown.clone()).await {
+                Ok((handles, end)) => {
+                    self.handles.store(Arc::new(handles));
+                    self::outcome(end).await
+                }
+                Err(report) => Err(report),
+            };
+        }
+        outcome
     }
+}
+
+/// Waits for the end of the thread.
+async fn outcome(end: End) -> eyre::Result<()> {
+    end.await
+        .wrap_err("the thread of the agreement died; the log says why")?
 }
 
 impl AgreementParts {
@@ -92,16 +137,33 @@ impl AgreementParts {
     /// # Errors
     ///
     /// When a part cannot start, which then names what to change.
-    pub(crate) async fn start(
-        mut self,
-        shutdown: CancellationToken,
-    ) -> eyre::Result<RunningAgreement> {
+    pub(crate) async fn start(self, shutdown: CancellationToken) -> eyre::Result<RunningAgreement> {
+        let (handles, end) = self.clone().launch(shutdown.clone()).await?;
+        let handles = Arc::new(ArcSwap::from_pointee(handles));
+        Ok(RunningAgreement {
+            agreement: Arc::new(AgreementAnswers::new(self.chain.clone(), handles.clone())),
+            peers: Arc::new(PeerAnswers::new(handles.clone())),
+            parts: self,
+            handles,
+            end,
+            shutdown,
+        })
+    }
+
+    /// Whether there is so little room that writing must fail.
+    async fn lacks_room(&self) -> eyre::Result<bool> {
+        let (directory, storage) = (self.directory.clone(), self.chain.storage().clone());
+        // A disk may take its time to answer.
+        let look = move || shortage(&directory, &storage, ROOM, None);
+        Ok(tokio::task::spawn_blocking(look).await??.is_some())
+    }
+
+    async fn launch(mut self, shutdown: CancellationToken) -> eyre::Result<(Handles, End)> {
         if self.chain.spec().consortium().is_none() {
             self.peers.listen = NOWHERE;
         }
         self.peers.listen = wattline_network::claim_address(self.peers.listen)
             .wrap_err("cannot listen for peers; choose another port with --p2p.port")?;
-        let chain = self.chain.clone();
         let config = runtime::Config::new()
             .with_storage_directory(self.directory.clone())
             .with_worker_threads(WORKERS)
@@ -118,18 +180,14 @@ impl AgreementParts {
             .name("agreement".to_owned())
             .spawn(run)
             .wrap_err("cannot start the thread of the agreement")?;
-        let Ok(Handles { agreement, peers }) = start.await else {
-            let cause = end.await.wrap_err("the thread of the agreement died")?;
-            return Err(cause
+        match start.await {
+            Ok(handles) => Ok((handles, end)),
+            Err(_) => Err(outcome(end)
+                .await
                 .err()
-                .unwrap_or_else(|| eyre::eyre!("it ended at once")))
-            .wrap_err("cannot start the agreement");
-        };
-        Ok(RunningAgreement {
-            agreement: Arc::new(AgreementAnswers::new(chain, agreement, peers.clone())),
-            peers: Arc::new(PeerAnswers::new(peers)),
-            end,
-        })
+                .unwrap_or_else(|| eyre::eyre!("it ended at once"))
+                .wrap_err("cannot start the agreement")),
+        }
     }
 
     async fn run(
