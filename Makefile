@@ -5,7 +5,7 @@ SOLIDITY := contracts/node_modules/.package-lock.json
 TOOLS := node/wattline/tests/tools
 JAVASCRIPT := $(TOOLS)/js/node_modules/.package-lock.json
 PYTHON := $(TOOLS)/python/.venv/installed
-FORGE := $(CURDIR)/contracts/node_modules/.bin/forge
+FORGE := $(CURDIR)/contracts/tools/forge
 
 # Every crate has one binary of in-process tests or one of end-to-end tests, or both. cargo nextest
 # runs those of all crates side by side; cargo test gives the same result without it.
