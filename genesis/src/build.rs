@@ -139,19 +139,20 @@ fn chain_config(config: &GenesisConfig) -> ChainConfig {
     };
     let clique = &config.clique;
     let has_members = !config.members.is_empty();
+    // In the order of their names, which is that of the file whether or not the map keeps another.
     let rules = [
-        (
-            "permissions",
-            config.permissioned.then(|| json!(PERMISSIONS)),
-        ),
         ("consortium", has_members.then(|| json!(CONSORTIUM))),
+        (
+            "idlePeriodMilliseconds",
+            clique.idle_period_milliseconds.map(Value::from),
+        ),
         (
             "periodMilliseconds",
             clique.period_milliseconds.map(Value::from),
         ),
         (
-            "idlePeriodMilliseconds",
-            clique.idle_period_milliseconds.map(Value::from),
+            "permissions",
+            config.permissioned.then(|| json!(PERMISSIONS)),
         ),
     ];
     let rules = rules

@@ -36,6 +36,8 @@ fn the_committed_chains_are_what_the_readme_says() -> eyre::Result<()> {
     let account_0 = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     assert_eq!(dev.chain_id(), 57836);
     assert_eq!(dev.genesis_signers(), [account_0]);
+    assert_eq!(dev.period(), Duration::from_millis(250));
+    assert_eq!(dev.idle_period(), Duration::from_secs(1));
     assert_eq!(dev.permissions(), None);
     let funded = dev
         .genesis()
@@ -54,6 +56,8 @@ fn the_committed_chains_are_what_the_readme_says() -> eyre::Result<()> {
     let devnet = ChainSpec::from_json(&devnet)?;
     assert_eq!(devnet.chain_id(), 57836);
     assert_eq!(devnet.genesis_signers().len(), 4);
+    assert_eq!(devnet.period(), Duration::from_millis(250));
+    assert_eq!(devnet.idle_period(), Duration::from_secs(1));
     assert_eq!(devnet.permissions(), Some(PERMISSIONS));
     Ok(())
 }
