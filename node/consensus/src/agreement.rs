@@ -1,9 +1,6 @@
 //! The start of all parts.
 
-use std::num::NonZeroU64;
-
-use alloy_primitives::B256;
-use commonware_consensus::{marshal::Start, types::FixedEpocher};
+use commonware_consensus::marshal::Start;
 use commonware_cryptography::{
     Signer as _,
     ed25519::{PrivateKey, PublicKey},
@@ -39,8 +36,6 @@ pub struct Agreement {
     pub producer: Option<Producer>,
     /// The node key: its votes, and its identity among peers.
     pub key: PrivateKey,
-    /// The hash of the chain's genesis block and configuration: no vote counts on another chain.
-    pub chain_hash: B256,
     /// How the names of all partitions of this node in the runtime's storage begin.
     pub partition: String,
     /// What the operator says should its votes be lost.
@@ -105,7 +100,6 @@ impl Agreement {
             pool,
             producer,
             key,
-            chain_hash,
             partition,
             rejoin,
         } = self;
@@ -116,11 +110,8 @@ impl Agreement {
         } = network;
         let spec = chain.spec();
         let timing = Timing::new(spec.idle_period());
-        let epocher =
-            FixedEpocher::new(NonZeroU64::new(spec.clique().epoch).unwrap_or(NonZeroU64::MAX));
-        let namespace = [b"wattline:", chain_hash.as_slice()].concat();
-        let committees =
-            Committees::new(chain.clone(), epocher.clone(), namespace, key.public_key());
+        let committees = Committees::new(chain.clone(), Some(key.public_key()));
+        let epocher = committees.epocher();
         let epoch = committees.epoch(chain.head().number + 1);
         let committee = committees.enter(epoch)?;
 

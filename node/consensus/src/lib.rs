@@ -9,6 +9,7 @@
 mod agreement;
 mod application;
 mod block;
+mod certificate;
 mod channels;
 mod committee;
 mod deliver;
@@ -28,6 +29,7 @@ mod store;
 pub use agreement::{Agreement, Network};
 pub use application::Execution;
 pub use block::{AgreedBlock, BlockError, BlockLimits};
+pub use certificate::{CertificateError, Verifier};
 pub use channels::Channels;
 pub use committee::{Committee, CommitteeError, Peer, Validator};
 pub use digest::BlockHash;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
     sync::Arc,
 };
 
@@ -35,8 +36,9 @@ struct Inner {
     epocher: FixedEpocher,
     /// What every vote is signed with besides its content: no vote counts on another chain.
     namespace: Vec<u8>,
-    /// This node's key: the committee of a chain of one signer without a Consortium contract.
-    me: PublicKey,
+    /// This node's key: the committee of a chain of one signer without a Consortium contract. Who
+    /// only checks what others signed has none.
+    me: Option<PublicKey>,
     at_hand: RwLock<BTreeMap<Epoch, Known>>,
 }
 
@@ -47,12 +49,11 @@ struct Known {
 }
 
 impl Committees {
-    pub(crate) fn new(
-        chain: Chain,
-        epocher: FixedEpocher,
-        namespace: Vec<u8>,
-        me: PublicKey,
-    ) -> Self {
+    pub(crate) fn new(chain: Chain, me: Option<PublicKey>) -> Self {
+        let spec = chain.spec();
+        let epoch = NonZeroU64::new(spec.clique().epoch).unwrap_or(NonZeroU64::MAX);
+        let epocher = FixedEpocher::new(epoch);
+        let namespace = [b"wattline:", spec.chain_hash().as_slice()].concat();
         Self {
             inner: Arc::new(Inner {
                 chain,
@@ -148,8 +149,8 @@ impl Committees {
         let chain = &self.inner.chain;
         if chain.spec().consortium().is_none() {
             let mut signers = snapshot.signers.iter();
-            return match (signers.next(), signers.next()) {
-                (Some(signer), None) => Ok(Committee::alone(*signer, self.inner.me.clone())),
+            return match (signers.next(), signers.next(), &self.inner.me) {
+                (Some(signer), None, Some(me)) => Ok(Committee::alone(*signer, me.clone())),
                 _ => Err(CommitteeError::NoConsortium {
                     signers: snapshot.signers.len(),
                 }),
@@ -177,6 +178,10 @@ impl Committees {
     /// The number of the last block of `epoch`.
     pub(crate) fn last(&self, epoch: Epoch) -> u64 {
         self.inner.epocher.last(epoch).map_or(u64::MAX, Height::get)
+    }
+
+    pub(crate) fn epocher(&self) -> FixedEpocher {
+        self.inner.epocher.clone()
     }
 
     pub(crate) fn namespace(&self) -> &[u8] {

@@ -196,10 +196,9 @@ impl AgreementParts {
         started: oneshot::Sender<Handles>,
         shutdown: CancellationToken,
     ) -> eyre::Result<()> {
-        let chain_hash = self.chain.spec().chain_hash();
         let config = NetworkConfig {
             node_key: self.key.clone(),
-            chain: chain_hash,
+            chain: self.chain.spec().chain_hash(),
             listen: self.peers.listen,
             bootnodes: self.peers.bootnodes,
             denied: Some(self.peers.denied),
@@ -218,7 +217,6 @@ impl AgreementParts {
             pool: self.pool,
             producer: self.producer,
             key: self.key,
-            chain_hash,
             partition: PARTITION.to_owned(),
             rejoin: self.peers.rejoin,
         };

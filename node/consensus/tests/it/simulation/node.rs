@@ -140,7 +140,6 @@ impl Node {
             pool: pool.clone(),
             producer,
             key: self.key.clone(),
-            chain_hash: genesis.spec().genesis_hash(),
             partition: format!("node-{}-{}", self.index, self.wiped),
             rejoin: self.rejoin,
         };
