@@ -1,6 +1,6 @@
 //! Metrics for Prometheus and a health check, on a port of their own.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Json, Router, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -46,12 +46,16 @@ impl MetricsRecorder {
 
 /// A bound listener for `/metrics` and `/health`; binding apart from serving makes a port in use
 /// an error of the start.
-#[derive(Debug)]
 pub struct StatusServer {
     listener: TcpListener,
     router: Router,
     recorder: PrometheusHandle,
+    others: Option<Source>,
 }
+
+/// Metrics of a part that does not record them with the rest of the process, in Prometheus' text
+/// format.
+type Source = Arc<dyn Fn() -> String + Send + Sync>;
 
 impl StatusServer {
     /// Binds `addr`. Each request for `/health` asks `health`, which must not block.
@@ -65,7 +69,6 @@ impl StatusServer {
         health: impl Fn() -> Health<T> + Clone + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
-        let rendered = recorder.clone();
         let answer = async move || {
             let Health { healthy, details } = health();
             let code = if healthy {
@@ -75,14 +78,20 @@ impl StatusServer {
             };
             (code, Json(details))
         };
-        let router = Router::new()
-            .route("/metrics", get(async move || rendered.render()))
-            .route("/health", get(answer));
         Ok(Self {
             listener,
-            router,
+            router: Router::new().route("/health", get(answer)),
             recorder,
+            others: None,
         })
+    }
+
+    /// Shows the metrics of a part that keeps its own, in Prometheus' text format, after those of
+    /// the process.
+    #[must_use]
+    pub fn with_metrics_of(mut self, part: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.others = Some(Arc::new(part));
+        self
     }
 
     /// Where it listens.
@@ -100,6 +109,15 @@ impl StatusServer {
     ///
     /// When the listener fails.
     pub async fn run(self, shutdown: CancellationToken) -> io::Result<()> {
+        let (recorder, others) = (self.recorder.clone(), self.others);
+        let rendered = async move || {
+            let mut text = recorder.render();
+            if let Some(others) = &others {
+                text.push_str(&others());
+            }
+            text
+        };
+        let router = self.router.route("/metrics", get(rendered));
         let upkeep = async {
             let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
             loop {
@@ -107,12 +125,20 @@ impl StatusServer {
                 self.recorder.run_upkeep();
             }
         };
-        let server = axum::serve(self.listener, self.router)
-            .with_graceful_shutdown(shutdown.cancelled_owned());
+        let server =
+            axum::serve(self.listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::select! {
             served = server => served,
             never = upkeep => never,
         }
+    }
+}
+
+impl fmt::Debug for StatusServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusServer")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,13 +180,15 @@ mod tests {
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = StatusServer::bind(addr, recorder, health)
             .await
-            .expect("binds");
+            .expect("binds")
+            .with_metrics_of(|| "part_things 4\n".to_owned());
         let addr = server.local_addr().expect("address");
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(server.run(shutdown.clone()));
 
         let metrics = get(addr, "/metrics").await;
         assert!(metrics.contains("test_things_total 3"), "{metrics}");
+        assert!(metrics.contains("\npart_things 4\n"), "{metrics}");
         let well = get(addr, "/health").await;
         assert!(well.starts_with("HTTP/1.1 200 "), "{well}");
         assert!(well.ends_with(r#"{"things":3}"#), "{well}");

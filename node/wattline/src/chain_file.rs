@@ -46,7 +46,7 @@ pub(crate) enum ChainFileError {
 /// What stands in a chain file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Item {
-    Block(Block),
+    Block(Box<Block>),
     Certificate(Vec<u8>),
 }
 
@@ -105,7 +105,7 @@ impl<R: BufRead + Seek> ChainFile<R> {
             let position = self.position;
             match self.next_item()? {
                 Some(Item::Block(block)) => {
-                    let block = SealedBlock::seal_slow(block);
+                    let block = SealedBlock::seal_slow(*block);
                     let (number, hash, parent) = (block.number, block.hash(), block.parent_hash);
                     if let Some((before, expected)) = last.replace((number, hash))
                         && (parent, Some(number)) != (expected, before.checked_add(1))
@@ -154,7 +154,7 @@ impl<R: BufRead + Seek> ChainFile<R> {
     pub(crate) fn next_block(&mut self) -> Result<Option<Block>, ChainFileError> {
         loop {
             match self.next_item()? {
-                Some(Item::Block(block)) => return Ok(Some(block)),
+                Some(Item::Block(block)) => return Ok(Some(*block)),
                 Some(Item::Certificate(_)) => {}
                 None => return Ok(None),
             }
@@ -194,7 +194,7 @@ impl<R: BufRead + Seek> ChainFile<R> {
             Header::decode_bytes(&mut self.buffer.as_slice(), false)
                 .map(|certificate| Item::Certificate(certificate.to_vec()))
         } else {
-            Block::decode(&mut self.buffer.as_slice()).map(Item::Block)
+            Block::decode(&mut self.buffer.as_slice()).map(|block| Item::Block(Box::new(block)))
         };
         item.map(Some)
             .map_err(|source| ChainFileError::NotABlock { position, source })

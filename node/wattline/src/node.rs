@@ -184,7 +184,10 @@ impl Node {
         };
         let rpc = wattline_rpc::serve(rpc, context).await?;
 
-        if let Some(server) = status {
+        if let Some(mut server) = status {
+            if let Some(running) = &agreement {
+                server = server.with_metrics_of(running.metrics());
+            }
             let token = shutdown.clone();
             tasks.spawn(async move { ("metrics", server.run(token).await.map_err(Into::into)) });
         }

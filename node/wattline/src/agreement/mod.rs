@@ -4,6 +4,7 @@
 mod answers;
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -13,7 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use commonware_cryptography::ed25519::PrivateKey;
-use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
 use eyre::WrapErr;
 use tokio::sync::{broadcast::error::RecvError, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -83,13 +84,36 @@ pub(crate) struct RunningAgreement {
 type End = oneshot::Receiver<eyre::Result<()>>;
 
 /// What the thread hands over when all parts run.
-#[derive(Debug)]
 struct Handles {
     agreement: AgreementHandle,
     peers: PeersHandle,
+    /// Knows the metrics of the engine and the network.
+    ctx: runtime::Context,
+}
+
+impl fmt::Debug for Handles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handles")
+            .field("agreement", &self.agreement)
+            .field("peers", &self.peers)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RunningAgreement {
+    /// What tells the metrics of the engine and the network, in Prometheus' text format.
+    pub(crate) fn metrics(&self) -> impl Fn() -> String + Send + Sync + 'static {
+        let handles = self.handles.clone();
+        move || {
+            let mut text = handles.load().ctx.encode();
+            // The mark of an end belongs to the format in which nothing follows.
+            if let Some(end) = text.rfind("# EOF") {
+                text.truncate(end);
+            }
+            text
+        }
+    }
+
     /// Waits until the agreement has ended, which it does when the node is stopped. Where it ends
     /// because nothing can be written any more, it is started again as soon as there is room: until
     /// then the chain stands still, and the node serves what it has.
@@ -236,6 +260,7 @@ impl AgreementParts {
         let handles = Handles {
             agreement: handle,
             peers,
+            ctx: ctx.child("metrics"),
         };
         if started.send(handles).is_err() {
             return Ok(());
