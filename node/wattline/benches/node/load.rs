@@ -116,6 +116,19 @@ pub(crate) async fn until_included(
     }
 }
 
+/// The gas that the last of these transactions, which are included, used: all use the same but the
+/// first to each account.
+pub(crate) async fn gas_of_last(peer: &Peer, transactions: &[Raw]) -> eyre::Result<f64> {
+    let Some(last) = transactions.last() else {
+        return Ok(0.0);
+    };
+    let mut connection = Connection::open(peer.addr).await?;
+    let receipt = connection
+        .call("eth_getTransactionReceipt", json!([keccak256(last)]))
+        .await?;
+    Ok(quantity(&receipt["gasUsed"])? as f64)
+}
+
 /// Waits for the next block.
 async fn next_block(watcher: &mut Connection) -> eyre::Result<()> {
     let started = Instant::now();

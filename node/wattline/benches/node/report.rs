@@ -27,8 +27,12 @@ impl Latency {
 pub(crate) struct Figures {
     /// Transactions per second.
     pub(crate) transfers: f64,
+    /// Gas of each.
+    pub(crate) transfer_gas: f64,
     /// Transactions per second.
     pub(crate) tokens: f64,
+    /// Gas of each.
+    pub(crate) token_gas: f64,
     pub(crate) latency: Latency,
     /// Requests per second.
     pub(crate) reads: Vec<(&'static str, f64)>,
@@ -60,7 +64,21 @@ impl Figures {
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         let mut rows = vec![
             row("plain transfers", "tx/s", self.transfers, Some(2.0), false),
+            row(
+                "",
+                "Mgas/s",
+                self.transfers * self.transfer_gas / 1e6,
+                None,
+                false,
+            ),
             row("ERC-20 transfers", "tx/s", self.tokens, Some(2.0), false),
+            row(
+                "",
+                "Mgas/s",
+                self.tokens * self.token_gas / 1e6,
+                None,
+                false,
+            ),
             row(
                 "send to inclusion, median",
                 "ms",

@@ -41,10 +41,6 @@ impl Senders {
         self.nonce
     }
 
-    pub(crate) fn sent(&self) -> usize {
-        self.nonce as usize * self.keys.len()
-    }
-
     /// `count` transfers of one wei, each sender in its turn.
     pub(crate) fn transfers(&mut self, count: usize) -> Vec<Bytes> {
         self.sign(count, |index| TxEip1559 {
