@@ -49,6 +49,12 @@ pub enum GenesisBuildError {
     /// The members make no consortium.
     #[error(transparent)]
     Members(#[from] MemberError),
+    /// A chain without the contract that names nodes cannot have any.
+    #[error(
+        "the genesis file has no Consortium contract at {0}: build one with it, from a configuration \
+         with `members`"
+    )]
+    NoConsortium(Address),
     /// The result is not a valid genesis file, so the configuration is wrong.
     #[error("the configuration makes no valid chain: {0}")]
     Invalid(#[from] ChainSpecError),
@@ -78,7 +84,7 @@ pub fn build(config: &GenesisConfig, artifacts: &Artifacts) -> Result<Genesis, G
     if let Some(account) = permitted.find(|account| protected.contains(&account.address)) {
         return Err(GenesisBuildError::Protected(account.address));
     }
-    let members = first_members(config)?;
+    let members = first_members(&config.members, &config.clique.signers)?;
     let mut world = World::new(config.chain_id, config.timestamp);
     predeploys::deploy(&mut world, artifacts, config, members, DEFAULT_AUCTION)?;
     // Contracts find older block hashes there; the EVM writes them at the start of every block.

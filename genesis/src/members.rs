@@ -5,7 +5,7 @@ use thiserror::Error;
 use wattline_market::abi::IConsortium::{NewMember, Role};
 use wattline_primitives::{Endpoint, EndpointError};
 
-use crate::config::{FirstMember, GenesisConfig, MemberRole};
+use crate::config::{FirstMember, MemberRole};
 
 /// Why the members of a configuration make no consortium.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,18 +54,20 @@ pub enum MemberError {
     },
 }
 
-/// The members as the contract takes them.
+/// The members as the contract takes them, of a chain with these first signers.
 ///
 /// # Errors
 ///
 /// The first [`MemberError`] in the order of the file.
-pub(crate) fn first_members(config: &GenesisConfig) -> Result<Vec<NewMember>, MemberError> {
-    let members = &config.members;
+pub(crate) fn first_members(
+    members: &[FirstMember],
+    signers: &[Address],
+) -> Result<Vec<NewMember>, MemberError> {
     for (index, member) in members.iter().enumerate() {
         check(member, members.iter().take(index))?;
     }
     if !members.is_empty() {
-        for signer in &config.clique.signers {
+        for signer in signers {
             check_signer(*signer, members)?;
         }
     }

@@ -10,10 +10,10 @@ use wattline_market::abi::{Genesis as Script, IConsortium::NewMember};
 use crate::{artifacts::Artifacts, build::GenesisBuildError, config::GenesisConfig, world::World};
 
 /// Where a proxy keeps its implementation (ERC-1967).
-const IMPLEMENTATION_SLOT: B256 =
+pub(crate) const IMPLEMENTATION_SLOT: B256 =
     b256!("0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
 /// Creates the implementations; no trace of it remains.
-const DEPLOYER: Address = address!("0xE1EC00000000000000000000000000000000ffff");
+pub(crate) const DEPLOYER: Address = address!("0xE1EC00000000000000000000000000000000ffff");
 
 /// Puts the contracts into `world` and sets them up.
 ///

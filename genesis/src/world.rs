@@ -41,6 +41,14 @@ pub enum WorldError {
         /// The EVM's reason.
         reason: String,
     },
+    /// An account's code cannot run.
+    #[error("the code of {address} cannot be used: {reason}")]
+    Code {
+        /// The account.
+        address: Address,
+        /// The EVM's reason.
+        reason: String,
+    },
     /// The EVM refused the call.
     #[error("{step} is not a valid transaction: {reason}")]
     Refused {
@@ -67,6 +75,34 @@ impl World {
             chain_id,
             timestamp,
         }
+    }
+
+    /// The state that a genesis file lists, to build on.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Code`] for code that no account can have.
+    pub fn from_alloc(
+        chain_id: u64,
+        timestamp: u64,
+        alloc: BTreeMap<Address, GenesisAccount>,
+    ) -> Result<Self, WorldError> {
+        let mut world = Self::new(chain_id, timestamp);
+        for (address, account) in alloc {
+            let code = Bytecode::new_raw_checked(account.code.unwrap_or_default());
+            let code = code.map_err(|error| WorldError::Code {
+                address,
+                reason: error.to_string(),
+            })?;
+            let info = AccountInfo::from_bytecode(code)
+                .with_balance(account.balance)
+                .with_nonce(account.nonce.unwrap_or_default());
+            world.db.insert_account_info(address, info);
+            for (slot, word) in account.storage.unwrap_or_default() {
+                world.store(address, slot.into(), word.into());
+            }
+        }
+        Ok(world)
     }
 
     /// Creates a contract from `creation_code` and returns its address.
@@ -131,6 +167,13 @@ impl World {
     pub fn store(&mut self, address: Address, slot: U256, word: U256) {
         let infallible = self.db.insert_account_storage(address, slot, word);
         debug_assert!(infallible.is_ok(), "an in-memory database does not fail");
+    }
+
+    /// Empties the storage of `address` but for one slot.
+    pub fn wipe_storage(&mut self, address: Address, except: U256) {
+        if let Some(account) = self.db.cache.accounts.get_mut(&address) {
+            account.storage.retain(|slot, _| *slot == except);
+        }
     }
 
     /// Gives `address` native coin, in wei.

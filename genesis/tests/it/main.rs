@@ -4,6 +4,7 @@
 
 mod committed;
 mod members;
+mod nodes;
 
 use std::path::{Path, PathBuf};
 
