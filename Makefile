@@ -24,6 +24,12 @@ help: ## List the targets
 dev: ## Run the chain, the meters and the neighbourhood on this machine
 	cargo run --release -- dev
 
+# The chain is kept; remove the directory for a new one.
+DEVNET ?= wattline-network
+.PHONY: devnet
+devnet: ## Run a consortium of four validators and an observer on this machine, and the neighbourhood on it
+	cargo run --release -- network --dir $(DEVNET) --validators 4 --observers 1 --market
+
 .PHONY: tools
 tools: $(SOLIDITY) $(JAVASCRIPT) $(PYTHON) ## Install the Solidity tools and what the tests of tools use, from lock files
 

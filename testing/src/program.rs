@@ -18,12 +18,13 @@ use eyre::{OptionExt, WrapErr, bail, ensure};
 use crate::repository;
 
 /// What our programs are made from, besides the main file of each.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "contracts/src/interfaces",
     "daemon",
     "devnet",
     "genesis/dev.json",
     "genesis/devnet.json",
+    "genesis/src",
     "market",
     "node",
     "oracle",

@@ -67,7 +67,7 @@ impl Market {
         })
     }
 
-    /// Plays it on the node at `rpc`, prints a line per interval and keeps the report up to date,
+    /// Plays it on the node at `rpc`, has `say` print a line per interval and keeps the report up to date,
     /// until all intervals are settled or `shutdown`.
     ///
     /// # Errors
@@ -76,6 +76,7 @@ impl Market {
     pub(crate) async fn play(
         self,
         rpc: SocketAddr,
+        say: impl Fn(&str),
         shutdown: CancellationToken,
     ) -> eyre::Result<()> {
         let meters = self.dataset.meters().len();
@@ -88,7 +89,9 @@ impl Market {
         neighbourhood.interval_seconds = self.config.interval_seconds;
         neighbourhood.seed = self.config.seed;
 
-        println!("{meters} households join the market; this takes some blocks …");
+        say(&format!(
+            "{meters} households join the market; this takes some blocks …"
+        ));
         let stop = shutdown.child_token();
         let (sender, mut events) = mpsc::channel(EVENTS);
         let mut households =
@@ -101,10 +104,10 @@ impl Market {
                     Some(Event::Ready(ready)) => {
                         let config = self.oracle(rpc, &ready)?;
                         oracle = Some(tokio::spawn(wattline_oracle::run(config, stop.clone())));
-                        println!("{}", table::HEADING);
+                        say(table::HEADING);
                     }
                     Some(Event::Interval(interval)) => {
-                        println!("{}", table::line(&interval, meters));
+                        say(&table::line(&interval, meters));
                         report.add(interval);
                         self.write(&report)?;
                     }

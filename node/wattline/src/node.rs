@@ -85,8 +85,12 @@ pub(crate) fn open_storage(
     Ok(storage)
 }
 
-/// The key in the file `path`, made where there is none.
-fn node_key(path: &Path) -> eyre::Result<PrivateKey> {
+/// The node key in the file `path`, made where there is none.
+///
+/// # Errors
+///
+/// When the file is damaged, can be read by others, or can neither be read nor made.
+pub(crate) fn node_key(path: &Path) -> eyre::Result<PrivateKey> {
     let secret = keystore::node_secret(path)?;
     PrivateKey::decode(Copying(secret.as_bytes()))
         .wrap_err_with(|| format!("the node key {} is no ed25519 key", path.display()))

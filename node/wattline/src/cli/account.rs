@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use alloy_signer_local::PrivateKeySigner;
 use clap::{Args, Subcommand};
+use commonware_cryptography::Signer as _;
 use eyre::WrapErr;
 use wattline_daemon::{keystore, password};
+
+use super::peers::NODE_KEY;
+use crate::node::node_key;
 
 /// Make, import and list keys (Web3 Secret Storage).
 #[derive(Debug, Subcommand)]
@@ -16,6 +20,8 @@ pub(crate) enum Account {
     Import(Import),
     /// List the stored keys
     List(Directory),
+    /// Print the public key by which peers know a node; makes the node's key if there is none
+    NodeKey(NodeKey),
 }
 
 #[derive(Args, Debug)]
@@ -46,6 +52,19 @@ pub(crate) struct Import {
     protected: Protected,
 }
 
+/// The key that a node connects and votes with. The Consortium contract and the `[[members]]` of a
+/// genesis configuration name it, and so do bootnodes.
+#[derive(Args, Debug)]
+pub(crate) struct NodeKey {
+    /// Directory of the node's data
+    #[arg(long, value_name = "DIR", default_value = "wattline-data")]
+    datadir: PathBuf,
+
+    /// File of the key, if it lies elsewhere [default: node.key in the data directory]
+    #[arg(long, value_name = "FILE", conflicts_with = "datadir")]
+    node_key: Option<PathBuf>,
+}
+
 impl Account {
     pub(super) fn run(self) -> eyre::Result<()> {
         match self {
@@ -55,6 +74,11 @@ impl Account {
                 for (address, path) in keystore::list(&args.keystore)? {
                     println!("{address} {}", path.display());
                 }
+                Ok(())
+            }
+            Self::NodeKey(args) => {
+                let file = args.node_key.unwrap_or_else(|| args.datadir.join(NODE_KEY));
+                println!("0x{}", node_key(&file)?.public_key());
                 Ok(())
             }
         }

@@ -138,7 +138,10 @@ impl Dev {
             let shutdown = shutdown.clone();
             async move {
                 match market {
-                    Some(market) => market.play(addr, shutdown).await,
+                    Some(market) => {
+                        let say = |text: &str| println!("{text}");
+                        market.play(addr, say, shutdown).await
+                    }
                     None => std::future::pending().await,
                 }
             }

@@ -5,6 +5,7 @@ mod database;
 mod db;
 mod dev;
 mod init;
+mod network;
 mod node;
 mod peers;
 mod rpc;
@@ -23,6 +24,7 @@ const AFTER_HELP: &str = "\
 Examples:
   wattline dev                                      the whole market on this machine
   wattline dev --no-market                          only the chain, with funded accounts
+  wattline network --validators 4 --observers 1     a consortium on this machine
   wattline account new --keystore keys              a key for a signer
   wattline node --datadir data --chain genesis.json --signer keys/UTC--….json \\
                 --password-file password.txt        a node that seals blocks
@@ -42,6 +44,7 @@ pub(crate) struct Cli {
 enum Command {
     Dev(dev::Dev),
     Node(node::NodeCommand),
+    Network(network::NetworkCommand),
     Init(init::Init),
     #[command(subcommand)]
     Account(account::Account),
@@ -62,6 +65,7 @@ impl Cli {
         match self.command {
             Command::Dev(command) => runtime()?.block_on(command.run()),
             Command::Node(command) => runtime()?.block_on(command.run()),
+            Command::Network(command) => runtime()?.block_on(command.run()),
             Command::Init(command) => command.run(),
             Command::Account(command) => command.run(),
             Command::Export(command) => command.run(),
@@ -70,11 +74,11 @@ impl Cli {
         }
     }
 
-    /// The log filter where the user names none: `dev` shows a table and `import` a bar instead of
-    /// events.
+    /// The log filter where the user names none: `dev` and `network` show a table and `import` a bar
+    /// instead of events.
     fn default_log_filter(&self) -> &'static str {
         match self.command {
-            Command::Dev(_) | Command::Import(_) => "warn",
+            Command::Dev(_) | Command::Network(_) | Command::Import(_) => "warn",
             _ => "info",
         }
     }

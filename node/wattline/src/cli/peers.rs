@@ -12,7 +12,7 @@ use wattline_network::Bootnode;
 use crate::agreement::PeerConfig;
 
 /// Where a data directory keeps the node key.
-const NODE_KEY: &str = "node.key";
+pub(crate) const NODE_KEY: &str = "node.key";
 /// Where a data directory keeps the keys that the operator denies.
 const DENIED: &str = "denied-keys";
 /// The port for peers unless told otherwise.
