@@ -127,6 +127,15 @@ impl RunningNode {
         self.process.kill()
     }
 
+    /// Sends the node a signal: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    ///
+    /// The system does not send it.
+    pub fn signal(&self, name: &str) -> eyre::Result<()> {
+        self.process.signal(name)
+    }
+
     /// Asks the node to stop (SIGTERM) and waits for its end.
     ///
     /// # Errors

@@ -50,11 +50,21 @@ impl Process {
     ///
     /// It does not end.
     pub fn stop(&mut self) -> eyre::Result<ExitStatus> {
-        let sent = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()?;
-        ensure!(sent.success(), "cannot send SIGTERM");
+        self.signal("TERM")?;
         self.wait()
+    }
+
+    /// Sends it a signal: `TERM`, `STOP`, `CONT`.
+    ///
+    /// # Errors
+    ///
+    /// The system does not send it.
+    pub fn signal(&self, name: &str) -> eyre::Result<()> {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()?;
+        ensure!(sent.success(), "cannot send SIG{name}");
+        Ok(())
     }
 
     /// Waits for it to end by itself, as long as a whole market may take.

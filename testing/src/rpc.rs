@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Bytes;
-use eyre::{WrapErr, bail, ensure};
+use eyre::{WrapErr, bail, ensure, eyre};
 use serde_json::{Value, json};
 
 /// A node that answers JSON-RPC.
@@ -54,6 +54,27 @@ impl Peer {
             "transactions are refused: {answers:?}"
         );
         Ok(())
+    }
+
+    /// The results of requests of one method that succeed, sent in one batch.
+    ///
+    /// # Errors
+    ///
+    /// One of them does not.
+    pub async fn results(&self, method: &str, params: &[Value]) -> eyre::Result<Vec<Value>> {
+        let requests = (0..).zip(params).map(|(id, params): (usize, _)| {
+            json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        });
+        let batch: Value = requests.collect();
+        let answers = self.client.post(&self.url).json(&batch).send().await?;
+        let mut answers: Vec<Value> = answers.json().await?;
+        answers.sort_by_key(|answer| answer["id"].as_u64());
+        ensure!(answers.len() == params.len(), "{method}: {answers:?}");
+        let results = answers
+            .iter_mut()
+            .map(|answer| answer.get_mut("result").map(Value::take));
+        let results: Option<Vec<_>> = results.collect();
+        results.ok_or_else(|| eyre!("{method} at {}: one of a batch fails", self.url))
     }
 
     /// The result of a request that succeeds.

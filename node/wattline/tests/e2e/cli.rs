@@ -52,7 +52,9 @@ fn files(dir: &Path) -> eyre::Result<Vec<(String, Vec<u8>)>> {
 fn help_names_every_command() -> eyre::Result<()> {
     let (status, help, _) = run(&["--help"])?;
     assert!(status.success());
-    for command in ["dev", "node", "init", "account", "export", "import", "db"] {
+    for command in [
+        "dev", "node", "network", "init", "account", "export", "import", "db",
+    ] {
         assert!(
             help.contains(&format!("\n  {command} ")),
             "{command} is missing in {help}"

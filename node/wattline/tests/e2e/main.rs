@@ -2,6 +2,7 @@
 
 mod anvil;
 mod cli;
+mod cluster;
 mod common;
 mod crash;
 mod disk;
