@@ -13,12 +13,13 @@ use wattline_pool::Pool;
 use wattline_producer::Producer;
 
 use crate::{
-    AgreementError, AgreementHandle, BlockLimits, Channels, Runtime, Status,
+    AgreementError, AgreementHandle, BlockLimits, Channels, PeerHeads, Runtime, Status,
     application::Execution,
     committee::Committees,
     deliver::Deliverer,
     engine::MarshalParts,
     epoch::Epochs,
+    rejoin::{Asker, Bound, OwnVotes},
     runtime::{ChainApplication, Inline},
     settings::{Timing, page_cache},
     status::{Rejoin, Role},
@@ -51,6 +52,8 @@ pub struct Network<S, R, M, B> {
     pub peers: M,
     /// Is told of peers that break the rules.
     pub blocker: B,
+    /// How far the peers are.
+    pub heads: PeerHeads,
 }
 
 impl Agreement {
@@ -107,6 +110,7 @@ impl Agreement {
             channels,
             peers,
             blocker,
+            heads,
         } = network;
         let spec = chain.spec();
         let timing = Timing::new(spec.idle_period());
@@ -151,10 +155,22 @@ impl Agreement {
         let (status, mut status_receiver) = watch::channel(Status {
             epoch: epoch.get(),
             committee,
-            role: Role::CatchingUp,
+            role: Role::Asks,
         });
         let handle =
             AgreementHandle::new(chain.clone(), committees.clone(), status_receiver.clone());
+        let votes = OwnVotes::new(epoch);
+        let (question, asked) = watch::channel(None);
+        let (answer, bound) = watch::channel(Bound::load(&ctx, &partition).await?);
+        let asker = Asker {
+            partition: partition.clone(),
+            sender: channels.standings.0,
+            receiver: channels.standings.1,
+            blocker: blocker.clone(),
+            votes: votes.clone(),
+            question: asked,
+            bound: answer,
+        };
         let epochs = Epochs {
             partition,
             chain,
@@ -162,7 +178,10 @@ impl Agreement {
             committees,
             key,
             rejoin,
-            began: epoch,
+            votes,
+            question,
+            bound,
+            heads,
             marshal,
             inline,
             peers,
@@ -175,6 +194,7 @@ impl Agreement {
         };
         let task = ctx.child("agreement").spawn(move |ctx| async move {
             let deliver = ctx.child("deliver").spawn(|ctx| deliverer.run(ctx));
+            let asker = ctx.child("asker").spawn(|ctx| asker.run(ctx));
             let epochs = ctx.child("epochs").spawn(move |ctx| {
                 epochs.run(ctx, channels.votes, channels.certificates, channels.resolver)
             });
@@ -182,6 +202,7 @@ impl Agreement {
                 biased;
                 ended = deliver => ended?,
                 ended = epochs => ended?,
+                ended = asker => ended?,
                 _ = Handle::select(tasks) => Err(AgreementError::Ended("the order of final blocks")),
             }
         });

@@ -13,4 +13,6 @@ pub struct Channels<S, R> {
     pub blocks: (S, R),
     /// Requests for blocks that are missing.
     pub backfill: (S, R),
+    /// How far the votes of each node have come, for those whose votes may be lost.
+    pub standings: (S, R),
 }

@@ -149,7 +149,8 @@ where
     E: Runtime,
     A: ChainApplication<E>,
 {
-    pub(crate) partition: String,
+    /// Where it keeps its votes and what it saw.
+    pub(crate) journal: String,
     pub(crate) epoch: Epoch,
     pub(crate) scheme: Scheme,
     pub(crate) turns: Turns,
@@ -197,7 +198,7 @@ where
                 reporter: Reporters::from((self.inline, self.observer)),
                 track_historical_votes: true,
                 strategy: Sequential,
-                partition: journal(&self.partition, self.epoch),
+                partition: self.journal,
                 mailbox_size: settings::MAILBOX,
                 epoch: self.epoch,
                 floor: self.floor,

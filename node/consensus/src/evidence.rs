@@ -6,17 +6,20 @@ use alloy_primitives::B256;
 use bytes::Bytes;
 use commonware_actor::Feedback;
 use commonware_codec::{Decode as _, Encode as _};
-use commonware_consensus::{
-    Epochable as _, Reporter, Viewable as _, simplex::types::Attributable as _,
+use commonware_consensus::{Epochable, Reporter, Viewable, simplex::types::Attributable};
+use commonware_cryptography::{
+    certificate::{Scheme as _, Verifier as _},
+    ed25519::PublicKey,
 };
-use commonware_cryptography::{certificate::Verifier as _, ed25519::PublicKey};
 use commonware_parallel::Sequential;
 use parking_lot::Mutex;
 use tracing::{debug, error};
 use wattline_chain::Chain;
 use wattline_storage::StorageResult;
 
-use crate::{AgreementError, Runtime, Scheme, committee::Committees, runtime::Activity};
+use crate::{
+    AgreementError, Runtime, Scheme, committee::Committees, rejoin::OwnVotes, runtime::Activity,
+};
 
 /// Proof that a validator contradicted itself.
 #[derive(Clone, Debug)]
@@ -81,12 +84,13 @@ impl Evidence {
     }
 }
 
-/// Keeps proof of what no honest node does, and tells the chain of blocks that are as good as
-/// final.
+/// Keeps proof of what no honest node does, tells the chain of blocks that are as good as final, and
+/// takes note of this node's own votes.
 pub(crate) struct Observer<E> {
     ctx: Arc<Mutex<E>>,
     chain: Chain,
     scheme: Scheme,
+    votes: OwnVotes,
 }
 
 impl<E> Clone for Observer<E> {
@@ -95,16 +99,26 @@ impl<E> Clone for Observer<E> {
             ctx: self.ctx.clone(),
             chain: self.chain.clone(),
             scheme: self.scheme.clone(),
+            votes: self.votes.clone(),
         }
     }
 }
 
 impl<E: Runtime> Observer<E> {
-    pub(crate) fn new(ctx: E, chain: Chain, scheme: Scheme) -> Self {
+    pub(crate) fn new(ctx: E, chain: Chain, scheme: Scheme, votes: OwnVotes) -> Self {
         Self {
             ctx: Arc::new(Mutex::new(ctx)),
             chain,
             scheme,
+            votes,
+        }
+    }
+
+    /// Takes note of a vote, if it is this node's.
+    fn note(&self, vote: &(impl Attributable + Epochable + Viewable)) {
+        let me = self.scheme.me().and_then(|me| me.signer());
+        if me == Some(vote.signer()) {
+            self.votes.seen(vote.epoch(), vote.view());
         }
     }
 
@@ -148,6 +162,9 @@ impl<E: Runtime> Reporter for Observer<E> {
                     self.chain.set_pending(hash);
                 }
             }
+            Activity::Notarize(vote) => self.note(vote),
+            Activity::Nullify(vote) => self.note(vote),
+            Activity::Finalize(vote) => self.note(vote),
             Activity::ConflictingNotarize(_)
             | Activity::ConflictingFinalize(_)
             | Activity::NullifyFinalize(_) => self.keep(&activity),

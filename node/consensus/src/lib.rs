@@ -20,6 +20,8 @@ mod epoch;
 mod error;
 mod evidence;
 mod handle;
+mod heads;
+mod rejoin;
 mod rules;
 mod runtime;
 mod settings;
@@ -37,6 +39,7 @@ pub use elector::{Leaders, Turns};
 pub use error::AgreementError;
 pub use evidence::{Evidence, EvidenceKind};
 pub use handle::{AgreementHandle, Finality, MemberSignature};
+pub use heads::PeerHeads;
 #[cfg(feature = "mutants")]
 pub use rules::Rule;
 pub use runtime::{ChainApplication, Context, Finalization, Runtime, Scheme};

@@ -11,6 +11,8 @@ pub enum Rule {
     KeepGoing,
     /// A node whose votes are lost does not vote.
     KeepVotes,
+    /// A node without votes asks the committee before it votes.
+    AskFirst,
 }
 
 #[cfg(feature = "mutants")]

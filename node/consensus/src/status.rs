@@ -2,8 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use commonware_consensus::types::Epoch;
-
 use crate::Committee;
 
 /// Where a node stands in the agreement.
@@ -24,8 +22,10 @@ pub enum Role {
     Votes,
     /// It follows: its node key is not in the committee.
     NotAMember,
-    /// It follows: it joined when the epoch had begun, and may have voted in it before.
-    CatchingUp,
+    /// It follows: it has no votes of its own, and asks the committee whether there were any.
+    Asks,
+    /// It follows: it may have voted in this epoch. It votes when a later view has a final block.
+    Waits,
     /// It follows: it voted before, and those votes are lost. The operator must confirm.
     VotesLost,
 }
@@ -35,8 +35,15 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Votes => "in the committee",
             Self::NotAMember => "the node key is not in the committee of this epoch",
-            Self::CatchingUp => {
-                "the epoch had begun when this node came to it; it votes from the next epoch on"
+            Self::Asks => {
+                "no vote of this node key is here: asking the committee whether it voted before; if \
+                 the chain stands because too few answer, and no other node has this key, \
+                 --consensus.rejoin=now takes part at once"
+            }
+            Self::Waits => {
+                "this node key may have voted in this epoch: it votes again when a later view has a \
+                 final block; if the chain stands without it, and no other node has this key, \
+                 --consensus.rejoin=now takes part at once"
             }
             Self::VotesLost => {
                 "this node key voted before and its votes are not here (a restored backup, a \
@@ -50,23 +57,12 @@ impl fmt::Display for Role {
 /// disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rejoin {
-    /// Nothing: it follows.
+    /// Nothing: if it is known to have voted, it follows.
     #[default]
     No,
-    /// No other node has its key. It votes from the next epoch on, which no lost vote can
-    /// contradict.
-    NextEpoch,
-    /// Nor is there a lost vote: the chain stands without it. It votes at once.
+    /// No other node has its key. It votes as soon as what the committee says shows that it
+    /// contradicts no lost vote.
+    Ask,
+    /// Nor does it matter whether a vote is lost: the chain stands without it. It votes at once.
     Now,
-}
-
-impl Rejoin {
-    /// Whether a node that started in epoch `began` votes in `epoch`.
-    pub(crate) fn permits(self, epoch: Epoch, began: Epoch) -> bool {
-        match self {
-            Self::No => false,
-            Self::NextEpoch => epoch > began,
-            Self::Now => true,
-        }
-    }
 }

@@ -81,6 +81,8 @@ pub struct Limits {
     pub transactions: ChannelLimit,
     /// Status messages. Four a second are spent on noticing who is connected.
     pub status: ChannelLimit,
+    /// How far the votes of each node have come: two questions a second, and as many answers.
+    pub standings: ChannelLimit,
     /// Most nodes in one epoch's set, this one included.
     pub max_peers: NonZeroUsize,
     /// How many epochs' sets stay connected.
@@ -112,6 +114,7 @@ impl Default for Limits {
             backfill: ChannelLimit::new(NZU32!(256), NZU32!(16), 8 * MIB + 64 * KIB),
             transactions: ChannelLimit::new(NZU32!(64), NZU32!(8), MAX_BATCH_BYTES),
             status: ChannelLimit::new(NZU32!(8), NZU32!(8), KIB),
+            standings: ChannelLimit::new(NZU32!(8), NZU32!(8), KIB),
             max_peers: NZUsize!(128),
             peer_sets: NZUsize!(3),
             handshakes_per_second: NZU32!(16),
@@ -136,6 +139,7 @@ impl Limits {
             self.backfill,
             self.transactions,
             self.status,
+            self.standings,
         ];
         channels
             .map(|limit| limit.bytes)

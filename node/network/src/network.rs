@@ -73,6 +73,8 @@ pub struct Channels<E: Clock> {
     pub blocks: Pair<E>,
     /// Final blocks that were missed.
     pub backfill: Pair<E>,
+    /// How far the votes of each node have come.
+    pub standings: Pair<E>,
 }
 
 /// A network that runs. Nobody connects until the agreement has told the roster who the members are.
@@ -148,6 +150,7 @@ impl<E: Runtime> Network<E> {
             resolver: register(Channel::Resolver, limits.resolver),
             blocks: register(Channel::Blocks, limits.blocks),
             backfill: register(Channel::Backfill, limits.backfill),
+            standings: register(Channel::Standings, limits.standings),
         };
         let transactions = register(Channel::Transactions, limits.transactions);
         let (sender, receiver) = register(Channel::Status, limits.status);

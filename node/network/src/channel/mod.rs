@@ -30,6 +30,8 @@ pub enum Channel {
     Transactions = 5,
     /// Status messages.
     Status = 6,
+    /// How far the votes of each node have come.
+    Standings = 7,
 }
 
 impl Channel {
@@ -48,6 +50,7 @@ impl Channel {
             Self::Backfill => "backfill",
             Self::Transactions => "transactions",
             Self::Status => "status",
+            Self::Standings => "standings",
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::peers::Tip;
 
 /// The version of everything that peers say to each other. Raised when an older node would
 /// misunderstand.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// Bytes of a status message.
 pub const STATUS_BYTES: usize = 2 + 32 + 8 + 32 + 8 + 8;
@@ -162,9 +162,9 @@ mod tests {
         assert_eq!(message(&[]), "0 bytes, expected 90");
         bytes.push(0);
         assert_eq!(message(&bytes), "91 bytes, expected 90");
-        bytes[1] = 2;
-        assert_eq!(message(&bytes), "protocol version 2, this node speaks 1");
-        assert_eq!(message(&[0, 2]), "protocol version 2, this node speaks 1");
+        bytes[1] = 3;
+        assert_eq!(message(&bytes), "protocol version 3, this node speaks 2");
+        assert_eq!(message(&[0, 3]), "protocol version 3, this node speaks 2");
     }
 
     proptest! {

@@ -225,7 +225,7 @@ impl<E: Runtime> Played<E> {
         config.bypass_ip_check = true;
         let (mut network, mut oracle) = lookup::Network::new(context.child(name), config);
         let quota = Quota::per_second(NZU32!(1_000)).allow_burst(NZU32!(256));
-        let (senders, receivers) = (0..7)
+        let (senders, receivers) = (0..8)
             .map(|channel| network.register(channel, quota))
             .unzip();
         let _ = oracle.track(0, members);

@@ -20,7 +20,7 @@ use tokio::sync::{broadcast::error::RecvError, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use wattline_chain::Chain;
-use wattline_consensus::{Agreement, AgreementHandle, Channels, Rejoin, Role, Status};
+use wattline_consensus::{Agreement, AgreementHandle, Channels, PeerHeads, Rejoin, Role, Status};
 use wattline_network::{Bootnode, Limits, Network, NetworkConfig, PeersHandle, Tip};
 use wattline_pool::Pool;
 use wattline_producer::Producer;
@@ -251,9 +251,11 @@ impl AgreementParts {
                 resolver: channels.resolver,
                 blocks: channels.blocks,
                 backfill: channels.backfill,
+                standings: channels.standings,
             },
             peers: roster,
             blocker: blocker.of("agreement"),
+            heads: heads(peers.clone()),
         };
         let (handle, agreed) = agreement.start(ctx.child("agreement"), network).await?;
         let status = handle.watch_status();
@@ -284,6 +286,12 @@ fn tip(chain: &Chain) -> Tip {
         hash: head.hash(),
         certified: head.number,
     }
+}
+
+/// How far the peers are, for a node that is behind.
+fn heads(peers: PeersHandle) -> PeerHeads {
+    let head = |(peer, tip): (_, Tip)| (peer, tip.certified);
+    PeerHeads::new(move || peers.tips().into_iter().map(head).collect())
 }
 
 /// Keeps peers told of how far the chain has come.

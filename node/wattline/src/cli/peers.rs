@@ -21,8 +21,8 @@ const PORT: u16 = 30303;
 /// When a node votes again whose votes may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RejoinWhen {
-    /// From the next epoch on, which no lost vote can contradict
-    NextEpoch,
+    /// As soon as the committee has said that no lost vote can be contradicted
+    Ask,
     /// At once: for a chain that stands still without this node
     Now,
 }
@@ -60,7 +60,7 @@ pub(crate) struct PeerArgs {
         long = "consensus.rejoin",
         value_name = "WHEN",
         num_args = 0..=1,
-        default_missing_value = "next-epoch",
+        default_missing_value = "ask",
         require_equals = true
     )]
     rejoin: Option<RejoinWhen>,
@@ -80,7 +80,7 @@ impl PeerArgs {
             denied: or_in(&self.denied, DENIED),
             rejoin: match self.rejoin {
                 None => Rejoin::No,
-                Some(RejoinWhen::NextEpoch) => Rejoin::NextEpoch,
+                Some(RejoinWhen::Ask) => Rejoin::Ask,
                 Some(RejoinWhen::Now) => Rejoin::Now,
             },
         }

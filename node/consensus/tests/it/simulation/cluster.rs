@@ -16,12 +16,13 @@ use commonware_runtime::{Clock as _, Supervisor as _, deterministic::Context};
 use commonware_utils::{NZUsize, probability};
 use wattline_chain::test_utils::{Signers, TestGenesis};
 use wattline_clique::recover_signer;
-use wattline_consensus::AgreementError;
+use wattline_consensus::{AgreementError, Role};
 use wattline_producer::ProducerHandle;
 
 use super::{
     byzantine::{Liar, Lie},
     genesis::genesis,
+    heads::Heads,
     node::{Node, Parts},
 };
 
@@ -47,10 +48,20 @@ impl Cluster {
     /// A network of `members` nodes, all linked, of which the first `signers` seal and the others
     /// follow. None runs yet.
     pub(crate) async fn new(ctx: &Context, members: usize, signers: usize) -> Self {
+        Self::with_epoch(ctx, members, signers, 8).await
+    }
+
+    /// The same with epochs of `epoch` blocks.
+    pub(crate) async fn with_epoch(
+        ctx: &Context,
+        members: usize,
+        signers: usize,
+        epoch: u64,
+    ) -> Self {
         let accounts = Signers::new(members);
         let keys: Vec<_> = (0..members as u64).map(PrivateKey::from_seed).collect();
         let public: Vec<_> = keys.iter().map(PrivateKey::public_key).collect();
-        let genesis = genesis(&accounts, signers, &public);
+        let genesis = genesis(&accounts, signers, &public, epoch);
         let (network, oracle) = Network::new(
             ctx.child("network"),
             simulated::Config {
@@ -62,10 +73,11 @@ impl Cluster {
             },
         );
         network.start();
-        let nodes = keys
-            .into_iter()
-            .enumerate()
-            .map(|(index, key)| Node::new(index, key, Some(accounts.key(index).clone())));
+        let heads = Heads::default();
+        let nodes = keys.into_iter().enumerate().map(|(index, key)| {
+            let signer = Some(accounts.key(index).clone());
+            Node::new(index, key, signer, heads.clone())
+        });
         let cluster = Self {
             ctx: ctx.child("cluster"),
             oracle,
@@ -180,15 +192,26 @@ impl Cluster {
             let heads: Vec<_> = self
                 .running()
                 .into_iter()
-                .map(|index| (index, self.head(index)))
+                .map(|index| {
+                    let role = self.parts(index).agreement.status().role;
+                    (index, self.head(index), role)
+                })
                 .collect();
-            if heads.iter().all(|(_, head)| *head >= number) {
+            if heads.iter().all(|(_, head, _)| *head >= number) {
                 return;
             }
             assert!(
                 self.ctx.current() < deadline,
                 "block {number} is not everywhere after {limit:?}: heads {heads:?}"
             );
+            self.ctx.sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the first `count` nodes vote.
+    pub(crate) async fn all_vote(&self, count: usize) {
+        let votes = |index| self.parts(index).agreement.status().role == Role::Votes;
+        while !(0..count).all(votes) {
             self.ctx.sleep(Duration::from_millis(50)).await;
         }
     }

@@ -90,7 +90,7 @@ async fn inflict(ctx: &mut Context, cluster: &mut Cluster, fault: Fault) {
             cluster.crash(victim).await;
             let node = &mut cluster.nodes[victim];
             node.wipe_agreement();
-            node.rejoin = Rejoin::NextEpoch;
+            node.rejoin = Rejoin::Ask;
         }
         Fault::Partition => {
             let groups: Vec<_> = (0..count).map(|_| below(ctx, 2) == 0).collect();

@@ -11,13 +11,18 @@ use wattline_chain::test_utils::{Signers, TestGenesis};
 pub(crate) const CONSORTIUM: Address = address!("0xe1ec000000000000000000000000000000000008");
 
 /// The genesis of a chain whose first `signers` of `accounts` seal. All of them have nodes, of
-/// `keys`, and money.
-pub(crate) fn genesis(accounts: &Signers, signers: usize, keys: &[PublicKey]) -> TestGenesis {
+/// `keys`, and money. An epoch has `epoch` blocks.
+pub(crate) fn genesis(
+    accounts: &Signers,
+    signers: usize,
+    keys: &[PublicKey],
+    epoch: u64,
+) -> TestGenesis {
     let mut members: Vec<_> = accounts.addresses().into_iter().zip(keys).collect();
     members.sort_by_key(|(account, _)| *account);
     TestGenesis::new(accounts.addresses()[..signers].to_vec())
         .milliseconds(250, 1_000)
-        .epoch(8)
+        .epoch(epoch)
         .fund(accounts.addresses())
         .account(CONSORTIUM, consortium(&members))
         .consortium(CONSORTIUM)

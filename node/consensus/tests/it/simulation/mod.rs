@@ -6,9 +6,11 @@ mod clock;
 mod cluster;
 mod faults;
 mod genesis;
+mod heads;
 mod load;
 mod mutants;
 mod node;
+mod rejoin;
 mod seeds;
 mod stories;
 

@@ -11,6 +11,7 @@ use wattline_consensus::Rule;
 use super::{
     Cluster, below,
     byzantine::Lie,
+    rejoin::wiped_validator,
     simulate,
     stories::{liar, second_validator},
 };
@@ -36,6 +37,11 @@ fn without_execution_before_the_vote() {
 #[test]
 fn without_a_look_at_who_could_seal_next() {
     is_noticed(Rule::KeepGoing, 4, second_validator);
+}
+
+#[test]
+fn without_a_question_to_the_committee() {
+    is_noticed(Rule::AskFirst, 4, wiped_validator);
 }
 
 /// A validator alone, followed by an observer: what the observer has, the validator may have lost.

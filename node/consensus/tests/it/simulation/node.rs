@@ -12,7 +12,7 @@ use commonware_cryptography::{
     Signer as _,
     ed25519::{PrivateKey, PublicKey},
 };
-use commonware_p2p::simulated::Oracle;
+use commonware_p2p::{Receiver, Recipients, Sender, simulated::Oracle};
 use commonware_runtime::{
     Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic::Context,
 };
@@ -28,7 +28,10 @@ use wattline_consensus::{
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig, ProducerHandle};
 
-use super::clock::{Skew, Skewed};
+use super::{
+    clock::{Skew, Skewed},
+    heads::Heads,
+};
 
 /// A node, running or not.
 pub(crate) struct Node {
@@ -38,6 +41,9 @@ pub(crate) struct Node {
     pub(crate) signer: Option<PrivateKeySigner>,
     pub(crate) rejoin: Rejoin,
     pub(crate) skew: Skew,
+    pub(crate) heads: Heads,
+    /// What it answers when others ask how far its votes are, if it lies.
+    pub(crate) answer: Option<Vec<u8>>,
     pub(crate) run: Option<Run>,
     /// Every block that a client was shown as final, over all runs.
     pub(crate) shown: Arc<Mutex<BTreeMap<u64, B256>>>,
@@ -62,13 +68,20 @@ pub(crate) struct Run {
 }
 
 impl Node {
-    pub(crate) fn new(index: usize, key: PrivateKey, signer: Option<PrivateKeySigner>) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        key: PrivateKey,
+        signer: Option<PrivateKeySigner>,
+        heads: Heads,
+    ) -> Self {
         Self {
             index,
             key,
             signer,
             rejoin: Rejoin::No,
             skew: Skew::NONE,
+            heads,
+            answer: None,
             run: None,
             shown: Arc::default(),
             dir: directory(),
@@ -118,12 +131,20 @@ impl Node {
         let control = oracle.control(self.public_key());
         let quota = Quota::per_second(NZU32!(256));
         let mut channels = Vec::new();
-        for channel in 0..5 {
+        for channel in 0..6 {
             let pair = control.register(channel, quota).await;
             channels.push(pair.expect("the network runs"));
         }
+        if let Some(answer) = self.answer.clone() {
+            // On the last channel, in place of the honest node, which has one that nobody else has.
+            let unheard = control.register(6, quota).await.expect("the network runs");
+            let told = channels.pop().expect("a sixth");
+            channels.push(unheard);
+            ctx.child("answers")
+                .spawn(move |_| answer_all(told, answer));
+        }
         let mut channels = channels.into_iter();
-        let mut next = || channels.next().expect("five channels");
+        let mut next = || channels.next().expect("six channels");
         let network = Network {
             channels: Channels {
                 votes: next(),
@@ -131,9 +152,11 @@ impl Node {
                 resolver: next(),
                 blocks: next(),
                 backfill: next(),
+                standings: next(),
             },
             peers: oracle.socket_manager(),
             blocker: control.clone(),
+            heads: self.heads.seen_by(self.public_key()),
         };
         let agreement = Agreement {
             chain: chain.clone(),
@@ -149,7 +172,9 @@ impl Node {
         let name = self.index;
         let ctx = ctx.child("node").with_attribute("index", self.index);
         let ctx = Skewed::new(ctx, self.skew);
+        let said = self.heads.say(self.public_key(), chain.clone());
         let root = ctx.spawn(move |ctx| async move {
+            let _said = said;
             let following = follow(&ctx, &chain, &pool, shown);
             let begun = agreement.start_with(ctx.child("agreement"), network, wrap);
             let (agreement, task) = match begun.await {
@@ -212,6 +237,19 @@ fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .expect("a temporary directory")
+}
+
+/// Answers every message the same.
+async fn answer_all(
+    (mut sender, mut receiver): (
+        impl Sender<PublicKey = PublicKey>,
+        impl Receiver<PublicKey = PublicKey>,
+    ),
+    answer: Vec<u8>,
+) {
+    while let Ok((peer, _)) = receiver.recv().await {
+        sender.send(Recipients::One(peer), answer.clone(), true);
+    }
 }
 
 /// Keeps the pool at the head of the chain, and notes what clients are shown.
