@@ -25,17 +25,22 @@ use crate::simulation::{Cluster, simulate};
 /// Epochs of the simulation.
 const EPOCH: u64 = 8;
 
-/// The blocks and certificates up to number `last` of a cluster of four, and what it began with.
-fn agreed(last: u64, check: impl FnOnce(&Cluster, Vec<(SealedBlock, Option<Vec<u8>>)>) + 'static) {
+/// What a cluster of four agreed on: blocks, and the certificates that some of them have.
+type Agreed = Vec<(SealedBlock, Option<Vec<u8>>)>;
+
+/// Has a cluster of four agree on blocks up to number `last`, and hands them to `check`.
+fn agreed(last: u64, check: impl FnOnce(&Cluster, Agreed) + 'static) {
     simulate(11, Duration::from_secs(600), move |ctx| async move {
         let mut cluster = Cluster::new(&ctx, 4, 4).await;
         cluster.start_all().await;
         cluster.reach(last, Duration::from_secs(120)).await;
-        let reader = cluster.parts(0).chain.storage().reader().unwrap();
+        let storage = cluster.parts(0).chain.storage();
+        let reader = storage.reader().expect("the database reads");
         let blocks = (1..=last).map(|number| {
-            let certificate = reader.certificate(number).unwrap();
+            let block = reader.block(number).expect("the database reads");
+            let certificate = reader.certificate(number).expect("the database reads");
             (
-                reader.block(number).unwrap().unwrap().into_sealed_block(),
+                block.expect("a stored block").into_sealed_block(),
                 certificate.map(|(_, bytes)| bytes),
             )
         });
@@ -44,8 +49,10 @@ fn agreed(last: u64, check: impl FnOnce(&Cluster, Vec<(SealedBlock, Option<Vec<u
 }
 
 fn store(chain: &Chain, block: &SealedBlock) {
-    chain.execute(block.clone(), &|_| None).unwrap();
-    chain.finalize(block.hash(), &|_| Ok(())).unwrap();
+    let executed = chain.execute(block.clone(), &|_| None);
+    executed.expect("a good block");
+    let stored = chain.finalize(block.hash(), &|_| Ok(()));
+    stored.expect("the database writes");
 }
 
 #[test]
@@ -132,9 +139,9 @@ fn what_proves_nothing_is_refused_with_its_reason() {
         };
         let keys: Vec<_> = (100..104).map(PrivateKey::from_seed).collect();
         let namespace = [b"wattline:", chain.spec().chain_hash().as_slice()].concat();
-        let foreign = sign(&namespace, &keys, read().proposal);
+        let foreign = sign(&namespace, &keys, &read().proposal);
         let members: Vec<_> = cluster.nodes.iter().map(|node| node.key.clone()).collect();
-        let elsewhere = sign(b"wattline:another chain", &members, read().proposal);
+        let elsewhere = sign(b"wattline:another chain", &members, &read().proposal);
         for (what, certificate) in [
             ("too few", few),
             ("repeated", repeated),
@@ -154,7 +161,7 @@ fn what_proves_nothing_is_refused_with_its_reason() {
         // Signed by the committee, and of an epoch that the block is not in.
         let mut proposal = read().proposal;
         proposal.round = Round::new(proposal.round.epoch().next(), View::new(1));
-        let outcome = verify(&sign(&namespace, &members, proposal).encode());
+        let outcome = verify(&sign(&namespace, &members, &proposal).encode());
         assert!(
             matches!(outcome, Err(CertificateError::OtherEpoch { found: 1, .. })),
             "{outcome:?}"
@@ -163,15 +170,17 @@ fn what_proves_nothing_is_refused_with_its_reason() {
 }
 
 /// A certificate of what all of `keys` sign.
-fn sign(namespace: &[u8], keys: &[PrivateKey], proposal: Proposal<BlockHash>) -> Finalization {
+fn sign(namespace: &[u8], keys: &[PrivateKey], proposal: &Proposal<BlockHash>) -> Finalization {
     let set = Set::from_iter_dedup(keys.iter().map(PrivateKey::public_key));
     let votes: Vec<_> = keys
         .iter()
         .map(|key| {
-            let scheme = Scheme::signer(namespace, set.clone(), key.clone()).unwrap();
-            Finalize::sign(&scheme, proposal.clone()).unwrap()
+            let scheme =
+                Scheme::signer(namespace, set.clone(), key.clone()).expect("a key of the set");
+            Finalize::sign(&scheme, proposal.clone()).expect("a signer's scheme")
         })
         .collect();
     let scheme = Scheme::verifier(namespace, set);
-    Finalization::from_finalizes(&scheme, non_empty![@votes.iter()], &Sequential).unwrap()
+    Finalization::from_finalizes(&scheme, non_empty![@votes.iter()], &Sequential)
+        .expect("votes of all")
 }
