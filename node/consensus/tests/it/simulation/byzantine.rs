@@ -123,7 +123,7 @@ pub(crate) async fn double_voter(ctx: &deterministic::Context, cluster: &Cluster
     let keys = cluster.nodes.iter().map(Node::public_key);
     let namespace = [
         b"wattline:",
-        cluster.genesis.spec().genesis_hash().as_slice(),
+        cluster.genesis.spec().chain_hash().as_slice(),
     ]
     .concat();
     let scheme = Scheme::signer(&namespace, Set::from_iter_dedup(keys), key);
