@@ -50,10 +50,21 @@ pub struct Network<S, R, M, B> {
     pub channels: Channels<S, R>,
     /// Is told who the peers of each epoch are.
     pub peers: M,
-    /// Is told of peers that break the rules.
-    pub blocker: B,
+    /// Are told of peers that break the rules.
+    pub blockers: Blockers<B>,
     /// How far the peers are.
     pub heads: PeerHeads,
+}
+
+/// What is told of peers that break the rules, by the part of the agreement that finds it.
+#[derive(Clone, Debug)]
+pub struct Blockers<B> {
+    /// Votes, certificates of them, and requests for those.
+    pub votes: B,
+    /// Blocks and certificates that were asked for.
+    pub backfill: B,
+    /// What members say of their votes.
+    pub standings: B,
 }
 
 impl Agreement {
@@ -109,7 +120,7 @@ impl Agreement {
         let Network {
             channels,
             peers,
-            blocker,
+            blockers,
             heads,
         } = network;
         let spec = chain.spec();
@@ -138,7 +149,7 @@ impl Agreement {
             certificates,
             blocks,
             peers: peers.clone(),
-            blocker: blocker.clone(),
+            blocker: blockers.backfill,
             limits: BlockLimits::default(),
             page_cache: page_cache.clone(),
         }
@@ -166,7 +177,7 @@ impl Agreement {
             partition: partition.clone(),
             sender: channels.standings.0,
             receiver: channels.standings.1,
-            blocker: blocker.clone(),
+            blocker: blockers.standings,
             votes: votes.clone(),
             question: asked,
             bound: answer,
@@ -185,7 +196,7 @@ impl Agreement {
             marshal,
             inline,
             peers,
-            blocker,
+            blocker: blockers.votes,
             timing,
             page_cache,
             stored,

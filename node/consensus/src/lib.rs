@@ -28,7 +28,7 @@ mod settings;
 mod status;
 mod store;
 
-pub use agreement::{Agreement, Network};
+pub use agreement::{Agreement, Blockers, Network};
 pub use application::Execution;
 pub use block::{AgreedBlock, BlockError, BlockLimits};
 pub use certificate::{CertificateError, Verifier};

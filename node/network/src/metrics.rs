@@ -34,6 +34,10 @@ pub(crate) fn describe() {
         "wattline_network_peer_head",
         "The last final block of each peer"
     );
+    describe_gauge!(
+        "wattline_network_peer_name",
+        "1 for the name that the Consortium contract has for a node, 0 for one that it had"
+    );
     describe_counter!(
         "wattline_network_sent_bytes_total",
         "Bytes sent to each peer"
@@ -52,7 +56,7 @@ pub(crate) fn describe() {
     );
     describe_gauge!(
         "wattline_network_clock_offset_seconds",
-        "By how much the clocks of the peers are ahead of this node's, in the median"
+        "By how much the clocks of the committee are ahead of this node's, in the median"
     );
     describe_gauge!(
         "wattline_network_denied_keys",
@@ -97,6 +101,12 @@ pub(crate) fn left(key: &PublicKey, reason: &'static str) {
 
 pub(crate) fn peer_head(label: &str) -> Gauge {
     gauge!("wattline_network_peer_head", "peer" => label.to_owned())
+}
+
+pub(crate) fn peer_name(key: &PublicKey, name: &str, is_current: bool) {
+    let peer = peer_label(key);
+    gauge!("wattline_network_peer_name", "peer" => peer, "name" => name.to_owned())
+        .set(f64::from(u8::from(is_current)));
 }
 
 pub(crate) fn peer_sent(label: &str) -> Counter {

@@ -110,7 +110,18 @@ impl PeersHandle {
     /// Gives the members the names that the Consortium contract has for them, in place of all names
     /// so far.
     pub fn set_names(&self, names: impl IntoIterator<Item = (PublicKey, String)>) {
-        *self.0.names.write() = names.into_iter().collect();
+        let names: BTreeMap<_, _> = names.into_iter().collect();
+        let mut known = self.0.names.write();
+        for (key, name) in known
+            .iter()
+            .filter(|(key, name)| names.get(key) != Some(name))
+        {
+            metrics::peer_name(key, name, false);
+        }
+        for (key, name) in &names {
+            metrics::peer_name(key, name, true);
+        }
+        *known = names;
     }
 
     /// A member's name, or nothing.
@@ -232,11 +243,13 @@ impl PeersHandle {
         }
     }
 
-    /// By how many milliseconds the clocks of the peers that are present are ahead of ours.
+    /// By how many milliseconds the clocks of the committee's members that are present are ahead of
+    /// ours: theirs decide.
     pub(crate) fn clock_offsets(&self) -> Vec<i64> {
         let entries = self.0.entries.read();
         entries
             .values()
+            .filter(|entry| entry.role == Some(Role::Primary))
             .filter_map(|entry| Some(entry.heard()?.status.clock_ahead))
             .collect()
     }

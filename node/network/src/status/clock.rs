@@ -40,7 +40,7 @@ impl Watchman {
                 self.warned_of_clock = Some(now);
                 warn!(
                     seconds = ahead / 1_000,
-                    "this machine's clock differs from its peers': set it by NTP; a validator \
+                    "this machine's clock differs from the committee's: set it by NTP; a validator \
                      whose clock is wrong gets no votes"
                 );
             }

@@ -13,15 +13,17 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use commonware_cryptography::ed25519::PrivateKey;
+use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
 use eyre::WrapErr;
 use tokio::sync::{broadcast::error::RecvError, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use wattline_chain::Chain;
-use wattline_consensus::{Agreement, AgreementHandle, Channels, PeerHeads, Rejoin, Role, Status};
-use wattline_network::{Bootnode, Limits, Network, NetworkConfig, PeersHandle, Tip};
+use wattline_consensus::{
+    Agreement, AgreementHandle, Blockers, Channels, PeerHeads, Rejoin, Role, Status,
+};
+use wattline_network::{Bootnode, Limits, Network, NetworkConfig, PeersHandle, Tip, key};
 use wattline_pool::Pool;
 use wattline_producer::Producer;
 
@@ -254,14 +256,18 @@ impl AgreementParts {
                 standings: channels.standings,
             },
             peers: roster,
-            blocker: blocker.of("agreement"),
+            blockers: Blockers {
+                votes: blocker.clone().of("votes"),
+                backfill: blocker.clone().of("backfill"),
+                standings: blocker.of("standings"),
+            },
             heads: heads(peers.clone()),
         };
         let (handle, agreed) = agreement.start(ctx.child("agreement"), network).await?;
         let status = handle.watch_status();
         let handles = Handles {
             agreement: handle,
-            peers,
+            peers: peers.clone(),
             ctx: ctx.child("metrics"),
         };
         if started.send(handles).is_err() {
@@ -273,7 +279,7 @@ impl AgreementParts {
             agreed = agreed => Ok(agreed??),
             _ = ended => Err(eyre::eyre!("the network ended; the log says why")),
             () = follow_tip(&self.chain, &tip) => Ok(()),
-            () = announce(status) => Ok(()),
+            () = announce(status, &self.chain, &peers) => Ok(()),
         }
     }
 }
@@ -286,6 +292,15 @@ fn tip(chain: &Chain) -> Tip {
         hash: head.hash(),
         certified: head.number,
     }
+}
+
+/// The names of the members that have a node, by the Consortium contract.
+fn names(chain: &Chain) -> eyre::Result<Vec<(PublicKey, String)>> {
+    let members = chain.evm().members(&chain.storage().state()?)?;
+    let active = members.into_iter().filter(|member| member.active);
+    Ok(active
+        .filter_map(|member| Some((key::from_bytes(&member.node_key).ok()?, member.name)))
+        .collect())
 }
 
 /// How far the peers are, for a node that is behind.
@@ -305,15 +320,23 @@ async fn follow_tip(chain: &Chain, told: &watch::Sender<Tip>) {
     }
 }
 
-/// Says whenever what this node does in the agreement changes.
-async fn announce(mut status: watch::Receiver<Status>) {
+/// Says whenever what this node does in the agreement changes, and gives the peers their names in
+/// each epoch.
+async fn announce(mut status: watch::Receiver<Status>, chain: &Chain, peers: &PeersHandle) {
     let mut said = None;
+    let mut named = None;
     loop {
         let Status {
             epoch,
             committee,
             role,
         } = status.borrow_and_update().clone();
+        if named.replace(epoch) != Some(epoch) {
+            match names(chain) {
+                Ok(names) => peers.set_names(names),
+                Err(error) => warn!(epoch, %error, "the names of the members cannot be read"),
+            }
+        }
         let validators = committee.validators().len();
         if said.replace(role) != Some(role) {
             match role {

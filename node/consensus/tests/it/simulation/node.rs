@@ -22,8 +22,8 @@ use tempfile::TempDir;
 use tokio::sync::broadcast::error::RecvError;
 use wattline_chain::{Chain, test_utils::TestGenesis};
 use wattline_consensus::{
-    Agreement, AgreementError, AgreementHandle, ChainApplication, Channels, Execution, Network,
-    Rejoin,
+    Agreement, AgreementError, AgreementHandle, Blockers, ChainApplication, Channels, Execution,
+    Network, Rejoin,
 };
 use wattline_pool::{Pool, PoolConfig};
 use wattline_producer::{Producer, ProducerConfig, ProducerHandle};
@@ -155,7 +155,11 @@ impl Node {
                 standings: next(),
             },
             peers: oracle.socket_manager(),
-            blocker: control.clone(),
+            blockers: Blockers {
+                votes: control.clone(),
+                backfill: control.clone(),
+                standings: control.clone(),
+            },
             heads: self.heads.seen_by(self.public_key()),
         };
         let agreement = Agreement {
