@@ -20,10 +20,7 @@ use wattline_rpc::{
     },
 };
 
-use super::Handles;
-
-/// A node that is so many blocks behind its peers is catching up; fewer are on their way anyhow.
-const IN_STEP: u64 = 8;
+use super::{Handles, progress::target};
 
 /// The agreement's answers.
 #[derive(Debug)]
@@ -41,14 +38,6 @@ impl AgreementAnswers {
             chain,
             handles,
         }
-    }
-
-    /// How far the chain has come by what peers say: more than a third of them have that block, so
-    /// that liars who are fewer make nobody wait for blocks that do not exist.
-    fn highest(&self) -> Option<BlockNumber> {
-        let mut tips: Vec<_> = self.handles.load().peers.tips();
-        tips.sort_unstable_by_key(|(_, tip)| std::cmp::Reverse(tip.certified));
-        tips.get(tips.len() / 3).map(|(_, tip)| tip.certified)
     }
 }
 
@@ -91,11 +80,11 @@ impl AgreementSource for AgreementAnswers {
     }
 
     fn syncing(&self) -> Option<SyncInfo> {
-        let (current, highest) = (self.chain.head().number, self.highest()?);
-        (current.saturating_add(IN_STEP) < highest).then(|| SyncInfo {
+        let target = target(&self.chain, &self.handles.load().peers)?;
+        Some(SyncInfo {
             starting_block: U256::from(self.started_at),
-            current_block: U256::from(current),
-            highest_block: U256::from(highest),
+            current_block: U256::from(self.chain.head().number),
+            highest_block: U256::from(target),
             ..SyncInfo::default()
         })
     }

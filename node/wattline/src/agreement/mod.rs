@@ -2,6 +2,7 @@
 //! their own.
 
 mod answers;
+mod progress;
 
 use std::{
     fmt,
@@ -280,6 +281,7 @@ impl AgreementParts {
             _ = ended => Err(eyre::eyre!("the network ended; the log says why")),
             () = follow_tip(&self.chain, &tip) => Ok(()),
             () = announce(status, &self.chain, &peers) => Ok(()),
+            () = progress::report(&self.chain, &peers) => Ok(()),
         }
     }
 }
