@@ -36,8 +36,9 @@ pub mod status;
 
 pub use address::Bootnode;
 pub use blocker::{PeerBlocker, Reason};
+pub use channel::Channel;
 pub use config::{ChannelLimit, Limits, NetworkConfig};
 pub use error::NetworkError;
-pub use network::{Channels, Network, Runtime, claim_address};
+pub use network::{Channels, Network, Runtime, SocketNetwork, Transport, claim_address};
 pub use peers::{PeerInfo, PeersHandle, Role, Tip};
 pub use roster::Roster;

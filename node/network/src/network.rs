@@ -11,7 +11,7 @@ use commonware_cryptography::{
     ChaCha20Poly1305, Signer as _,
     ed25519::{PrivateKey, PublicKey},
 };
-use commonware_p2p::authenticated::lookup;
+use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender, authenticated::lookup};
 use commonware_runtime::{Clock, Handle, Metrics, Quota, Resolver, Spawner};
 use commonware_stream::{
     SakeCups,
@@ -54,44 +54,55 @@ impl<E: Spawner + Clock + CryptoRng + commonware_runtime::Network + Resolver + M
 
 type Handshake = SakeCups<PrivateKey, ChaCha20Poly1305>;
 type Oracle = lookup::Oracle<PublicKey>;
-/// Sends on a channel.
-pub type Sender<E> = channel::Sender<lookup::Sender<PublicKey, E>>;
-/// Receives from a channel.
-pub type Receiver = channel::Receiver<lookup::Receiver<PublicKey>, Oracle>;
-/// Both ends of a channel.
-pub type Pair<E> = (Sender<E>, Receiver);
+/// Both ends of a channel over the library's `S`, `R` and blocker `B`.
+pub type Pair<S, R, B> = (channel::Sender<S>, channel::Receiver<R, B>);
 
 /// The channels of the agreement.
-pub struct Channels<E: Clock> {
+pub struct Channels<S, R, B> {
     /// Votes, with the prefix of their epoch.
-    pub votes: Pair<E>,
+    pub votes: Pair<S, R, B>,
     /// Certificates, with the prefix of their epoch.
-    pub certificates: Pair<E>,
+    pub certificates: Pair<S, R, B>,
     /// Certificates that were missed, with the prefix of their epoch.
-    pub resolver: Pair<E>,
+    pub resolver: Pair<S, R, B>,
     /// Proposed blocks.
-    pub blocks: Pair<E>,
+    pub blocks: Pair<S, R, B>,
     /// Final blocks that were missed.
-    pub backfill: Pair<E>,
+    pub backfill: Pair<S, R, B>,
     /// How far the votes of each node have come.
-    pub standings: Pair<E>,
+    pub standings: Pair<S, R, B>,
 }
 
 /// A network that runs. Nobody connects until the agreement has told the roster who the members are.
-pub struct Network<E: Clock> {
+pub struct Network<S, R, M, B> {
     /// For the agreement.
-    pub channels: Channels<E>,
+    pub channels: Channels<S, R, B>,
     /// Takes the members of each epoch.
-    pub roster: Roster<Oracle>,
+    pub roster: Roster<M>,
     /// Leaves peers that break the agreement's rules.
-    pub blocker: PeerBlocker<Oracle>,
+    pub blocker: PeerBlocker<B>,
     /// What is known about the peers.
     pub peers: PeersHandle,
     /// Ends when a part of the network has: the node cannot go on then.
     pub ended: Handle<()>,
 }
 
-impl<E: Clock> fmt::Debug for Network<E> {
+/// A network over sockets.
+pub type SocketNetwork<E> =
+    Network<lookup::Sender<PublicKey, E>, lookup::Receiver<PublicKey>, Oracle, Oracle>;
+
+/// What connects with the peers: the library's sockets in a node, its simulated network in a test.
+#[derive(Debug)]
+pub struct Transport<C, M, B> {
+    /// Opens a channel, by its number and limit.
+    pub open: C,
+    /// Is told who may connect.
+    pub members: M,
+    /// Is told who may not for a while.
+    pub blocker: B,
+}
+
+impl<S, R, M, B> fmt::Debug for Network<S, R, M, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")
             .field("peers", &self.peers)
@@ -110,7 +121,7 @@ pub fn claim_address(address: SocketAddr) -> Result<SocketAddr, NetworkError> {
         .map_err(|source| NetworkError::Listen { address, source })
 }
 
-impl<E: Runtime> Network<E> {
+impl<E: Runtime> SocketNetwork<E> {
     /// Starts listening, and passing on the transactions of `pool`. Peers are told how far this node
     /// is by what `tip` holds.
     ///
@@ -122,14 +133,53 @@ impl<E: Runtime> Network<E> {
         pool: Pool,
         tip: watch::Receiver<Tip>,
     ) -> Result<Self, NetworkError> {
-        let limits = config.limits.clone();
-        let peers = PeersHandle::new(config.node_key.public_key(), config.chain, config.listen);
         let library = library(&config)?;
+        let listen = config.listen;
         let (mut network, oracle) = lookup::Network::new(context.child("network"), library);
-        let blocker = PeerBlocker::new(oracle.clone(), peers.clone());
+        let transport = Transport {
+            open: |channel: Channel, limit: ChannelLimit| {
+                network.register(channel.number(), limit.quota())
+            },
+            members: oracle.clone(),
+            blocker: oracle,
+        };
+        let mut this = Self::over(context, config, pool, tip, transport)?;
+        let parts = [("connections", network.start()), ("exchange", this.ended)];
+        info!(key = %this.peers.local().key, %listen, "waiting for peers");
+        this.ended = context.child("supervisor").spawn(|_| any_ends(parts));
+        Ok(this)
+    }
+}
+
+impl<S, R, M, B> Network<S, R, M, B>
+where
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    M: AddressableManager<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey> + Sync,
+{
+    /// Starts all but the connections themselves, which `transport` stands for.
+    ///
+    /// # Errors
+    /// The file of denied keys is bad.
+    pub fn over<E: Spawner + Clock>(
+        context: &E,
+        config: NetworkConfig,
+        pool: Pool,
+        tip: watch::Receiver<Tip>,
+        transport: Transport<impl FnMut(Channel, ChannelLimit) -> (S, R), M, B>,
+    ) -> Result<Self, NetworkError> {
+        let Transport {
+            mut open,
+            members,
+            blocker,
+        } = transport;
+        let limits = config.limits;
+        let peers = PeersHandle::new(config.node_key.public_key(), config.chain, config.listen);
+        let blocker = PeerBlocker::new(blocker, peers.clone());
         let deny = DenyList::open(config.denied, peers.clone(), blocker.clone())?;
         let roster = Roster::new(
-            oracle,
+            members,
             config.bootnodes,
             deny.denied(),
             peers.clone(),
@@ -137,7 +187,7 @@ impl<E: Runtime> Network<E> {
         );
 
         let mut register = |channel: Channel, limit: ChannelLimit| {
-            let (sender, receiver) = network.register(channel.number(), limit.quota());
+            let (sender, receiver) = open(channel, limit);
             let meter = Meter::new(channel, limit.bytes, peers.clone());
             (
                 channel::Sender::new(sender, meter.clone()),
@@ -165,7 +215,6 @@ impl<E: Runtime> Network<E> {
             foreign: BTreeMap::new(),
         };
         let parts = [
-            ("connections", network.start()),
             (
                 "denied keys",
                 context.child("deny").spawn(|context| deny.run(context)),
@@ -181,8 +230,7 @@ impl<E: Runtime> Network<E> {
                 context.child("gossip").spawn(|context| gossip.run(context)),
             ),
         ];
-        info!(key = %peers.local().key, listen = %config.listen, "waiting for peers");
-        let ended = context.child("supervisor").spawn(|_| any_ends(parts));
+        let ended = context.child("exchange").spawn(|_| any_ends(parts));
         Ok(Self {
             channels,
             roster,
@@ -194,7 +242,7 @@ impl<E: Runtime> Network<E> {
 }
 
 /// Waits until one of the parts ends, which none does before the node stops unless it fails.
-async fn any_ends(parts: [(&'static str, Handle<()>); 4]) {
+async fn any_ends<const N: usize>(parts: [(&'static str, Handle<()>); N]) {
     let parts = parts.map(|(name, handle)| Box::pin(async move { (name, handle.await) }));
     let ((name, result), ..) = futures::future::select_all(parts).await;
     if let Err(error) = result {

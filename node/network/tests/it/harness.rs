@@ -24,8 +24,8 @@ use commonware_utils::{NZU32, NZUsize, ordered::Map};
 use futures::channel::oneshot;
 use tokio_sync::watch;
 use wattline_network::{
-    Limits, Network, NetworkConfig, PeerInfo, PeersHandle, Runtime, Tip, address, claim_address,
-    status::Status,
+    Limits, NetworkConfig, PeerInfo, PeersHandle, Runtime, SocketNetwork, Tip, address,
+    claim_address, status::Status,
 };
 use wattline_pool::{Pool, PoolConfig, test_utils::TestChain};
 use wattline_primitives::Millis;
@@ -116,7 +116,7 @@ pub(crate) async fn until<E: Clock>(context: &E, what: &str, mut holds: impl FnM
 
 /// A node as it runs.
 pub(crate) struct Node<E: Clock> {
-    pub(crate) network: Network<E>,
+    pub(crate) network: SocketNetwork<E>,
     pub(crate) pool: Pool,
     pub(crate) tip: watch::Sender<Tip>,
     pub(crate) chain: TestChain,
@@ -145,7 +145,7 @@ impl<E: Runtime> Node<E> {
         let task = context.child(name).spawn({
             let pool = pool.clone();
             move |context| async move {
-                let network = Network::start(&context, config, pool, tip_receiver);
+                let network = SocketNetwork::start(&context, config, pool, tip_receiver);
                 started.send(network).expect("the test waits for it");
                 pending::<()>().await;
             }
