@@ -183,7 +183,8 @@ impl Agreement {
             bound: answer,
         };
         let epochs = Epochs {
-            partition,
+            // Votes are those of a key: a node that goes on with another one leaves them behind.
+            partition: format!("{partition}-{}", key.public_key()),
             chain,
             keeper,
             committees,
