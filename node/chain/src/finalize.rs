@@ -99,4 +99,24 @@ impl Chain {
         let _ = self.inner.updates.send(Arc::new(update));
         metrics::notified(started.elapsed());
     }
+
+    /// Tells the subscribers of the block of hash `tip`, and of those before it, before they are
+    /// stored: what must never be done.
+    #[cfg(feature = "mutants")]
+    pub fn show_early(&self, tip: B256) {
+        let Ok(path) = self.unstored(tip) else {
+            return;
+        };
+        let Some(head) = path.last().map(|tip| tip.block.clone_sealed_header()) else {
+            return;
+        };
+        let committed = path.iter().map(|executed| {
+            Arc::new(BlockWithReceipts {
+                block: executed.block.clone(),
+                receipts: executed.receipts.clone(),
+            })
+        });
+        let update = CanonicalUpdate::new(committed.collect(), head);
+        let _ = self.inner.updates.send(Arc::new(update));
+    }
 }

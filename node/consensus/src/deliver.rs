@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use wattline_chain::{Chain, ChainError};
 use wattline_pool::Pool;
 
-use crate::{AgreedBlock, AgreementError, settings::MAX_PENDING_ACKS, store::Keeper};
+use crate::{AgreedBlock, AgreementError, rules::Rule, settings::MAX_PENDING_ACKS, store::Keeper};
 
 /// Takes the engine's final blocks. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -93,6 +93,10 @@ impl Deliverer {
             let Some(last) = blocks.last().map(|block| block.height().get()) else {
                 continue;
             };
+            let mut acks = acks.into_iter();
+            if !Rule::StoreBeforeAcknowledging.holds() {
+                acks.by_ref().for_each(Exact::acknowledge);
+            }
             let (chain, pool) = (self.chain.clone(), self.pool.clone());
             let keeper = self.keeper.clone();
             let job = ctx
@@ -100,7 +104,7 @@ impl Deliverer {
                 .shared(true)
                 .spawn(move |_| async move { take_in(&chain, &pool, &keeper, &blocks) });
             job.await??;
-            acks.into_iter().for_each(Exact::acknowledge);
+            acks.for_each(Exact::acknowledge);
             self.stored.send_replace(last);
         }
         Ok(())

@@ -12,7 +12,7 @@ use commonware_cryptography::ed25519::PrivateKey;
 use commonware_runtime::Quota;
 use commonware_utils::{NZU32, NZUsize};
 
-use crate::{address::Bootnode, gossip::MAX_BATCH_BYTES};
+use crate::{address::Bootnode, channel::Channel, gossip::MAX_BATCH_BYTES};
 
 const MIB: usize = 1024 * 1024;
 const KIB: usize = 1024;
@@ -59,7 +59,8 @@ impl ChannelLimit {
         }
     }
 
-    pub(crate) const fn quota(self) -> Quota {
+    /// As the library counts it.
+    pub const fn quota(self) -> Quota {
         Quota::per_second(self.per_second).allow_burst(self.burst)
     }
 }
@@ -129,21 +130,23 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The limit of one channel.
+    pub const fn of(&self, channel: Channel) -> ChannelLimit {
+        match channel {
+            Channel::Votes => self.votes,
+            Channel::Certificates => self.certificates,
+            Channel::Resolver => self.resolver,
+            Channel::Blocks => self.blocks,
+            Channel::Backfill => self.backfill,
+            Channel::Transactions => self.transactions,
+            Channel::Status => self.status,
+            Channel::Standings => self.standings,
+        }
+    }
+
     /// Bytes of the largest message of all channels.
     pub(crate) fn max_message_bytes(&self) -> usize {
-        let channels = [
-            self.votes,
-            self.certificates,
-            self.resolver,
-            self.blocks,
-            self.backfill,
-            self.transactions,
-            self.status,
-            self.standings,
-        ];
-        channels
-            .map(|limit| limit.bytes)
-            .into_iter()
-            .fold(0, usize::max)
+        let bytes = Channel::ALL.map(|channel| self.of(channel).bytes);
+        bytes.into_iter().fold(0, usize::max)
     }
 }

@@ -186,7 +186,8 @@ where
             limits.max_peers,
         );
 
-        let mut register = |channel: Channel, limit: ChannelLimit| {
+        let mut register = |channel: Channel| {
+            let limit = limits.of(channel);
             let (sender, receiver) = open(channel, limit);
             let meter = Meter::new(channel, limit.bytes, peers.clone());
             (
@@ -195,15 +196,15 @@ where
             )
         };
         let channels = Channels {
-            votes: register(Channel::Votes, limits.votes),
-            certificates: register(Channel::Certificates, limits.certificates),
-            resolver: register(Channel::Resolver, limits.resolver),
-            blocks: register(Channel::Blocks, limits.blocks),
-            backfill: register(Channel::Backfill, limits.backfill),
-            standings: register(Channel::Standings, limits.standings),
+            votes: register(Channel::Votes),
+            certificates: register(Channel::Certificates),
+            resolver: register(Channel::Resolver),
+            blocks: register(Channel::Blocks),
+            backfill: register(Channel::Backfill),
+            standings: register(Channel::Standings),
         };
-        let transactions = register(Channel::Transactions, limits.transactions);
-        let (sender, receiver) = register(Channel::Status, limits.status);
+        let transactions = register(Channel::Transactions);
+        let (sender, receiver) = register(Channel::Status);
 
         let gossip = Gossip::new(pool, transactions, blocker.clone(), peers.clone());
         let statuses = Statuses {

@@ -147,6 +147,9 @@ async fn wait_until_due<E: Runtime>(ctx: &E, header: &SealedHeader) -> Result<()
     let time = Millis::of(header);
     let now = ctx.current().duration_since(UNIX_EPOCH);
     let now = Millis::from_epoch(now.unwrap_or_default());
+    if !Rule::LimitTime.holds() {
+        return Ok(());
+    }
     if time.saturating_since(now) > MAX_AHEAD {
         return Err(Refusal::Future { time, now });
     }

@@ -23,6 +23,8 @@ use tracing::error;
 use wattline_chain::{Chain, ChainError};
 use wattline_storage::{StorageError, StorageResult, Writer};
 
+#[cfg(feature = "mutants")]
+use crate::rules::Rule;
 use crate::{AgreedBlock, BlockError, BlockHash, Finalization};
 pub(crate) use blocks::FinalBlocks;
 pub(crate) use certificates::{FinalCertificates, decode};
@@ -184,6 +186,10 @@ impl Keeper {
         if is_new {
             pending.blocks.insert(number, block.clone());
             pending.fresh.blocks.insert(number, block.clone());
+            #[cfg(feature = "mutants")]
+            if !Rule::CommitBeforeShowing.holds() {
+                self.chain.show_early(block.block().hash());
+            }
         }
     }
 

@@ -35,6 +35,18 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Votes,
+        Self::Certificates,
+        Self::Resolver,
+        Self::Blocks,
+        Self::Backfill,
+        Self::Transactions,
+        Self::Status,
+        Self::Standings,
+    ];
+
     /// Its number on the wire.
     pub const fn number(self) -> u64 {
         self as u64

@@ -36,6 +36,16 @@ pub(crate) enum Skew {
 impl Skew {
     pub(crate) const NONE: Self = Self::Ahead(Duration::ZERO);
 
+    /// So many milliseconds ahead, or behind if they are negative.
+    pub(crate) const fn of_millis(millis: i64) -> Self {
+        let by = Duration::from_millis(millis.unsigned_abs());
+        if millis < 0 {
+            Self::Behind(by)
+        } else {
+            Self::Ahead(by)
+        }
+    }
+
     fn shown(self, time: SystemTime) -> SystemTime {
         match self {
             Self::Ahead(by) => time + by,
@@ -58,6 +68,12 @@ impl Skewed {
             skew,
             is_heavy: false,
         }
+    }
+
+    /// The time since the Unix epoch, whatever the node's clock says.
+    pub(crate) fn time(&self) -> Duration {
+        let time = self.inner.current().duration_since(SystemTime::UNIX_EPOCH);
+        time.unwrap_or_default()
     }
 
     const fn with(&self, inner: Context) -> Self {

@@ -14,14 +14,15 @@ use commonware_cryptography::{
 use commonware_p2p::simulated::{self, Link, Network, Oracle};
 use commonware_runtime::{Clock as _, Supervisor as _, deterministic::Context};
 use commonware_utils::{NZUsize, probability};
+use rand_core::Rng as _;
 use wattline_chain::test_utils::{Signers, TestGenesis};
 use wattline_clique::recover_signer;
 use wattline_consensus::{AgreementError, Role};
 use wattline_producer::ProducerHandle;
 
 use super::{
-    byzantine::{Liar, Lie},
-    genesis::genesis,
+    byzantine::{Forger, Lie},
+    genesis::{Member, genesis},
     heads::Heads,
     node::{Node, Parts},
 };
@@ -48,7 +49,7 @@ impl Cluster {
     /// A network of `members` nodes, all linked, of which the first `signers` seal and the others
     /// follow. None runs yet.
     pub(crate) async fn new(ctx: &Context, members: usize, signers: usize) -> Self {
-        Self::with_epoch(ctx, members, signers, 8).await
+        Self::build(ctx, members, signers, members, 8).await
     }
 
     /// The same with epochs of `epoch` blocks.
@@ -58,10 +59,32 @@ impl Cluster {
         signers: usize,
         epoch: u64,
     ) -> Self {
-        let accounts = Signers::new(members);
-        let keys: Vec<_> = (0..members as u64).map(PrivateKey::from_seed).collect();
-        let public: Vec<_> = keys.iter().map(PrivateKey::public_key).collect();
-        let genesis = genesis(&accounts, signers, &public, epoch);
+        Self::build(ctx, members, signers, members, epoch).await
+    }
+
+    /// The same with `nodes` nodes. The consortium does not know of those after `members`.
+    pub(crate) async fn with_stranger(
+        ctx: &Context,
+        nodes: usize,
+        signers: usize,
+        members: usize,
+    ) -> Self {
+        Self::build(ctx, nodes, signers, members, 8).await
+    }
+
+    async fn build(
+        ctx: &Context,
+        nodes: usize,
+        signers: usize,
+        members: usize,
+        epoch: u64,
+    ) -> Self {
+        let accounts = Signers::new(nodes);
+        let keys: Vec<_> = (0..nodes as u64).map(PrivateKey::from_seed).collect();
+        let known = keys[..members].iter().enumerate();
+        let known =
+            known.map(|(index, key)| Member::new(accounts.address(index), key.public_key()));
+        let genesis = genesis(&accounts, signers, &known.collect::<Vec<_>>(), epoch);
         let (network, oracle) = Network::new(
             ctx.child("network"),
             simulated::Config {
@@ -74,7 +97,7 @@ impl Cluster {
         );
         network.start();
         let heads = Heads::default();
-        let nodes = keys.into_iter().enumerate().map(|(index, key)| {
+        let all = keys.into_iter().enumerate().map(|(index, key)| {
             let signer = Some(accounts.key(index).clone());
             Node::new(index, key, signer, heads.clone())
         });
@@ -82,15 +105,21 @@ impl Cluster {
             ctx: ctx.child("cluster"),
             oracle,
             genesis,
-            nodes: nodes.collect(),
+            nodes: all.collect(),
             accounts,
         };
-        for one in 0..members {
-            for other in 0..members {
-                cluster.link(one, other, Some(good_link())).await;
-            }
+        for index in 0..nodes {
+            cluster.link_well(index).await;
         }
         cluster
+    }
+
+    /// Links a node with all others, both ways.
+    pub(crate) async fn link_well(&self, index: usize) {
+        for other in 0..self.nodes.len() {
+            self.link(index, other, Some(good_link())).await;
+            self.link(other, index, Some(good_link())).await;
+        }
     }
 
     /// Sets the way from one node to another, or cuts it.
@@ -106,25 +135,36 @@ impl Cluster {
         }
     }
 
-    /// Starts an honest node.
+    /// Starts a node.
     pub(crate) async fn start(&mut self, index: usize) {
         self.try_start(index).await.expect("the node starts");
     }
 
-    /// Starts an honest node, if it can.
+    /// Starts a node, if it can.
     pub(crate) async fn try_start(&mut self, index: usize) -> Result<(), AgreementError> {
         let node = &mut self.nodes[index];
-        let started = node.start(&self.ctx, &self.oracle, &self.genesis, |honest| honest);
+        let started = node.start(&self.ctx, &self.oracle, &self.genesis);
         started.await
     }
 
-    /// Starts a node that lies.
+    /// Starts a node that lies, and will whenever it starts.
     pub(crate) async fn start_liar(&mut self, index: usize, lie: Lie) {
-        let key = self.accounts.key(index).clone().into();
-        let wrap = move |honest| Liar { honest, key, lie };
-        let node = &mut self.nodes[index];
-        let started = node.start(&self.ctx, &self.oracle, &self.genesis, wrap);
-        started.await.expect("the node starts");
+        let forger = Forger::new(
+            self.nodes[index].key.clone(),
+            self.accounts.key(index).clone().into(),
+            self.genesis.spec().chain_hash(),
+            self.ctx.next_u64(),
+        );
+        self.nodes[index].lie = Some((lie, forger));
+        self.start(index).await;
+    }
+
+    /// Gives a node another node key, and starts it with that.
+    pub(crate) async fn change_key(&mut self, index: usize, key: PrivateKey) {
+        self.crash(index).await;
+        self.nodes[index].key = key;
+        self.link_well(index).await;
+        self.start(index).await;
     }
 
     pub(crate) async fn start_all(&mut self) {
@@ -181,7 +221,14 @@ impl Cluster {
         running.map(|node| node.index).collect()
     }
 
-    /// Waits until all nodes that run have stored block `number`.
+    /// The indices of the nodes that run and do not lie.
+    pub(crate) fn honest(&self) -> Vec<usize> {
+        let is_honest = |node: &&Node| node.run.is_some() && node.lie.is_none();
+        let honest = self.nodes.iter().filter(is_honest);
+        honest.map(|node| node.index).collect()
+    }
+
+    /// Waits until all honest nodes that run have stored block `number`.
     ///
     /// # Panics
     ///
@@ -190,7 +237,7 @@ impl Cluster {
         let deadline = self.ctx.current() + limit;
         loop {
             let heads: Vec<_> = self
-                .running()
+                .honest()
                 .into_iter()
                 .map(|index| {
                     let role = self.parts(index).agreement.status().role;
@@ -208,9 +255,12 @@ impl Cluster {
         }
     }
 
-    /// Waits until the first `count` nodes vote.
+    /// Waits until those of the first `count` nodes vote that do not lie.
     pub(crate) async fn all_vote(&self, count: usize) {
-        let votes = |index| self.parts(index).agreement.status().role == Role::Votes;
+        let votes = |index| {
+            let lies = |node: &Node| node.lie.is_some();
+            lies(&self.nodes[index]) || self.parts(index).agreement.status().role == Role::Votes
+        };
         while !(0..count).all(votes) {
             self.ctx.sleep(Duration::from_millis(50)).await;
         }
@@ -224,16 +274,8 @@ impl Cluster {
                 let other = agreed.entry(*number).or_insert(*hash);
                 assert_eq!(other, hash, "node {} differs at block {number}", node.index);
             }
-            let Some(parts) = node.parts() else { continue };
-            let reader = parts.chain.storage().reader().expect("the database reads");
-            for (number, hash) in node.shown.lock().iter() {
-                let stored = reader.block_hash(*number).expect("the database reads");
-                assert_eq!(
-                    stored,
-                    Some(*hash),
-                    "node {} lost block {number}",
-                    node.index
-                );
+            if let Some(parts) = node.parts() {
+                node.check(&parts.chain);
             }
         }
     }

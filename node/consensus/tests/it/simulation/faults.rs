@@ -8,7 +8,7 @@ use commonware_utils::Probability;
 
 use wattline_consensus::Rejoin;
 
-use super::{Cluster, Load, below, cluster::good_link};
+use super::{Cluster, Load, below, changes::Changes, cluster::good_link};
 
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]
@@ -25,44 +25,43 @@ enum Fault {
     Slow,
     /// One direction of one link is cut.
     OneWay,
-    /// The last of the accounts is voted in, or out if it is in.
-    Vote,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 6] = [
     Fault::Crash,
     Fault::CrashAll,
     Fault::LoseAgreement,
     Fault::Partition,
     Fault::Slow,
     Fault::OneWay,
-    Fault::Vote,
 ];
 
-/// Lets things go wrong for a while, under load, and then mends everything.
+/// Lets things go wrong for a while, under load and while the consortium changes, and then mends
+/// everything.
 pub(crate) async fn trouble(
     ctx: &mut Context,
     cluster: &mut Cluster,
     load: &mut Load,
-    liar: Option<usize>,
+    changes: &mut Changes,
     rounds: usize,
 ) {
     let mut faults = FAULTS.to_vec();
-    if liar.is_some() {
-        // One of four may be at fault, and a node that must not vote is.
-        faults.retain(|fault| !matches!(fault, Fault::LoseAgreement));
-    }
     for _ in 0..rounds {
+        if below(ctx, 2) == 0 {
+            changes.make(ctx, cluster, load);
+        }
+        // One of four may be missing: one whose votes are lost is, until the next epoch begins.
+        if !changes.may_miss_one() {
+            faults.retain(|fault| !matches!(fault, Fault::LoseAgreement));
+        }
         let fault = faults[below(ctx, faults.len() as u64) as usize];
-        // Once: a second loss in one epoch would leave too few votes.
-        faults.retain(|other| {
-            !matches!((fault, other), (Fault::LoseAgreement, Fault::LoseAgreement))
-        });
+        if matches!(fault, Fault::LoseAgreement) {
+            changes.one_is_missing();
+        }
         inflict(ctx, cluster, fault).await;
         for _ in 0..1 + below(ctx, 5) {
-            // The last node may be no signer, and nobody passes transactions on here.
-            for index in 0..cluster.nodes.len() - 1 {
-                if liar != Some(index) && below(ctx, 2) == 0 {
+            for index in cluster.honest() {
+                if below(ctx, 2) == 0 {
                     load.send(cluster, index);
                 }
             }
@@ -73,7 +72,11 @@ pub(crate) async fn trouble(
         mend(ctx, cluster).await;
         let pause = below(ctx, 2_000);
         ctx.sleep(Duration::from_millis(pause)).await;
+        if below(ctx, 2) == 0 {
+            changes.follow(cluster).await;
+        }
     }
+    changes.settle(ctx, cluster, load).await;
 }
 
 async fn inflict(ctx: &mut Context, cluster: &mut Cluster, fault: Fault) {
@@ -112,17 +115,6 @@ async fn inflict(ctx: &mut Context, cluster: &mut Cluster, fault: Fault) {
                 for to in 0..count {
                     cluster.link(from, to, Some(link.clone())).await;
                 }
-            }
-        }
-        Fault::Vote => {
-            let account = cluster.signer_of(count - 1);
-            for index in cluster.running() {
-                let parts = cluster.parts(index);
-                let head = parts.chain.head().hash();
-                let snapshot = parts.chain.snapshot(head).expect("the head has a snapshot");
-                let authorize = !snapshot.signers.contains(&account);
-                // Refused where it would leave nobody.
-                let _ = cluster.producer(index).propose(account, authorize);
             }
         }
         Fault::OneWay => {

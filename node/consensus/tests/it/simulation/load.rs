@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
-use wattline_chain::test_utils::transfer;
+use wattline_chain::test_utils::{call, transfer};
 
-use super::Cluster;
+use super::{
+    Cluster,
+    genesis::{CONSORTIUM, administrator},
+};
 
 /// One client per node, each with an account of its own, that sends to its node only.
 pub(crate) struct Load {
     keys: Vec<PrivateKeySigner>,
     nonces: Vec<u64>,
+    /// How often the consortium was changed.
+    changes: u64,
     /// What was acknowledged, with the node that did.
     pub(crate) acknowledged: BTreeMap<B256, usize>,
 }
@@ -25,6 +30,7 @@ impl Load {
                 .map(|index| cluster.accounts.key(index).clone())
                 .collect(),
             nonces: vec![0; count],
+            changes: 0,
             acknowledged: BTreeMap::new(),
         }
     }
@@ -40,6 +46,18 @@ impl Load {
         let hash = parts.pool.add(transaction.into_inner());
         let hash = hash.expect("the next transaction of a funded account is valid");
         *nonce += 1;
+        self.acknowledged.insert(hash, index);
+    }
+
+    /// Writes a word into the storage of the Consortium contract, by way of one node.
+    pub(crate) fn write(&mut self, cluster: &Cluster, index: usize, slot: U256, word: U256) {
+        let administrator = administrator();
+        let input = [slot.to_be_bytes::<32>(), word.to_be_bytes()].concat();
+        let key = administrator.key(0);
+        let transaction = call(key, self.changes, CONSORTIUM, 100_000, input);
+        let hash = cluster.parts(index).pool.add(transaction.into_inner());
+        let hash = hash.expect("the next transaction of a funded account is valid");
+        self.changes += 1;
         self.acknowledged.insert(hash, index);
     }
 

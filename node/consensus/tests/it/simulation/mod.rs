@@ -2,6 +2,7 @@
 //! real databases, simulated time.
 
 mod byzantine;
+mod changes;
 mod clock;
 mod cluster;
 mod faults;
@@ -13,6 +14,7 @@ mod node;
 mod rejoin;
 mod seeds;
 mod stories;
+mod tap;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -26,18 +28,19 @@ pub(crate) use cluster::Cluster;
 pub(crate) use load::Load;
 
 /// Runs a simulation, and names the seed if it fails.
-pub(crate) fn simulate<F>(seed: u64, limit: Duration, run: impl FnOnce(deterministic::Context) -> F)
-where
-    F: Future<Output = ()>,
-{
+pub(crate) fn simulate<F: Future>(
+    seed: u64,
+    limit: Duration,
+    run: impl FnOnce(deterministic::Context) -> F,
+) -> F::Output {
     let config = deterministic::Config::default()
         .with_seed(seed)
         .with_timeout(Some(limit));
     let runner = deterministic::Runner::new(config);
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.start(run))) {
+    catch_unwind(AssertUnwindSafe(|| runner.start(run))).unwrap_or_else(|panic| {
         eprintln!("seed {seed} fails: repeat it with `make simulate SEED={seed}`");
-        resume_unwind(panic);
-    }
+        resume_unwind(panic)
+    })
 }
 
 /// A number below `bound`, by the seed.

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    mem,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
@@ -14,24 +16,29 @@ use commonware_cryptography::{
 };
 use commonware_p2p::{Receiver, Recipients, Sender, simulated::Oracle};
 use commonware_runtime::{
-    Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic::Context,
+    Clock as _, Handle, Spawner as _, Supervisor as _, deterministic::Context,
 };
-use commonware_utils::{NZU32, channel::oneshot};
+use commonware_utils::channel::oneshot;
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast::error::RecvError, watch};
 use wattline_chain::{Chain, test_utils::TestGenesis};
-use wattline_consensus::{
-    Agreement, AgreementError, AgreementHandle, Blockers, ChainApplication, Channels, Execution,
-    Network, Rejoin,
-};
+use wattline_consensus::{Agreement, AgreementError, AgreementHandle, Blockers, Channels, Rejoin};
+use wattline_network::{Channel, Limits, Network, NetworkConfig, Tip, Transport};
 use wattline_pool::{Pool, PoolConfig};
+use wattline_primitives::Millis;
 use wattline_producer::{Producer, ProducerConfig, ProducerHandle};
 
 use super::{
+    byzantine::{Forger, Liar, Lie},
     clock::{Skew, Skewed},
     heads::Heads,
+    tap::{Tap, Tapped},
 };
+
+/// How far a final block may be ahead of the time: what a validator bears, and what the clocks of
+/// honest ones are off.
+const MAX_AHEAD: Duration = Duration::from_millis(700);
 
 /// A node, running or not.
 pub(crate) struct Node {
@@ -44,6 +51,8 @@ pub(crate) struct Node {
     pub(crate) heads: Heads,
     /// What it answers when others ask how far its votes are, if it lies.
     pub(crate) answer: Option<Vec<u8>>,
+    /// How it lies, and with what.
+    pub(crate) lie: Option<(Lie, Forger)>,
     pub(crate) run: Option<Run>,
     /// Every block that a client was shown as final, over all runs.
     pub(crate) shown: Arc<Mutex<BTreeMap<u64, B256>>>,
@@ -82,6 +91,7 @@ impl Node {
             skew: Skew::NONE,
             heads,
             answer: None,
+            lie: None,
             run: None,
             shown: Arc::default(),
             dir: directory(),
@@ -97,19 +107,16 @@ impl Node {
         self.run.as_ref().map(|run| &run.parts)
     }
 
-    /// Starts it, with the application changed by `wrap`.
-    pub(crate) async fn start<A>(
+    /// Starts it.
+    pub(crate) async fn start(
         &mut self,
         ctx: &Context,
         oracle: &Oracle<PublicKey, Context>,
         genesis: &TestGenesis,
-        wrap: impl FnOnce(Execution) -> A + Send + 'static,
-    ) -> Result<(), AgreementError>
-    where
-        A: ChainApplication<Skewed>,
-    {
+    ) -> Result<(), AgreementError> {
         assert!(self.run.is_none(), "a node runs once");
         let chain = genesis.open(&self.dir);
+        self.check(&chain);
         let time = ctx.child("pool");
         let (pool, _) = Pool::open_with_clock(
             PoolConfig::default(),
@@ -128,39 +135,44 @@ impl Node {
             Producer::new(chain.clone(), pool.clone(), signer.into(), config)
         });
         let handle = producer.as_ref().map(Producer::handle);
+        let config = NetworkConfig {
+            node_key: self.key.clone(),
+            chain: genesis.spec().chain_hash(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            bootnodes: Vec::new(),
+            denied: None,
+            limits: Limits::default(),
+        };
         let control = oracle.control(self.public_key());
-        let quota = Quota::per_second(NZU32!(256));
-        let mut channels = Vec::new();
-        for channel in 0..6 {
-            let pair = control.register(channel, quota).await;
-            channels.push(pair.expect("the network runs"));
+        let mut ends = BTreeMap::new();
+        for channel in Channel::ALL {
+            let limit = config.limits.of(channel);
+            let open = async |number| {
+                let pair = control.register(number, limit.quota()).await;
+                pair.expect("the network runs")
+            };
+            let mut pair = open(channel.number()).await;
+            if let (Channel::Standings, Some(answer)) = (channel, self.answer.clone()) {
+                // In place of the honest node, which has a channel that nobody else has.
+                let told = mem::replace(&mut pair, open(channel.number() + 1).await);
+                ctx.child("answers")
+                    .spawn(move |_| answer_all(told, answer));
+            }
+            let (inner, receiver) = pair;
+            let tap = self.lie.clone().map(|(lie, forger)| Tap {
+                lie,
+                channel,
+                forger,
+            });
+            ends.insert(channel.number(), (Tapped { inner, tap }, receiver));
         }
-        if let Some(answer) = self.answer.clone() {
-            // On the last channel, in place of the honest node, which has one that nobody else has.
-            let unheard = control.register(6, quota).await.expect("the network runs");
-            let told = channels.pop().expect("a sixth");
-            channels.push(unheard);
-            ctx.child("answers")
-                .spawn(move |_| answer_all(told, answer));
-        }
-        let mut channels = channels.into_iter();
-        let mut next = || channels.next().expect("six channels");
-        let network = Network {
-            channels: Channels {
-                votes: next(),
-                certificates: next(),
-                resolver: next(),
-                blocks: next(),
-                backfill: next(),
-                standings: next(),
+        let transport = Transport {
+            open: move |channel: Channel, _| {
+                let ends = ends.remove(&channel.number());
+                ends.expect("a channel is opened once")
             },
-            peers: oracle.socket_manager(),
-            blockers: Blockers {
-                votes: control.clone(),
-                backfill: control.clone(),
-                standings: control.clone(),
-            },
-            heads: self.heads.seen_by(self.public_key()),
+            members: oracle.socket_manager(),
+            blocker: control,
         };
         let agreement = Agreement {
             chain: chain.clone(),
@@ -172,15 +184,39 @@ impl Node {
         };
 
         let (started, parts) = oneshot::channel();
-        let shown = self.shown.clone();
+        let (shown, lie) = (self.shown.clone(), self.lie.clone());
+        let heads = self.heads.seen_by(self.public_key());
         let name = self.index;
         let ctx = ctx.child("node").with_attribute("index", self.index);
         let ctx = Skewed::new(ctx, self.skew);
         let said = self.heads.say(self.public_key(), chain.clone());
         let root = ctx.spawn(move |ctx| async move {
             let _said = said;
-            let following = follow(&ctx, &chain, &pool, shown);
-            let begun = agreement.start_with(ctx.child("agreement"), network, wrap);
+            let (told, tip) = watch::channel(Tip::default());
+            let following = follow(&ctx, &chain, &pool, shown, told);
+            let network = Network::over(&ctx.child("p2p"), config, pool.clone(), tip, transport);
+            let network = network.expect("nobody is denied");
+            let channels = network.channels;
+            let network_of_agreement = wattline_consensus::Network {
+                channels: Channels {
+                    votes: channels.votes,
+                    certificates: channels.certificates,
+                    resolver: channels.resolver,
+                    blocks: channels.blocks,
+                    backfill: channels.backfill,
+                    standings: channels.standings,
+                },
+                peers: network.roster,
+                blockers: Blockers {
+                    votes: network.blocker.clone().of("votes"),
+                    backfill: network.blocker.clone().of("backfill"),
+                    standings: network.blocker.of("standings"),
+                },
+                heads,
+            };
+            let ctx = ctx.child("agreement");
+            let wrap = |honest| Liar { honest, lie };
+            let begun = agreement.start_with(ctx, network_of_agreement, wrap);
             let (agreement, task) = match begun.await {
                 Ok(begun) => begun,
                 Err(error) => {
@@ -201,6 +237,20 @@ impl Node {
         let parts = parts.await.expect("the node says whether it started")?;
         self.run = Some(Run { parts, root });
         Ok(())
+    }
+
+    /// All that clients were shown is there: no head was taken back.
+    pub(crate) fn check(&self, chain: &Chain) {
+        let reader = chain.storage().reader().expect("the database reads");
+        for (number, hash) in self.shown.lock().iter() {
+            let stored = reader.block_hash(*number).expect("the database reads");
+            assert_eq!(
+                stored,
+                Some(*hash),
+                "node {} took back block {number}",
+                self.index
+            );
+        }
     }
 
     /// Ends it at once, wherever it is. What was not synced is lost.
@@ -256,20 +306,28 @@ async fn answer_all(
     }
 }
 
-/// Keeps the pool at the head of the chain, and notes what clients are shown.
+/// Keeps the pool at the head of the chain, tells peers of it, and notes what clients are shown.
 fn follow(
     ctx: &Skewed,
     chain: &Chain,
     pool: &Pool,
     shown: Arc<Mutex<BTreeMap<u64, B256>>>,
+    told: watch::Sender<Tip>,
 ) -> Handle<()> {
     let mut updates = chain.subscribe();
-    let pool = pool.clone();
+    let (chain, pool) = (chain.clone(), pool.clone());
     pool.catch_up().expect("the pool reads the chain");
-    ctx.child("follow").spawn(move |_| async move {
+    ctx.child("follow").spawn(move |ctx| async move {
         loop {
+            let head = chain.head();
+            told.send_replace(Tip {
+                number: head.number,
+                hash: head.hash(),
+                certified: head.number,
+            });
             match updates.recv().await {
                 Ok(update) => {
+                    let now = Millis::from_epoch(ctx.time());
                     let mut shown = shown.lock();
                     for block in &update.committed {
                         let (number, hash) = (block.block.number, block.block.hash());
@@ -277,6 +335,11 @@ fn follow(
                         assert!(
                             before.is_none_or(|before| before == hash),
                             "block {number} was shown as {before:?} and is now {hash}"
+                        );
+                        let ahead = Millis::of(block.block.header()).saturating_since(now);
+                        assert!(
+                            ahead <= MAX_AHEAD,
+                            "block {number} is from the future, {ahead:?} ahead"
                         );
                     }
                     drop(shown);

@@ -8,8 +8,10 @@ use wattline_consensus::{AgreementError, EvidenceKind, Rejoin, Role};
 use super::{
     Cluster, Load,
     byzantine::{LIES, Lie, double_voter},
+    changes::{Change, Changes},
     clock::Skew,
     faults::mend,
+    node::Node,
     simulate,
 };
 
@@ -181,6 +183,96 @@ fn an_observer_follows_and_catches_up() {
         assert!(head > 40);
         cluster.start(4).await;
         cluster.reach(head + 3, seconds(30)).await;
+        cluster.check();
+    });
+}
+
+/// A transaction travels: who took it need not seal.
+#[test]
+fn what_an_observer_took_is_in_the_chain() {
+    simulate(15, LIMIT, |mut ctx| async move {
+        let mut cluster = Cluster::new(&ctx, 5, 4).await;
+        let mut load = Load::new(&cluster);
+        cluster.start_all().await;
+        cluster.reach(3, seconds(30)).await;
+        for _ in 0..20 {
+            load.send(&cluster, 4);
+            ctx.sleep(Duration::from_millis(50)).await;
+        }
+        ctx.sleep(seconds(2)).await;
+        assert_eq!(load.missing(&cluster, 4), []);
+        // Also if it hears nobody just then, or is killed: the pool is on the disk.
+        for other in 0..4 {
+            cluster.link(4, other, None).await;
+            cluster.link(other, 4, None).await;
+        }
+        for _ in 0..20 {
+            load.send(&cluster, 4);
+        }
+        ctx.sleep(seconds(1)).await;
+        cluster.crash(4).await;
+        mend(&mut ctx, &mut cluster).await;
+        ctx.sleep(seconds(30)).await;
+        assert_eq!(load.missing(&cluster, 0), []);
+        cluster.check();
+    });
+}
+
+#[test]
+fn a_member_changes_its_key_without_a_stop() {
+    simulate(16, LIMIT, |mut ctx| async move {
+        let mut cluster = Cluster::new(&ctx, 5, 4).await;
+        let mut load = Load::new(&cluster);
+        cluster.start_all().await;
+        cluster.reach(3, seconds(30)).await;
+        let before: Vec<_> = cluster.nodes.iter().map(Node::public_key).collect();
+        let mut changes = Changes::new(&cluster, 5, true);
+        changes.make_this(&mut ctx, &cluster, &mut load, Change::Key);
+        // It counts from the next epoch on. The others go on without that node until then.
+        cluster.reach(9, seconds(60)).await;
+        changes.follow(&mut cluster).await;
+        cluster.reach(26, seconds(60)).await;
+        let changed: Vec<_> = (0..5)
+            .filter(|index| cluster.nodes[*index].public_key() != before[*index])
+            .collect();
+        let [changed] = changed[..] else {
+            panic!("{changed:?}");
+        };
+        let status = cluster.parts(changed).agreement.status();
+        let key = cluster.nodes[changed].public_key();
+        assert_eq!(status.role, Role::Votes);
+        assert_eq!(
+            status.committee.signer_of(&key),
+            Some(cluster.signer_of(changed))
+        );
+        assert_eq!(load.missing(&cluster, changed), []);
+        cluster.check();
+    });
+}
+
+#[test]
+fn a_member_is_added_and_removed_without_a_stop() {
+    simulate(17, LIMIT, |mut ctx| async move {
+        let mut cluster = Cluster::with_stranger(&ctx, 5, 4, 4).await;
+        let mut load = Load::new(&cluster);
+        cluster.start_all().await;
+        ctx.sleep(seconds(10)).await;
+        assert_eq!(cluster.head(4), 0, "nobody speaks with a stranger");
+        let mut changes = Changes::new(&cluster, 4, true);
+        changes.make_this(&mut ctx, &cluster, &mut load, Change::Member);
+        let head = cluster.head(0);
+        cluster.reach(head + 18, seconds(60)).await;
+        // Its signer is voted in, so it is of the committee.
+        changes.make_this(&mut ctx, &cluster, &mut load, Change::Vote);
+        cluster.reach(head + 36, seconds(60)).await;
+        assert_eq!(cluster.parts(4).agreement.status().role, Role::Votes);
+        // Removed, it is out of it although it is a signer still.
+        changes.make_this(&mut ctx, &cluster, &mut load, Change::Member);
+        cluster.reach(head + 54, seconds(60)).await;
+        let status = cluster.parts(0).agreement.status();
+        assert_eq!(status.committee.validators().len(), 4);
+        assert!(time_of(&ctx, &cluster, 0, 10).await < seconds(12));
+        assert_eq!(load.missing(&cluster, 0), []);
         cluster.check();
     });
 }
