@@ -80,7 +80,7 @@ test: tools contracts ## Run every test: Solidity, Rust, end to end
 SEEDS ?= 10000
 .PHONY: simulate
 simulate: ## Let whole nodes agree on a simulated network: SEEDS=10000 stories, or SEED=n alone
-	SEEDS=$(SEEDS) cargo test -p wattline-consensus --test it simulation::seeds -- --nocapture
+	SEEDS=$(SEEDS) cargo test -p wattline-consensus --test it simulation::seeds::validators -- --nocapture
 
 .PHONY: fmt
 fmt: $(SOLIDITY) ## Format Rust and Solidity
@@ -111,4 +111,4 @@ fuzz: ## Fuzz calldata, JSON-RPC and peers' messages, a minute each (needs a nig
 	cd precompiles && mkdir -p fuzz/corpus/calldata && cargo +nightly fuzz run calldata fuzz/corpus/calldata fuzz/seeds -- -max_total_time=60
 	cd node/rpc && mkdir -p fuzz/corpus/raw && cargo +nightly fuzz run -s none raw fuzz/corpus/raw fuzz/seeds/raw -- -max_total_time=60 -timeout=30 -rss_limit_mb=2048
 	cd node/rpc && cargo +nightly fuzz run -s none structured -- -max_total_time=60 -timeout=30 -rss_limit_mb=2048 -len_control=0 -max_len=1024
-	cd node/network && mkdir -p fuzz/corpus/messages && cargo +nightly fuzz run -s none messages fuzz/corpus/messages -- -max_total_time=60 -timeout=30 -rss_limit_mb=2048 -max_len=131080
+	cd node/network && mkdir -p fuzz/corpus/messages && cargo +nightly fuzz run -s none messages fuzz/corpus/messages fuzz/seeds/messages -- -max_total_time=60 -timeout=30 -rss_limit_mb=2048 -max_len=131080

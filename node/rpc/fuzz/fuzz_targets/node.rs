@@ -78,6 +78,8 @@ impl Node {
             chain,
             pool,
             producer: None,
+            agreement: None,
+            peers: None,
             dev_accounts: vec![accounts.key(1).clone()],
         };
         let mut config = RpcConfig::new(([127, 0, 0, 1], 0).into());
