@@ -59,6 +59,7 @@ contract Registry is IRegistry, Managed {
         uint64 importWh;
         uint64 exportWh;
         uint48 keySince;
+        bool released;
     }
 
     /// @dev A key that a meter had, for boundaries at or after `since`.
@@ -143,7 +144,9 @@ contract Registry is IRegistry, Managed {
         _checkSettings(settings);
         _checkUnopened(zone, last, settings.openLead, validFrom);
         if (settings.operator != last.operator) _zonesOf[settings.operator].push(zone);
+        uint256 before = securityOf(settings.operator);
         _addVersion(zone, settings, last.tradeLead, validFrom);
+        _checkReserve(settings.operator, before);
     }
 
     /// @inheritdoc IRegistry
@@ -232,9 +235,12 @@ contract Registry is IRegistry, Managed {
 
     /// @inheritdoc IRegistry
     function registerMeters(NewMeter[] calldata meters) external proposed {
+        // The caller operates the zones of all of them.
+        uint256 before = securityOf(msg.sender);
         for (uint256 i = 0; i < meters.length; ++i) {
             _registerMeter(meters[i]);
         }
+        _checkReserve(msg.sender, before);
     }
 
     /// @inheritdoc IRegistry
@@ -260,12 +266,23 @@ contract Registry is IRegistry, Managed {
             if (ownerZone != zone) revert WrongZone(id, owner, ownerZone);
             record.owner = owner;
             _hold(owner, record, since);
-        } else {
-            Ratings storage ratings = _ratings[zone];
-            ratings.importWh -= record.maxImportWh;
-            ratings.exportWh -= record.maxExportWh;
         }
         emit MeterAssigned(id, owner, since);
+    }
+
+    /// @inheritdoc IRegistry
+    function releaseMeter(bytes32 id) external {
+        MeterRecord storage record = _knownMeter(id);
+        (bool found, uint256 place) = _currentHolding(record);
+        uint256 period = _lastVersion(record.zone).correctionPeriod;
+        // A holding that gave its place away was over.
+        bool over = !found || _isOver(_holdings[record.owner][place], period);
+        if (record.released || !over) revert MeterNotReleased(id);
+        record.released = true;
+        Ratings storage ratings = _ratings[record.zone];
+        ratings.importWh -= record.maxImportWh;
+        ratings.exportWh -= record.maxExportWh;
+        emit MeterReleased(id);
     }
 
     /// @inheritdoc IRegistry
@@ -406,12 +423,12 @@ contract Registry is IRegistry, Managed {
     }
 
     /// @inheritdoc IRegistry
-    function securityOf(address account) external view returns (uint256 security) {
+    function securityOf(address account) public view returns (uint256 security) {
         uint64 zone = _participants[account].zone;
         if (zone != 0) {
-            ZoneSettings[] memory recent = _recentSettings(zone);
-            for (uint256 i = 0; i < recent.length; ++i) {
-                security = Math.max(security, _securityOfMeters(_holdings[account], recent[i]));
+            ZoneSettings[] memory settings = _securedSettings(zone);
+            for (uint256 i = 0; i < settings.length; ++i) {
+                security = Math.max(security, _securityOfMeters(_holdings[account], settings[i]));
             }
         }
         uint64[] storage operated = _zonesOf[account];
@@ -577,10 +594,10 @@ contract Registry is IRegistry, Managed {
     ///      long ago that another took its place.
     function _currentHolding(MeterRecord storage record) private view returns (bool found, uint256 place) {
         Holding[] storage holdings = _holdings[record.owner];
-        uint64 since = 0;
+        uint64 until = 0;
         for (uint256 i = 0; i < holdings.length; ++i) {
-            if (holdings[i].number != record.number || (found && holdings[i].since < since)) continue;
-            (found, place, since) = (true, i, holdings[i].since);
+            if (holdings[i].number != record.number || holdings[i].until < until) continue;
+            (found, place, until) = (true, i, holdings[i].until);
         }
     }
 
@@ -628,24 +645,32 @@ contract Registry is IRegistry, Managed {
     }
 
     function _reserveOf(uint64 zone) private view returns (uint256 reserve) {
-        ZoneSettings[] memory recent = _recentSettings(zone);
+        ZoneSettings[] memory settings = _securedSettings(zone);
         Ratings storage ratings = _ratings[zone];
-        for (uint256 i = 0; i < recent.length; ++i) {
-            uint256 each = Credit.ofZone(ratings.importWh, ratings.exportWh, recent[i]);
-            reserve = Math.max(reserve, recent[i].securityIntervals * each);
+        for (uint256 i = 0; i < settings.length; ++i) {
+            uint256 each = Credit.ofZone(ratings.importWh, ratings.exportWh, settings[i]);
+            reserve = Math.max(reserve, settings[i].securityIntervals * each);
         }
     }
 
-    /// @dev The settings of the interval that runs, and those before it whose intervals can still be settled or corrected.
-    function _recentSettings(uint64 zone) private view returns (ZoneSettings[] memory recent) {
+    /// @dev What makes an operator answer for more finds it with a reserve for that.
+    function _checkReserve(address operator, uint256 before) private view {
+        uint256 reserve = securityOf(operator);
+        if (reserve <= before) return;
+        uint256 free = VAULT.balanceOf(operator).free;
+        if (free < reserve) revert ReserveNeeded(operator, free, reserve);
+    }
+
+    /// @dev The settings of the interval that runs, those before it whose intervals can still be settled or corrected, and
+    ///      those that are announced.
+    function _securedSettings(uint64 zone) private view returns (ZoneSettings[] memory settings) {
         Version[] storage versions = _versions[zone];
         uint256 end = versions.length;
-        while (end > 1 && versions[end - 1].validFrom > block.timestamp) --end;
         uint256 first = end - 1;
         while (first != 0 && versions[first].validFrom + versions[first - 1].correctionPeriod > block.timestamp) --first;
-        recent = new ZoneSettings[](end - first);
+        settings = new ZoneSettings[](end - first);
         for (uint256 i = first; i < end; ++i) {
-            recent[i - first] = _toSettings(versions[i]);
+            settings[i - first] = _toSettings(versions[i]);
         }
     }
 

@@ -42,8 +42,9 @@ contract Settlement is ISettlement, Managed {
     /// @inheritdoc ISettlement
     function correct(Product product, address[] calldata accounts) external returns (Outcome[] memory outcomes) {
         IRegistry.ZoneSettings memory settings = _settings(product);
-        uint64 end = product.start() + settings.intervalLength + settings.correctionPeriod;
-        if (block.timestamp >= end) revert CorrectionPeriodOver(product, end);
+        if (_isOver(product, settings)) {
+            revert CorrectionPeriodOver(product, product.start() + settings.intervalLength + settings.correctionPeriod);
+        }
 
         (bool[] memory members, IMetering.NetImport[] memory nets) = _read(product, settings, accounts);
         outcomes = new Outcome[](accounts.length);
@@ -82,6 +83,7 @@ contract Settlement is ISettlement, Managed {
         one[0] = account;
         (bool[] memory members, IMetering.NetImport[] memory nets) = _read(product, settings, one);
         if (!members[0]) revert NotParticipant(account, product.zone());
+        if (_isOver(product, settings)) return _bill(info.position, info.position, settings);
         if (!nets[0].read) revert ReadingMissing(product, account);
         return _bill(info.position, nets[0].netWh, settings);
     }
@@ -138,6 +140,8 @@ contract Settlement is ISettlement, Managed {
     {
         bool closing =
             block.timestamp >= uint256(product.start()) + settings.intervalLength + settings.finalDeadline;
+        // Securities and the reserve answer for readings until then.
+        bool over = _isOver(product, settings);
         (bool[] memory members, IMetering.NetImport[] memory nets) = _read(product, settings, accounts);
         found = new Status[](accounts.length);
         deliveries = new IMarket.Delivery[](accounts.length);
@@ -145,7 +149,7 @@ contract Settlement is ISettlement, Managed {
         for (uint256 i = 0; i < accounts.length; ++i) {
             if (!members[i]) found[i] = Status.NotParticipant;
             else if (!nets[i].read && !closing) found[i] = Status.ReadingMissing;
-            else deliveries[count++] = IMarket.Delivery(accounts[i], nets[i].read, nets[i].netWh);
+            else deliveries[count++] = IMarket.Delivery(accounts[i], nets[i].read && !over, nets[i].netWh);
         }
         deliveries = _first(deliveries, count);
     }
@@ -164,6 +168,11 @@ contract Settlement is ISettlement, Managed {
             (members[i], meters[i]) = (memberships[i].member, memberships[i].meters);
         }
         nets = METERING.netImports(meters, start, start + settings.intervalLength);
+    }
+
+    /// @dev Whether the correction period is.
+    function _isOver(Product product, IRegistry.ZoneSettings memory settings) private view returns (bool) {
+        return block.timestamp >= uint256(product.start()) + settings.intervalLength + settings.correctionPeriod;
     }
 
     function _settings(Product product) private view returns (IRegistry.ZoneSettings memory) {

@@ -14,10 +14,13 @@ contract CreditTest is Ledger {
     /// @dev What a Wh short of contract costs: the shortage price and the grid fee.
     uint256 private constant SHORT = 40_700;
     uint256 private constant SECURITY = 2 * 5000 * SHORT * UNIT;
+    /// @dev What the operator may have to pay for a Wh delivered without a contract, or contracted and not taken.
+    uint256 private constant RESERVE = 2 * 2 * (5000 + 3000) * 1500 * UNIT;
     Product private product = _product(START);
 
     function setUp() public override {
         super.setUp();
+        _deposit(operator, RESERVE);
         _enrol(_list(alice, bob));
     }
 
@@ -31,6 +34,7 @@ contract CreditTest is Ledger {
     function test_meters_need_security() public {
         vm.assertEq(REGISTRY.securityOf(alice), SECURITY);
         vm.assertEq(REGISTRY.securityOf(carol), 0);
+        _deposit(operator, 2 * 100 * 1500 * UNIT);
         _addMeter(alice, "second", 100, 0);
         vm.assertEq(REGISTRY.securityOf(alice), SECURITY + 2 * 100 * SHORT * UNIT);
         IRegistry.ZoneSettings memory settings = _settings();
@@ -39,6 +43,8 @@ contract CreditTest is Ledger {
         uint64 from = START + 2 * LENGTH;
         vm.prank(admin);
         REGISTRY.changeZone(ZONE, settings, from);
+        // From the announcement on.
+        vm.assertEq(REGISTRY.securityOf(alice), SECURITY + 2 * (100 * SHORT + 3000 * 100) * UNIT);
         vm.warp(from);
         vm.assertEq(REGISTRY.securityOf(alice), SECURITY + 2 * (100 * SHORT + 3000 * 100) * UNIT);
     }
@@ -64,9 +70,7 @@ contract CreditTest is Ledger {
     function test_security_ends_a_correction_period_after_the_last_interval() public {
         _deposit(alice, SECURITY);
         uint64 until = T0 + OPEN_LEAD + LENGTH;
-        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), address(0), until)));
-        vm.prank(operator);
-        REGISTRY.assignMeter(_meterOf(alice), address(0), until);
+        _retire(alice, until);
         vm.warp(until + CORRECTION_PERIOD - 1);
         vm.assertEq(REGISTRY.securityOf(alice), SECURITY);
         vm.warp(until + CORRECTION_PERIOD);
@@ -89,7 +93,7 @@ contract CreditTest is Ledger {
         vm.stopPrank();
         SETTLEMENT.settle(product, _list(alice));
         _expectBalance(alice, SECURITY / 2, 0, 0);
-        _expectBalance(operator, SECURITY / 2, 0, 0);
+        _expectBalance(operator, RESERVE + SECURITY / 2, 0, 0);
     }
 
     // Orders
@@ -120,7 +124,7 @@ contract CreditTest is Ledger {
         uint256 short = quantity + 5000 + (taken > quantity ? taken - quantity : 0);
         uint256 long = quantity > taken ? quantity - taken : 0;
         uint256 gained = (SHORT * short + 700 * uint256(quantity) - 1500 * long) * UNIT;
-        _expectBalance(operator, 100 * COIN + gained, 0, 0);
+        _expectBalance(operator, 100 * COIN + RESERVE + gained, 0, 0);
     }
 
     /// @dev A buyer that takes nothing, where that costs something.
@@ -220,23 +224,102 @@ contract CreditTest is Ledger {
     }
 
     function test_the_operator_keeps_a_reserve_for_its_zone() public {
-        uint256 reserve = 2 * 2 * (5000 + 3000) * 1500 * UNIT;
-        vm.assertEq(REGISTRY.securityOf(operator), reserve);
-        _deposit(operator, reserve + 1);
+        vm.assertEq(REGISTRY.securityOf(operator), RESERVE);
+        _deposit(operator, 1);
         vm.startPrank(operator);
         VAULT.withdraw(1);
-        vm.expectRevert(abi.encodeWithSelector(IVault.SecurityNeeded.selector, operator, reserve - 1, reserve));
+        vm.expectRevert(abi.encodeWithSelector(IVault.SecurityNeeded.selector, operator, RESERVE - 1, RESERVE));
         VAULT.withdraw(1);
         vm.stopPrank();
-        // Less is needed when a meter leaves.
-        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(alice), address(0), START + LENGTH)));
+    }
+
+    /// @dev Less is needed when a meter leaves, but not before all its intervals can have been settled and corrected.
+    function test_a_retired_meter_is_released_when_its_intervals_are_over() public {
+        uint64 until = START + LENGTH;
+        bytes32 meter = _meterOf(alice);
+        bytes memory notYet = abi.encodeWithSelector(IRegistry.MeterNotReleased.selector, meter);
+        vm.expectRevert(notYet);
+        REGISTRY.releaseMeter(meter);
+        _retire(alice, until);
+        vm.assertEq(REGISTRY.securityOf(operator), RESERVE);
+        vm.warp(until + CORRECTION_PERIOD - 1);
+        vm.expectRevert(notYet);
+        REGISTRY.releaseMeter(meter);
+        vm.warp(until + CORRECTION_PERIOD);
+        vm.assertEq(REGISTRY.securityOf(operator), RESERVE);
+        vm.expectEmit(address(REGISTRY));
+        emit IRegistry.MeterReleased(meter);
+        REGISTRY.releaseMeter(meter);
+        vm.assertEq(REGISTRY.securityOf(operator), RESERVE / 2);
+        vm.expectRevert(notYet);
+        REGISTRY.releaseMeter(meter);
+    }
+
+    /// @dev Also when another meter of its last owner has taken its place meanwhile.
+    function test_a_retired_meter_is_released_when_another_has_its_place() public {
+        uint64 until = START + LENGTH;
+        _retire(alice, until);
+        vm.warp(until + CORRECTION_PERIOD);
+        _deposit(operator, RESERVE);
+        _addMeter(alice, "second", 5000, 3000);
+        REGISTRY.releaseMeter(_meterOf(alice));
+        vm.assertEq(REGISTRY.securityOf(operator), RESERVE);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.MeterNotReleased.selector, bytes32("second")));
+        REGISTRY.releaseMeter("second");
+    }
+
+    function test_the_operator_confirms_no_meter_beyond_its_reserve() public {
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
+        meters[0] = IRegistry.NewMeter("second", alice, bob, 10, 0, false, 0, 0);
+        _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
+        uint256 more = RESERVE + 2 * 10 * 1500 * UNIT;
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.ReserveNeeded.selector, operator, RESERVE, more));
         vm.prank(operator);
-        REGISTRY.assignMeter(_meterOf(alice), address(0), START + LENGTH);
-        vm.assertEq(REGISTRY.securityOf(operator), reserve / 2);
+        REGISTRY.registerMeters(meters);
+        _deposit(operator, more - RESERVE);
+        vm.prank(operator);
+        REGISTRY.registerMeters(meters);
+        vm.assertEq(REGISTRY.securityOf(operator), more);
+    }
+
+    /// @dev Settings that are announced are secured before they are in force: the operator cannot leave in time.
+    function test_an_operator_has_the_reserve_for_dearer_settings_when_they_are_announced() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.surplusPrice *= 2;
+        uint64 from = START + 2 * LENGTH;
+        bytes memory reason = abi.encodeWithSelector(IRegistry.ReserveNeeded.selector, operator, RESERVE, 2 * RESERVE);
+        vm.expectRevert(reason);
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        _deposit(operator, RESERVE);
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.assertEq(REGISTRY.securityOf(operator), 2 * RESERVE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.SecurityNeeded.selector, operator, 2 * RESERVE - 1, 2 * RESERVE));
+        vm.prank(operator);
+        VAULT.withdraw(1);
+        // What is withdrawn again needs nothing.
+        vm.startPrank(admin);
+        REGISTRY.withdrawZoneChange(ZONE);
+        // Settings that cost less are announced whatever the operator has.
+        settings.surplusPrice = 1;
+        REGISTRY.changeZone(ZONE, settings, from);
+        vm.stopPrank();
+        vm.prank(operator);
+        VAULT.withdraw(RESERVE);
+    }
+
+    function test_the_next_operator_has_its_reserve_when_it_is_named() public {
+        IRegistry.ZoneSettings memory settings = _settings();
+        settings.operator = carol;
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.ReserveNeeded.selector, carol, 0, RESERVE));
+        vm.prank(admin);
+        REGISTRY.changeZone(ZONE, settings, START + LENGTH);
     }
 
     function test_the_reserve_stays_with_an_operator_until_its_intervals_are_corrected() public {
         uint256 reserve = REGISTRY.securityOf(operator);
+        _deposit(carol, reserve);
         IRegistry.ZoneSettings memory settings = _settings();
         settings.operator = carol;
         uint64 from = START + LENGTH;
@@ -257,6 +340,12 @@ contract CreditTest is Ledger {
     }
 
     // Acting
+
+    function _retire(address account, uint64 until) private {
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (_meterOf(account), address(0), until)));
+        vm.prank(operator);
+        REGISTRY.assignMeter(_meterOf(account), address(0), until);
+    }
 
     function _trade(address seller, address buyer, int32 price, uint16 quantity) private {
         _submit(seller, product, 1, price, quantity);

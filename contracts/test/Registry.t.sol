@@ -618,6 +618,33 @@ contract RegistryTest is System {
         vm.assertEq(REGISTRY.meter(METER).owner, alice);
     }
 
+    /// @dev Where the holding in force stands before one that was over at its beginning.
+    function test_a_meter_that_went_and_came_back_at_once_is_not_retired() public {
+        _enrol(_list(alice, bob));
+        _addMeter(alice, METER, 10, 10);
+        bytes32 first = _meterOf(alice);
+        uint64 until = T0 + OPEN_LEAD + LENGTH;
+        _assign(first, bob, until);
+        _assign(METER, bob, until);
+        uint64 since = until + CORRECTION_PERIOD + OPEN_LEAD + LENGTH;
+        since -= since % LENGTH;
+        vm.warp(until + CORRECTION_PERIOD - 1);
+        _assign(METER, alice, since);
+        vm.warp(until + CORRECTION_PERIOD);
+        _assign(METER, bob, since);
+        _assign(METER, alice, since);
+        vm.assertEq(REGISTRY.meter(METER).owner, alice);
+        vm.assertEq(REGISTRY.meter(METER).until, 0);
+        vm.assertEq(REGISTRY.ownerAt(METER, since), alice);
+        _assign(METER, bob, since + LENGTH);
+    }
+
+    function _assign(bytes32 meter, address owner, uint64 since) private {
+        _propose(abi.encodeCall(REGISTRY.assignMeter, (meter, owner, since)));
+        vm.prank(operator);
+        REGISTRY.assignMeter(meter, owner, since);
+    }
+
     function _expectFailure(address caller, bytes memory data, bytes memory expected) private {
         vm.prank(caller);
         (bool success, bytes memory reason) = address(REGISTRY).call(data);

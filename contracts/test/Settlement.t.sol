@@ -229,6 +229,26 @@ contract SettlementTest is System {
         SETTLEMENT.correct(product, _list(bob));
     }
 
+    /// @dev Securities have ended by then, and nothing but the locks answers.
+    function test_after_the_correction_period_readings_count_no_more() public {
+        _trade();
+        uint64 end = START + LENGTH + CORRECTION_PERIOD;
+        vm.warp(end - 1);
+        _readBoth(alice, START, 900, 0);
+        _readBoth(bob, START, 0, 900);
+        SETTLEMENT.settle(product, _list(alice));
+        vm.assertEq(SETTLEMENT.statement(product, alice).metered, 900);
+        vm.assertEq(SETTLEMENT.statement(product, bob).metered, -900);
+        vm.warp(end);
+        vm.assertEq(SETTLEMENT.statement(product, bob).metered, -1000);
+        vm.assertEq(uint256(_status(bob)), uint256(ISettlement.Status.Ready));
+        vm.expectEmit(address(SETTLEMENT));
+        emit ISettlement.DeliverySettled(product, bob, -1000, -1000, 0, 0);
+        SETTLEMENT.settle(product, _list(bob));
+        vm.assertEq(VAULT.balanceOf(bob).free, COIN + 10_000 * 1000 * UNIT);
+        vm.assertEq(VAULT.balanceOf(bob).locked, 0);
+    }
+
     function test_correct_says_of_each_account_why_not() public {
         _trade();
         _deliver(alice, 1000, 0);

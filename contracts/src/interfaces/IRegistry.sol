@@ -145,6 +145,8 @@ interface IRegistry {
     );
     /// @notice A meter counts for `owner` for intervals that start at or after `since`; zero owner: for nobody.
     event MeterAssigned(bytes32 indexed meter, address indexed owner, uint64 since);
+    /// @notice A retired meter no longer counts for its operator's reserve.
+    event MeterReleased(bytes32 indexed meter);
     /// @notice A meter signs with another key for boundaries at or after `since`.
     event MeterSignerChanged(bytes32 indexed meter, address signer, uint64 since);
     /// @notice A participant left its zone.
@@ -194,13 +196,17 @@ interface IRegistry {
     error TooManyMeters(address account, uint256 limit);
     /// @notice The meter was retired.
     error MeterRetired(bytes32 meter);
+    /// @notice The meter is not retired, or intervals of it may still be settled or corrected, or it was released before.
+    error MeterNotReleased(bytes32 meter);
+    /// @notice The operator would answer for more than it has in the vault: `free`, where it needs `reserve`.
+    error ReserveNeeded(address operator, uint256 free, uint256 reserve);
     /// @notice An address that must not be zero is.
     error ZeroAddress();
 
     /// @notice Creates a zone whose first product starts at the next interval boundary. Administrator only.
     function createZone(uint64 zone, ZoneSettings calldata settings) external;
     /// @notice Changes a zone's rules for intervals that start at or after `validFrom`, none of which may have opened.
-    ///         Administrator only.
+    ///         An operator whose reserve grows by that has it in the vault already. Administrator only.
     function changeZone(uint64 zone, ZoneSettings calldata settings, uint64 validFrom) external;
     /// @notice Changes how long before delivery direct trades end, for intervals that start at or after `validFrom`, none of
     ///         which may have opened; zero, as every zone begins: at delivery. Administrator only.
@@ -217,11 +223,15 @@ interface IRegistry {
     function setParticipantActive(address account, bool active) external;
     /// @notice Leaves the zone, once all that the caller had there is settled, corrected and unlocked.
     function leaveZone() external;
-    /// @notice Registers meters of participants of one zone or several. Their operator, as proposed.
+    /// @notice Registers meters of participants of one zone or several. Their operator, as proposed, which has the reserve for
+    ///         them in the vault.
     function registerMeters(NewMeter[] calldata meters) external;
     /// @notice Gives a meter to another participant of its zone from an interval on that has not opened; to the zero
     ///         address: retires it. The zone's operator, as proposed.
     function assignMeter(bytes32 meter, address owner, uint64 since) external;
+    /// @notice Ends what a retired meter adds to its operator's reserve, once nothing of it can be settled or corrected any
+    ///         more. Anybody may call.
+    function releaseMeter(bytes32 meter) external;
     /// @notice Changes a meter's signing key from the next boundary on; readings of earlier ones are checked against the
     ///         key of their time. The zone's operator, as proposed.
     function setMeterSigner(bytes32 meter, address signer) external;
@@ -263,7 +273,7 @@ interface IRegistry {
         returns (Membership[] memory);
     /// @notice What an account must keep free in the vault, in base units: the standing security of a participant for its
     ///         meters, until the correction period after their last interval is over, and the reserve of an operator for
-    ///         the meters of its zones, likewise. By the dearest of the settings whose intervals can still be settled.
+    ///         the meters of its zones, likewise. By the dearest of the settings whose intervals can still be settled or are to come.
     function securityOf(address account) external view returns (uint256);
     /// @notice What Metering asks before it takes a reading of the boundary `time`; `signer` is zero for an unknown meter.
     function readingRules(bytes32 id, uint64 time)

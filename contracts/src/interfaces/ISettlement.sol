@@ -85,7 +85,8 @@ interface ISettlement {
     ///         whose orders are not settled is refused as a whole, the latter with IMarket.OrdersNotSettled or
     ///         IMarket.NotCleared.
     ///         After the zone's final deadline nobody waits for readings any more: an interval in which one is missing counts
-    ///         as delivered as contracted.
+    ///         as delivered as contracted. So does every interval that nobody settled within the correction period: securities
+    ///         and reserves, which answer for readings, end with it.
     /// @return found How each was found: those that were `Ready` are settled now.
     function settle(Product product, address[] calldata accounts) external returns (Status[] memory found);
     /// @notice Settles deliveries again by what the meters have signed meanwhile, by the difference, within the zone's

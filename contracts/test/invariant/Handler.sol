@@ -55,6 +55,11 @@ contract Handler is System {
         settings.operator = otherOperator;
         vm.prank(admin);
         REGISTRY.createZone(OTHER_ZONE, settings);
+        vm.prank(bank);
+        TOKEN.mint(otherOperator, 1000 * COIN);
+        // The reserves for the meters that follow.
+        _deposit(operator, 100 * COIN);
+        _deposit(otherOperator, 100 * COIN);
         for (uint256 i = 0; i < TRADERS; ++i) {
             address trader = _named(_name(i));
             _traders.push(trader);
@@ -65,13 +70,17 @@ contract Handler is System {
             Address.functionCall(address(REGISTRY), call);
             _addMeter(trader, _meterOf(trader), 5000, 3000);
         }
-        vm.startPrank(bank);
+        vm.prank(bank);
         TOKEN.mintMany(_traders, 1000 * COIN);
-        TOKEN.mint(otherOperator, 1000 * COIN);
-        vm.stopPrank();
         for (uint256 i = 0; i < TRADERS + 2; ++i) {
             address account = _account(i);
-            _deposit(account, 4 * COIN + REGISTRY.securityOf(account));
+            uint256 security = REGISTRY.securityOf(account);
+            if (i < TRADERS) {
+                _deposit(account, 4 * COIN + security);
+            } else {
+                vm.prank(account);
+                VAULT.withdraw(96 * COIN - security);
+            }
         }
         _nextStart = T0 + LENGTH;
         _openLead = settings.openLead;
