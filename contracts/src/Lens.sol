@@ -6,6 +6,7 @@ import {ILens} from "./interfaces/ILens.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
 import {Credit} from "./libraries/Credit.sol";
+import {Fill} from "./libraries/Fill.sol";
 import {Predeploys} from "./libraries/Predeploys.sol";
 import {ASK, Order} from "./types/Order.sol";
 import {Product} from "./types/Product.sol";
@@ -50,6 +51,23 @@ contract Lens is ILens, Managed {
         (indices, found) = (new uint256[](count), new Order[](count));
         for (uint256 i = all.length; count != 0;) {
             if (_isOrderOf(all[--i], account)) (indices[--count], found[count]) = (i, all[i]);
+        }
+    }
+
+    /// @inheritdoc ILens
+    function fillOf(Product product, uint256 index) external view returns (uint256) {
+        if (index >= MARKET.orderCount(product)) revert IMarket.UnknownOrder(product, index);
+        return fillsOf(product)[index];
+    }
+
+    /// @inheritdoc ILens
+    function fillsOf(Product product) public view returns (uint256[] memory fills) {
+        IMarket.Clearing memory result = MARKET.clearing(product);
+        Order[] memory book = MARKET.orders(product);
+        Fill.Seen memory seen;
+        fills = new uint256[](book.length);
+        for (uint256 i = 0; i < book.length; ++i) {
+            fills[i] = Fill.next(result, seen, book[i]);
         }
     }
 

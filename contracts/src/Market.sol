@@ -32,10 +32,10 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     /// @notice The most orders of one account in one product, so that nobody fills the book alone.
     uint256 public constant MAX_ORDERS_OF_ACCOUNT = 64;
 
-    /// @notice How long a pause lasts.
-    uint64 public constant PAUSE = 1 days;
-    /// @notice How long a pauser waits from one pause to the next.
-    uint64 public constant PAUSE_INTERVAL = 7 days;
+    /// @dev How long a pause lasts.
+    uint64 private constant PAUSE = 1 days;
+    /// @dev How long a pauser waits from one pause to the next.
+    uint64 private constant PAUSE_INTERVAL = 7 days;
 
     /// @dev What the account of a trader that is a contract can spend of a carrier's gas, with all the rest of an order.
     uint256 private constant GAS_OF_SIGNED_ORDER = 1_000_000;
@@ -63,14 +63,16 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     }
 
     /// @dev One slot: what a product means for an account. Once delivered, nothing is locked and no order open: what was
-    ///      locked gives place to the metered energy, as an `int112`.
+    ///      locked gives place to the metered energy, as an `int96`. Locked money is a price times an energy and kept in
+    ///      that unit. It stands in a place that is used again.
     struct Stake {
-        uint112 locked;
+        uint96 locked;
         int48 position;
         uint40 openBidWh;
         uint40 openAskWh;
         uint8 orderCount;
         bool delivered;
+        uint16 round;
     }
 
     /// @dev One slot: what a key may order for an account.
@@ -79,6 +81,14 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         int32 minPrice;
         int32 maxPrice;
         uint40 maxQuantity;
+    }
+
+    /// @dev Whose the place is in which an account's part of a product would stand: the product's, that of an earlier product
+    ///      which is not settled yet, or that of a later one, so that the product's is gone.
+    enum Place {
+        Ours,
+        Taken,
+        Gone
     }
 
     IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
@@ -92,7 +102,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     /// @dev Slot 0: must stay the first variable.
     mapping(Product place => Order[]) private _orders;
     mapping(Product product => Auction) private _auctions;
-    mapping(Product product => mapping(address account => Stake)) private _stakes;
+    mapping(Product place => mapping(address account => Stake)) private _stakes;
     mapping(address pauser => uint64) private _pausedAt;
     uint64 private _pausedUntil;
     mapping(address trader => BitMaps.BitMap) private _nonces;
@@ -139,28 +149,27 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     /// @inheritdoc IMarket
     function submitSigned(SignedOrder[] calldata signedOrders) external returns (bool[] memory taken) {
         taken = new bool[](signedOrders.length);
-        for (uint256 i = 0; i < signedOrders.length; ++i) {
-            // A carrier that brings too little gas must not pass that off as the order's fault.
-            if (gasleft() < GAS_OF_SIGNED_ORDER * 64 / 63 + 50_000) revert NotEnoughGas(GAS_OF_SIGNED_ORDER);
-            try this.submitSignedOrder{gas: GAS_OF_SIGNED_ORDER}(signedOrders[i]) {
-                taken[i] = true;
-            } catch (bytes memory reason) {
-                emit SignedOrderRefused(signedOrders[i].trader, signedOrders[i].nonce, reason);
-            }
+        for (uint256 from = 0; from < signedOrders.length;) {
+            from = _submitRun(signedOrders, from, taken);
         }
     }
 
     /// @inheritdoc IMarket
-    function submitSignedOrder(SignedOrder calldata signedOrder) external {
+    function submitSignedOrder(
+        SignedOrder calldata signedOrder,
+        IRegistry.ZoneSettings calldata settings,
+        IRegistry.Standing calldata standing
+    ) external {
         if (msg.sender != address(this)) revert NotSelf(msg.sender);
         address trader = signedOrder.trader;
         if (block.timestamp > signedOrder.deadline) revert OrderExpired(signedOrder.deadline);
         if (_nonces[trader].get(signedOrder.nonce)) revert NonceUsed(trader, signedOrder.nonce);
         _nonces[trader].set(signedOrder.nonce);
         address signer = _signerOf(trader, orderDigest(signedOrder), signedOrder.signature);
-        _submit(
-            trader, signer, NewOrder(signedOrder.product, signedOrder.side, signedOrder.price, signedOrder.quantity)
-        );
+        NewOrder memory order = NewOrder(signedOrder.product, signedOrder.side, signedOrder.price, signedOrder.quantity);
+        // Without rules it is an order for no product, which the registry says.
+        if (settings.intervalLength == 0) _submit(trader, signer, order);
+        else _submit(trader, signer, order, settings, standing);
     }
 
     /// @inheritdoc IMarket
@@ -183,11 +192,12 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
         uint256 locked = Credit.ofOrder(order.side(), order.price(), order.quantity(), settings);
         _vacate(product, index);
-        Stake storage stake = _stakes[product][trader];
-        stake.locked -= locked.toUint112();
+        Stake memory stake = _stakeOf(product, trader);
+        stake.locked -= _units(locked);
         if (order.side() == BID) stake.openBidWh -= order.quantity();
         else stake.openAskWh -= order.quantity();
         --stake.orderCount;
+        _keep(product, trader, stake);
         emit OrderCancelled(product, trader, index, locked);
         VAULT.unlock(trader, locked);
     }
@@ -206,9 +216,19 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     /// @inheritdoc IMarket
     function bookTrade(DirectTrade calldata trade) external {
         if (msg.sender != Predeploys.TRADES) revert NotTrades(msg.sender);
+        Product product = packProduct(trade.zone, trade.firstStart);
+        address[] memory traders = new address[](2);
+        (traders[0], traders[1]) = (trade.buyer, trade.seller);
+        (IRegistry.ZoneSettings memory settings, uint32 tradeLead, IRegistry.Standing[] memory standings) =
+            REGISTRY.tradingRules(_zone(product), product.start(), trade.intervals, traders);
+        _checkAligned(product, settings.intervalLength);
+        uint64 length = settings.intervalLength;
+        _checkOpen(packProduct(trade.zone, trade.firstStart + (trade.intervals - 1) * length), settings);
+        uint64 endsAt = _before(product, tradeLead);
+        if (block.timestamp >= endsAt) revert TradingOver(product, endsAt);
         IVault.Trade[] memory bookings = new IVault.Trade[](2);
-        bookings[0] = _trade(trade.buyer, BID, trade);
-        bookings[1] = _trade(trade.seller, ASK, trade);
+        bookings[0] = _trade(trade.buyer, BID, trade, settings, standings[0]);
+        bookings[1] = _trade(trade.seller, ASK, trade, settings, standings[1]);
         VAULT.bookTrades(bookings);
     }
 
@@ -242,14 +262,8 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         auction_.bidFilled = result.bid.filled;
         auction_.askQuantity = result.ask.quantity;
         auction_.askFilled = result.ask.filled;
-        emit ProductCleared(
-            product,
-            result.price,
-            result.volume,
-            count,
-            Level(result.bid.price, result.bid.quantity, result.bid.filled),
-            Level(result.ask.price, result.ask.quantity, result.ask.filled)
-        );
+        Clearing memory kept = _clearing(auction_);
+        emit ProductCleared(product, kept.price, kept.volume, count, kept.bid, kept.ask);
         if (count == 0) emit OrdersSettled(product);
     }
 
@@ -296,14 +310,15 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         closings = new Closing[](deliveries.length);
         for (uint256 i = 0; i < deliveries.length; ++i) {
             Delivery calldata delivery = deliveries[i];
-            Stake storage stake = _stakes[product][delivery.account];
-            if (stake.delivered) continue;
+            (Stake memory stake, Place place) = _find(product, delivery.account);
+            closings[i].waits = place == Place.Taken;
+            if (place != Place.Ours || stake.delivered) continue;
             int256 contracted = stake.position;
             int256 metered = delivery.read ? delivery.metered : contracted;
-            closings[i] = Closing(true, contracted, metered, stake.locked);
+            closings[i] = Closing(true, false, contracted, metered, stake.locked * Money.UNIT);
             stake.delivered = true;
             _setMetered(stake, metered);
-            emit PositionClosed(product, delivery.account, contracted, metered, closings[i].released);
+            _keep(product, delivery.account, stake);
         }
     }
 
@@ -311,14 +326,15 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     function correctPositions(Product product, Delivery[] calldata deliveries)
         external
         onlySettlement
-        returns (Correction[] memory corrections)
+        returns (Closing[] memory former)
     {
-        corrections = new Correction[](deliveries.length);
+        former = new Closing[](deliveries.length);
         for (uint256 i = 0; i < deliveries.length; ++i) {
-            Stake storage stake = _stakes[product][deliveries[i].account];
-            if (!stake.delivered) continue;
-            corrections[i] = Correction(true, stake.position, _metered(stake));
+            (Stake memory stake, Place place) = _find(product, deliveries[i].account);
+            if (place != Place.Ours || !stake.delivered) continue;
+            former[i] = Closing(true, false, stake.position, _metered(stake), 0);
             _setMetered(stake, deliveries[i].metered);
+            _keep(product, deliveries[i].account, stake);
         }
     }
 
@@ -347,33 +363,22 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     }
 
     /// @inheritdoc IMarket
-    function fillOf(Product product, uint256 index) external view returns (uint256) {
-        if (index >= _auctions[product].orderCount) revert UnknownOrder(product, index);
-        return _fills(product, index + 1)[index];
-    }
-
-    /// @inheritdoc IMarket
-    function fillsOf(Product product) external view returns (uint256[] memory) {
-        return _fills(product, _auctions[product].orderCount);
-    }
-
-    /// @inheritdoc IMarket
     function position(Product product, address account) external view returns (int256) {
-        return _stakes[product][account].position;
+        return accountInfo(product, account).position;
     }
 
     /// @inheritdoc IMarket
-    function accountInfo(Product product, address account) public view returns (AccountInfo memory) {
-        Stake storage stake = _stakes[product][account];
-        return AccountInfo({
-            position: stake.position,
-            locked: stake.delivered ? 0 : stake.locked,
-            openBidWh: stake.openBidWh,
-            openAskWh: stake.openAskWh,
-            orderCount: stake.orderCount,
-            delivered: stake.delivered,
-            metered: stake.delivered ? _metered(stake) : int256(0)
-        });
+    function accountInfo(Product product, address account) public view returns (AccountInfo memory info) {
+        (Stake memory stake, Place place) = _find(product, account);
+        (info.gone, info.waits) = (place == Place.Gone, place == Place.Taken);
+        if (place != Place.Ours) return info;
+        info.position = stake.position;
+        info.openBidWh = stake.openBidWh;
+        info.openAskWh = stake.openAskWh;
+        info.orderCount = stake.orderCount;
+        info.delivered = stake.delivered;
+        if (stake.delivered) info.metered = _metered(stake);
+        else info.locked = stake.locked * Money.UNIT;
     }
 
     /// @inheritdoc IMarket
@@ -411,7 +416,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMarket
     function agentOf(address trader, address agent) external view returns (Agent memory) {
-        AgentRecord storage record = _agents[trader][agent];
+        AgentRecord memory record = _agents[trader][agent];
         return Agent(record.until, record.minPrice, record.maxPrice, record.maxQuantity);
     }
 
@@ -458,62 +463,108 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
 
     // Internals
 
+    /// @dev Takes signed orders for one product, as many as follow each other from the one at `from` on. Says where the next
+    ///      product's begin.
+    function _submitRun(SignedOrder[] calldata signedOrders, uint256 from, bool[] memory taken)
+        private
+        returns (uint256 end)
+    {
+        Product product = signedOrders[from].product;
+        end = from + 1;
+        while (end < signedOrders.length && signedOrders[end].product == product) ++end;
+        address[] memory traders = new address[](end - from);
+        for (uint256 i = from; i < end; ++i) {
+            traders[i - from] = signedOrders[i].trader;
+        }
+        IRegistry.ZoneSettings memory settings;
+        IRegistry.Standing[] memory standings = new IRegistry.Standing[](traders.length);
+        try REGISTRY.tradingRules(product.zone(), product.start(), 1, traders) returns (
+            IRegistry.ZoneSettings memory found, uint32, IRegistry.Standing[] memory each
+        ) {
+            (settings, standings) = (found, each);
+        } catch {}
+        for (uint256 i = from; i < end; ++i) {
+            taken[i] = _trySigned(signedOrders[i], settings, standings[i - from]);
+        }
+    }
+
+    function _trySigned(
+        SignedOrder calldata order,
+        IRegistry.ZoneSettings memory settings,
+        IRegistry.Standing memory standing
+    ) private returns (bool) {
+        // A carrier that brings too little gas must not pass that off as the order's fault.
+        if (gasleft() < GAS_OF_SIGNED_ORDER * 64 / 63 + 50_000) revert NotEnoughGas(GAS_OF_SIGNED_ORDER);
+        try this.submitSignedOrder{gas: GAS_OF_SIGNED_ORDER}(order, settings, standing) {
+            return true;
+        } catch (bytes memory reason) {
+            emit SignedOrderRefused(order.trader, order.nonce, reason);
+            return false;
+        }
+    }
+
     /// @dev Takes an order that `by`, the trader or its agent, brings.
     function _submit(address trader, address by, NewOrder memory order) private returns (uint256 index) {
-        Product product = order.product;
-        IRegistry.TradingRules memory rules = _tradingRules(product, 1, trader);
-        _checkOpen(product, rules.settings);
-        _checkGateOpen(product, rules.settings);
-        _checkTrader(trader, product.zone(), rules);
-        if (by != trader) _restrict(rules, trader, by, product.zone());
-        _checkTerms(order.side, order.price, order.quantity, rules.settings);
+        address[] memory traders = new address[](1);
+        traders[0] = trader;
+        (IRegistry.ZoneSettings memory settings,, IRegistry.Standing[] memory standings) =
+            REGISTRY.tradingRules(_zone(order.product), order.product.start(), 1, traders);
+        return _submit(trader, by, order, settings, standings[0]);
+    }
 
-        index = _place(product, packOrder(order.side, order.price, order.quantity, trader), rules.settings.maxOrders);
-        uint256 locked = Credit.ofOrder(order.side, order.price, order.quantity, rules.settings);
-        _addToStake(trader, order, rules, locked);
+    /// @dev The same by rules that are known.
+    function _submit(
+        address trader,
+        address by,
+        NewOrder memory order,
+        IRegistry.ZoneSettings memory settings,
+        IRegistry.Standing memory standing
+    ) private returns (uint256 index) {
+        Product product = order.product;
+        _checkAligned(product, settings.intervalLength);
+        _checkOpen(product, settings);
+        _checkGateOpen(product, settings);
+        _checkTrader(trader, product.zone(), settings, standing);
+        if (by != trader) _restrict(settings, standing, trader, by, product.zone());
+        _checkTerms(order.side, order.price, order.quantity, settings);
+
+        Order word = packOrder(order.side, order.price, order.quantity, trader);
+        index = _place(product, word, settings.maxOrders);
+        uint256 locked = Credit.ofOrder(order.side, order.price, order.quantity, settings);
+        _addToStake(trader, order, standing, locked);
+        VAULT.lock(trader, locked, standing.security);
         emit OrderSubmitted(product, trader, index, order.side, order.price, order.quantity, locked);
-        VAULT.lock(trader, locked, rules.security);
     }
 
     /// @dev One side of a direct trade: what an order at its price would lock is locked for each interval, and the vault
     ///      told what to move.
-    function _trade(address trader, uint8 side, DirectTrade calldata trade)
-        private
-        returns (IVault.Trade memory booking)
-    {
-        Product product = packProduct(trade.zone, trade.firstStart);
-        IRegistry.TradingRules memory rules = _tradingRules(product, trade.intervals, trader);
-        uint64 length = rules.settings.intervalLength;
-        _checkOpen(packProduct(trade.zone, trade.firstStart + (trade.intervals - 1) * length), rules.settings);
-        uint64 endsAt = _before(product, rules.tradeLead);
-        if (block.timestamp >= endsAt) revert TradingOver(product, endsAt);
-        _checkTrader(trader, trade.zone, rules);
-        _checkTerms(side, trade.price, trade.quantity, rules.settings);
+    function _trade(
+        address trader,
+        uint8 side,
+        DirectTrade calldata trade,
+        IRegistry.ZoneSettings memory settings,
+        IRegistry.Standing memory standing
+    ) private returns (IVault.Trade memory booking) {
+        _checkTrader(trader, trade.zone, settings, standing);
+        _checkTerms(side, trade.price, trade.quantity, settings);
 
-        uint256 locked = Credit.ofOrder(side, trade.price, trade.quantity, rules.settings);
-        VAULT.lock(trader, locked * trade.intervals, rules.security);
+        uint256 locked = Credit.ofOrder(side, trade.price, trade.quantity, settings);
+        VAULT.lock(trader, locked * trade.intervals, standing.security);
         int256 cost = Money.value(side == BID ? int256(trade.price) : -int256(trade.price), trade.quantity);
-        uint112 kept = (locked.toInt256() - cost).toUint256().toUint112();
+        uint96 kept = _units((locked.toInt256() - cost).toUint256());
         int48 moved = int48(uint48(trade.quantity));
         if (side == ASK) moved = -moved;
+        Product product = packProduct(trade.zone, trade.firstStart);
         for (uint256 i = 0; i < trade.intervals; ++i) {
-            Stake storage stake = _stakes[product][trader];
-            _checkCapacity(stake, side, trade.quantity, rules);
+            Stake memory stake = _stakeOf(product, trader);
+            _checkCapacity(stake, side, trade.quantity, standing);
             stake.position += moved;
             stake.locked += kept;
-            product = product.next(length);
+            _keep(product, trader, stake);
+            product = product.next(settings.intervalLength);
         }
         booking.account = trader;
         (booking.paid, booking.received) = Money.split(cost * int256(uint256(trade.intervals)));
-    }
-
-    function _tradingRules(Product product, uint32 intervals, address trader)
-        private
-        view
-        returns (IRegistry.TradingRules memory rules)
-    {
-        rules = REGISTRY.tradingRules(_zone(product), product.start(), intervals, trader);
-        _checkAligned(product, rules.settings.intervalLength);
     }
 
     function _checkOpen(Product product, IRegistry.ZoneSettings memory settings) private view {
@@ -521,21 +572,34 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         if (block.timestamp < opensAt) revert NotOpenYet(product, opensAt);
     }
 
-    function _checkTrader(address trader, uint64 zone, IRegistry.TradingRules memory rules) private view {
-        if (block.timestamp < _pausedUntil) revert OrdersArePaused(_pausedUntil);
-        if (!rules.active) revert NotParticipant(trader, zone);
-        if (trader == rules.settings.operator) revert OperatorCannotTrade(trader, zone);
+    function _checkTrader(
+        address trader,
+        uint64 zone,
+        IRegistry.ZoneSettings memory settings,
+        IRegistry.Standing memory standing
+    ) private view {
+        if (block.timestamp < _pausedUntil) {
+            revert OrdersArePaused(_pausedUntil);
+        }
+        if (!standing.active) revert NotParticipant(trader, zone);
+        if (trader == settings.operator) revert OperatorCannotTrade(trader, zone);
     }
 
     /// @dev Narrows the rules to what an agent may.
-    function _restrict(IRegistry.TradingRules memory rules, address trader, address by, uint64 zone) private view {
+    function _restrict(
+        IRegistry.ZoneSettings memory settings,
+        IRegistry.Standing memory standing,
+        address trader,
+        address by,
+        uint64 zone
+    ) private view {
         AgentRecord memory agent = _agents[trader][by];
         if (agent.until < block.timestamp) revert NotAgent(trader, by);
-        if (by == rules.settings.operator) revert OperatorCannotTrade(by, zone);
-        if (agent.minPrice > rules.settings.minPrice) rules.settings.minPrice = agent.minPrice;
-        if (agent.maxPrice < rules.settings.maxPrice) rules.settings.maxPrice = agent.maxPrice;
-        rules.capacityImportWh = Math.min(rules.capacityImportWh, agent.maxQuantity);
-        rules.capacityExportWh = Math.min(rules.capacityExportWh, agent.maxQuantity);
+        if (by == settings.operator) revert OperatorCannotTrade(by, zone);
+        if (agent.minPrice > settings.minPrice) settings.minPrice = agent.minPrice;
+        if (agent.maxPrice < settings.maxPrice) settings.maxPrice = agent.maxPrice;
+        standing.capacityImportWh = Math.min(standing.capacityImportWh, agent.maxQuantity);
+        standing.capacityExportWh = Math.min(standing.capacityExportWh, agent.maxQuantity);
     }
 
     function _isAgent(address trader, address key) private view returns (bool) {
@@ -594,7 +658,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
     /// @dev Where a product's book stands, if no other took its place.
     function _placeOf(Product product) private view returns (Product place) {
         place = _ringPlace(product);
-        if (_auctions[product].orderCount != 0 && Product.unwrap(_booked[place]) != Product.unwrap(product)) {
+        if (_auctions[product].orderCount != 0 && !(_booked[place] == product)) {
             revert BookGone(product);
         }
     }
@@ -622,23 +686,47 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         }
     }
 
-    function _addToStake(address trader, NewOrder memory order, IRegistry.TradingRules memory rules, uint256 locked)
+    /// @dev What an account has in a product's place.
+    function _find(Product product, address account) private view returns (Stake memory stake, Place place) {
+        stake = _stakes[_ringPlace(product)][account];
+        uint16 round = Ring.round(product.start());
+        if (stake.round == round) return (stake, Place.Ours);
+        if (stake.round > round) return (stake, Place.Gone);
+        bool settled = stake.delivered || (stake.locked == 0 && stake.position == 0);
+        if (!settled || stake.openBidWh != 0 || stake.openAskWh != 0) return (stake, Place.Taken);
+        delete stake;
+        stake.round = round;
+    }
+
+    /// @dev What a product means for an account, to be changed and kept.
+    function _stakeOf(Product product, address account) private view returns (Stake memory stake) {
+        Place place;
+        (stake, place) = _find(product, account);
+        if (place == Place.Gone) revert StakeGone(product, account);
+        if (place == Place.Taken) revert StakeNotSettled(product, account);
+    }
+
+    function _keep(Product product, address account, Stake memory stake) private {
+        _stakes[_ringPlace(product)][account] = stake;
+    }
+
+    function _addToStake(address trader, NewOrder memory order, IRegistry.Standing memory standing, uint256 locked)
         private
     {
-        Stake memory stake = _stakes[order.product][trader];
+        Stake memory stake = _stakeOf(order.product, trader);
         if (stake.orderCount == MAX_ORDERS_OF_ACCOUNT) {
             revert TooManyOrdersOfAccount(order.product, trader, MAX_ORDERS_OF_ACCOUNT);
         }
-        _checkCapacity(stake, order.side, order.quantity, rules);
+        _checkCapacity(stake, order.side, order.quantity, standing);
         if (order.side == BID) stake.openBidWh += order.quantity;
         else stake.openAskWh += order.quantity;
         ++stake.orderCount;
-        stake.locked += locked.toUint112();
-        _stakes[order.product][trader] = stake;
+        stake.locked += _units(locked);
+        _keep(order.product, trader, stake);
     }
 
     /// @dev What an account has ordered and traded on a side stays within what its meters can take or deliver.
-    function _checkCapacity(Stake memory stake, uint8 side, uint40 quantity, IRegistry.TradingRules memory rules)
+    function _checkCapacity(Stake memory stake, uint8 side, uint40 quantity, IRegistry.Standing memory standing)
         private
         pure
     {
@@ -646,7 +734,7 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         uint256 wanted = uint256(side == BID ? stake.openBidWh : stake.openAskWh) + quantity;
         // forge-lint: disable-next-line(unsafe-typecast)
         if (traded > 0) wanted += uint256(traded);
-        uint256 capacity = side == BID ? rules.capacityImportWh : rules.capacityExportWh;
+        uint256 capacity = side == BID ? standing.capacityImportWh : standing.capacityExportWh;
         if (wanted > capacity) revert BeyondCapacity(side, wanted, capacity);
     }
 
@@ -666,13 +754,14 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
         // The clearing price is never worse than the limit, so what the trade keeps is never more than the order locked.
         trade.freed = Credit.ofOrder(side, order.price(), order.quantity(), settings)
             - Credit.ofOrder(side, price, fill, settings);
-        _moveStake(_stakes[product][trade.account], order, fill, trade);
+        _moveStake(product, order, fill, trade);
         emit OrderSettled(product, trade.account, index, side, fill, trade.paid.toInt256() - trade.received.toInt256());
     }
 
-    function _moveStake(Stake storage stake, Order order, uint256 fill, IVault.Trade memory trade) private {
+    function _moveStake(Product product, Order order, uint256 fill, IVault.Trade memory trade) private {
+        Stake memory stake = _stakeOf(product, trade.account);
         int48 moved = fill.toInt256().toInt48();
-        stake.locked = (stake.locked + trade.received - trade.paid - trade.freed).toUint112();
+        stake.locked = stake.locked + _units(trade.received) - _units(trade.paid + trade.freed);
         if (order.side() == BID) {
             stake.position += moved;
             stake.openBidWh -= order.quantity();
@@ -680,27 +769,21 @@ contract Market is IMarket, EIP712Upgradeable, Managed {
             stake.position -= moved;
             stake.openAskWh -= order.quantity();
         }
+        _keep(product, trade.account, stake);
     }
 
-    /// @dev The fills of a cleared product's first `count` orders.
-    function _fills(Product product, uint256 count) private view returns (uint256[] memory fills) {
-        Clearing memory result = clearing(product);
-        Order[] storage book = _bookOf(product);
-        Fill.Seen memory seen;
-        fills = new uint256[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            fills[i] = Fill.next(result, seen, book[i]);
-        }
+    function _units(uint256 amount) private pure returns (uint96) {
+        return (amount / Money.UNIT).toUint96();
     }
 
-    function _setMetered(Stake storage stake, int256 metered) private {
+    function _setMetered(Stake memory stake, int256 metered) private pure {
         // forge-lint: disable-next-line(unsafe-typecast)
-        stake.locked = uint112(metered.toInt112());
+        stake.locked = uint96(metered.toInt96());
     }
 
-    function _metered(Stake storage stake) private view returns (int256) {
+    function _metered(Stake memory stake) private pure returns (int256) {
         // forge-lint: disable-next-line(unsafe-typecast)
-        return int112(stake.locked);
+        return int96(stake.locked);
     }
 
     function _clearing(Auction storage auction_) private view returns (Clearing memory) {

@@ -24,6 +24,12 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
 
     bytes32 private constant READING_TYPEHASH =
         keccak256("Reading(bytes32 meter,uint64 time,uint64 importWh,uint64 exportWh)");
+    bytes32 private constant READINGS_TYPEHASH = keccak256(
+        "Readings(uint64 time,MeterRegisters[] registers)"
+        "MeterRegisters(bytes32 meter,uint64 importWh,uint64 exportWh)"
+    );
+    bytes32 private constant METER_REGISTERS_TYPEHASH =
+        keccak256("MeterRegisters(bytes32 meter,uint64 importWh,uint64 exportWh)");
 
     /// @dev One slot. Times of zero mean none: the boundary at time zero cannot be read. A signed entry that names no next
     ///      is followed by the next boundary, if that is signed, or is the latest.
@@ -45,19 +51,11 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         uint48 count;
     }
 
-    /// @dev What Registry says of a meter.
-    struct Rules {
-        address signer;
-        uint64 zone;
-        uint32 length;
-        uint40 maxImportWh;
-        uint40 maxExportWh;
-    }
-
     IRegistry private constant REGISTRY = IRegistry(Predeploys.REGISTRY);
 
-    mapping(bytes32 meter => mapping(uint256 place => Entry)) private _entries;
-    mapping(bytes32 meter => Head) private _heads;
+    /// @dev By the meter's number.
+    mapping(uint32 meter => mapping(uint256 place => Entry)) private _entries;
+    mapping(uint32 meter => Head) private _heads;
 
     /// @notice Sets up the proxy.
     function initialize() external initializer {
@@ -73,15 +71,33 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         bytes32 domain = _domainSeparatorV4();
         verdicts = new Verdict[](readings.length);
         for (uint256 i = 0; i < readings.length; ++i) {
-            Reading calldata reading = readings[i];
-            Rules memory rules = _rules(reading.meter, reading.time);
+            Reading memory reading = readings[i];
+            IRegistry.ReadingRules memory rules = REGISTRY.readingRules(reading.meter, reading.time);
             Verdict verdict = _checkTime(reading, rules);
-            if (verdict == Verdict.Accepted && !_isSignedBy(rules.signer, domain, reading, signatures[i])) {
+            if (verdict == Verdict.Accepted && _signerOf(_digest(domain, reading), signatures[i]) != rules.signer) {
                 verdict = Verdict.WrongSigner;
             }
-            if (verdict == Verdict.Accepted) verdict = _place(reading, rules, false);
-            _report(reading, verdict, false);
-            verdicts[i] = verdict;
+            verdicts[i] = _take(reading, rules, verdict, false);
+        }
+    }
+
+    /// @inheritdoc IMetering
+    function submitTogether(uint64 time, MeterRegisters[] calldata found, bytes calldata signature)
+        external
+        returns (Verdict[] memory verdicts)
+    {
+        bytes32[] memory meters = new bytes32[](found.length);
+        for (uint256 i = 0; i < found.length; ++i) {
+            meters[i] = found[i].meter;
+        }
+        address signer = _signerOf(digestTogether(time, found), signature);
+        IRegistry.ReadingRules[] memory rules = REGISTRY.readingRulesOf(meters, time);
+        verdicts = new Verdict[](found.length);
+        for (uint256 i = 0; i < found.length; ++i) {
+            Reading memory reading = Reading(meters[i], time, found[i].importWh, found[i].exportWh);
+            Verdict verdict = _checkTime(reading, rules[i]);
+            if (verdict == Verdict.Accepted && signer != rules[i].signer) verdict = Verdict.WrongSigner;
+            verdicts[i] = _take(reading, rules[i], verdict, false);
         }
     }
 
@@ -89,19 +105,17 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     function substitute(Reading[] calldata readings) external returns (Verdict[] memory verdicts) {
         verdicts = new Verdict[](readings.length);
         for (uint256 i = 0; i < readings.length; ++i) {
-            Reading calldata reading = readings[i];
-            Rules memory rules = _rules(reading.meter, reading.time);
+            Reading memory reading = readings[i];
+            IRegistry.ReadingRules memory rules = REGISTRY.readingRules(reading.meter, reading.time);
             Verdict verdict = _checkTime(reading, rules);
             if (verdict == Verdict.Accepted) verdict = _checkSubstitution(reading, rules);
-            if (verdict == Verdict.Accepted) verdict = _place(reading, rules, true);
-            _report(reading, verdict, true);
-            verdicts[i] = verdict;
+            verdicts[i] = _take(reading, rules, verdict, true);
         }
     }
 
     /// @inheritdoc IMetering
     function register(bytes32 meter, uint64 time) public view returns (Register memory) {
-        Entry memory entry = _at(_entries[meter], time);
+        Entry memory entry = _at(_entries[_numberOf(meter)], time);
         return Register(entry.importWh, entry.exportWh, entry.known, entry.substituted);
     }
 
@@ -128,7 +142,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMetering
     function latest(bytes32 meter) public view returns (LatestRegister memory) {
-        Head storage head = _heads[meter];
+        Head storage head = _heads[_numberOf(meter)];
         return LatestRegister(head.latest, head.importWh, head.exportWh, head.count);
     }
 
@@ -142,15 +156,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
 
     /// @inheritdoc IMetering
     function energy(bytes32 meter, uint64 start, uint64 end) public view returns (Energy memory) {
-        Entry memory first = _at(_entries[meter], start);
-        Entry memory last = _at(_entries[meter], end);
-        if (start > end || !first.known || !last.known) return Energy(0, 0, false, false);
-        bool substituted = first.substituted || last.substituted;
-        // What meters signed was judged when it came; substitutes are judged by what there is now.
-        if (substituted && _compare(first, last, end - start, _rules(meter, end)) != Verdict.Accepted) {
-            return Energy(0, 0, false, false);
-        }
-        return Energy(last.importWh - first.importWh, last.exportWh - first.exportWh, true, substituted);
+        return _energy(_numberOf(meter), start, end);
     }
 
     /// @inheritdoc IMetering
@@ -166,7 +172,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     }
 
     /// @inheritdoc IMetering
-    function netImports(bytes32[][] calldata groups, uint64 start, uint64 end)
+    function netImports(uint32[][] calldata groups, uint64 start, uint64 end)
         external
         view
         returns (NetImport[] memory found)
@@ -182,10 +188,36 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return _digest(_domainSeparatorV4(), reading);
     }
 
-    function _netImport(bytes32[] calldata meters, uint64 start, uint64 end) private view returns (NetImport memory) {
+    /// @inheritdoc IMetering
+    function digestTogether(uint64 time, MeterRegisters[] calldata found) public view returns (bytes32) {
+        bytes32[] memory hashes = new bytes32[](found.length);
+        for (uint256 i = 0; i < found.length; ++i) {
+            MeterRegisters calldata each = found[i];
+            hashes[i] = keccak256(abi.encode(METER_REGISTERS_TYPEHASH, each.meter, each.importWh, each.exportWh));
+        }
+        bytes32 hash = keccak256(abi.encode(READINGS_TYPEHASH, time, keccak256(abi.encodePacked(hashes))));
+        return _hashTypedDataV4(hash);
+    }
+
+    function _energy(uint32 meter, uint64 start, uint64 end) private view returns (Energy memory) {
+        Entry memory first = _at(_entries[meter], start);
+        Entry memory last = _at(_entries[meter], end);
+        if (start > end || !first.known || !last.known) return Energy(0, 0, false, false);
+        bool substituted = first.substituted || last.substituted;
+        // What meters signed was judged when it came; substitutes are judged by what there is now.
+        if (substituted) {
+            bytes32 id = REGISTRY.meterIds(meter - 1, 1)[0];
+            if (_compare(first, last, end - start, REGISTRY.readingRules(id, end)) != Verdict.Accepted) {
+                return Energy(0, 0, false, false);
+            }
+        }
+        return Energy(last.importWh - first.importWh, last.exportWh - first.exportWh, true, substituted);
+    }
+
+    function _netImport(uint32[] calldata meters, uint64 start, uint64 end) private view returns (NetImport memory) {
         NetImport memory net = NetImport(true, false, 0);
         for (uint256 i = 0; i < meters.length; ++i) {
-            Energy memory taken = energy(meters[i], start, end);
+            Energy memory taken = _energy(meters[i], start, end);
             if (!taken.complete) return NetImport(false, false, 0);
             net.netWh += int256(uint256(taken.importWh)) - int256(uint256(taken.exportWh));
             if (taken.substituted) net.substituted = true;
@@ -193,22 +225,26 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return net;
     }
 
-    function _rules(bytes32 meter, uint64 time) private view returns (Rules memory rules) {
-        (rules.signer, rules.zone, rules.length, rules.maxImportWh, rules.maxExportWh) =
-            REGISTRY.readingRules(meter, time);
+    /// @dev The number under which a meter's registers stand; zero, where nothing stands, for an unknown meter.
+    function _numberOf(bytes32 meter) private view returns (uint32) {
+        return REGISTRY.readingRules(meter, 0).number;
     }
 
-    function _checkTime(Reading calldata reading, Rules memory rules) private view returns (Verdict) {
+    function _checkTime(Reading memory reading, IRegistry.ReadingRules memory rules) private view returns (Verdict) {
         if (rules.signer == address(0)) return Verdict.UnknownMeter;
-        if (reading.time == 0 || reading.time % rules.length != 0) return Verdict.UnalignedTime;
+        if (reading.time == 0 || reading.time % rules.intervalLength != 0) return Verdict.UnalignedTime;
         if (reading.time > block.timestamp) return Verdict.InFuture;
         return Verdict.Accepted;
     }
 
     /// @dev The operators of both intervals that meet at a boundary answer for it, each by its own deadline: one of them
     ///      may be gone.
-    function _checkSubstitution(Reading calldata reading, Rules memory rules) private view returns (Verdict verdict) {
-        verdict = _checkOperator(rules.zone, reading.time - rules.length, reading.time);
+    function _checkSubstitution(Reading memory reading, IRegistry.ReadingRules memory rules)
+        private
+        view
+        returns (Verdict verdict)
+    {
+        verdict = _checkOperator(rules.zone, reading.time - rules.intervalLength, reading.time);
         if (verdict == Verdict.NotZoneOperator) verdict = _checkOperator(rules.zone, reading.time, reading.time);
     }
 
@@ -224,9 +260,22 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         }
     }
 
+    /// @dev Stores a reading that is accepted so far, if it fits, and says what became of it.
+    function _take(Reading memory reading, IRegistry.ReadingRules memory rules, Verdict verdict, bool substituted)
+        private
+        returns (Verdict)
+    {
+        if (verdict == Verdict.Accepted) verdict = _place(reading, rules, substituted);
+        _report(reading, rules.number, verdict, substituted);
+        return verdict;
+    }
+
     /// @dev Judges a reading against what is stored and, if it fits, links it in.
-    function _place(Reading calldata reading, Rules memory rules, bool substituted) private returns (Verdict) {
-        mapping(uint256 place => Entry) storage entries = _entries[reading.meter];
+    function _place(Reading memory reading, IRegistry.ReadingRules memory rules, bool substituted)
+        private
+        returns (Verdict)
+    {
+        mapping(uint256 place => Entry) storage entries = _entries[rules.number];
         Entry memory stored = entries[Ring.place(reading.time)];
         uint16 round = Ring.round(reading.time);
         if (stored.known && stored.round == round) {
@@ -237,7 +286,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
             return Verdict.OutOfReach;
         }
 
-        Head memory head = _heads[reading.meter];
+        Head memory head = _heads[rules.number];
         Entry memory entry = Entry({
             importWh: reading.importWh,
             exportWh: reading.exportWh,
@@ -247,13 +296,16 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
             substituted: substituted,
             round: round
         });
-        if (reading.time <= head.latest && !_findNeighbours(entries, entry, reading.time, rules.length, head.latest)) {
+        if (
+            reading.time <= head.latest
+                && !_findNeighbours(entries, entry, reading.time, rules.intervalLength, head.latest)
+        ) {
             return Verdict.OutOfReach;
         }
         Verdict verdict = _fits(entries, entry, reading, rules, head);
         if (verdict != Verdict.Accepted) return verdict;
         entries[Ring.place(reading.time)] = entry;
-        if (!substituted) _link(entries, entry, reading, rules.length, head);
+        if (!substituted) _link(entries, entry, reading.time, rules, head);
         return verdict;
     }
 
@@ -261,16 +313,18 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     function _fits(
         mapping(uint256 place => Entry) storage entries,
         Entry memory entry,
-        Reading calldata reading,
-        Rules memory rules,
+        Reading memory reading,
+        IRegistry.ReadingRules memory rules,
         Head memory head
     ) private view returns (Verdict verdict) {
         if (entry.previous == 0) {
             verdict = _followsInstallation(entry, reading, rules);
         } else {
-            Entry memory previous = _at(entries, entry.previous);
+            Entry memory previous;
             if (entry.previous == head.latest) {
                 (previous.known, previous.importWh, previous.exportWh) = (true, head.importWh, head.exportWh);
+            } else {
+                previous = _at(entries, entry.previous);
             }
             // What gave its place away long ago judges nobody.
             if (previous.known) verdict = _compare(previous, entry, reading.time - entry.previous, rules);
@@ -280,7 +334,7 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
     }
 
     /// @dev Judges an entry without an earlier neighbour.
-    function _followsInstallation(Entry memory entry, Reading calldata reading, Rules memory rules)
+    function _followsInstallation(Entry memory entry, Reading memory reading, IRegistry.ReadingRules memory rules)
         private
         view
         returns (Verdict)
@@ -290,32 +344,32 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         (since, base.importWh, base.exportWh) = REGISTRY.installation(reading.meter);
         if (reading.time < since) return Verdict.BeforeRegistration;
         // The base stands for the boundary before `since`.
-        return _compare(base, entry, uint256(reading.time) - since + rules.length, rules);
+        return _compare(base, entry, uint256(reading.time) - since + rules.intervalLength, rules);
     }
 
     function _link(
         mapping(uint256 place => Entry) storage entries,
         Entry memory entry,
-        Reading calldata reading,
-        uint256 length,
+        uint256 boundary,
+        IRegistry.ReadingRules memory rules,
         Head memory head
     ) private {
-        uint48 time = uint256(reading.time).toUint48();
-        bool follows = entry.previous + length == time && entry.next == 0;
+        uint48 time = boundary.toUint48();
+        bool follows = entry.previous + rules.intervalLength == time && entry.next == 0;
         if (!follows && _at(entries, entry.previous).known) entries[Ring.place(entry.previous)].next = time;
         if (entry.next != 0) entries[Ring.place(entry.next)].previous = time;
         else (head.latest, head.importWh, head.exportWh) = (time, entry.importWh, entry.exportWh);
         ++head.count;
-        _heads[reading.meter] = head;
+        _heads[rules.number] = head;
     }
 
     /// @dev Whether the later of two registers can follow the earlier one after `elapsed` seconds.
-    function _compare(Entry memory earlier, Entry memory later, uint256 elapsed, Rules memory rules)
+    function _compare(Entry memory earlier, Entry memory later, uint256 elapsed, IRegistry.ReadingRules memory rules)
         private
         pure
         returns (Verdict)
     {
-        uint256 intervals = elapsed / rules.length;
+        uint256 intervals = elapsed / rules.intervalLength;
         if (later.importWh < earlier.importWh || later.exportWh < earlier.exportWh) return Verdict.Backwards;
         if (
             later.importWh - earlier.importWh > intervals * rules.maxImportWh
@@ -366,30 +420,26 @@ contract Metering is IMetering, EIP712Upgradeable, Managed {
         return entry.known && !entry.substituted;
     }
 
-    function _report(Reading calldata reading, Verdict verdict, bool substituted) private {
+    function _report(Reading memory reading, uint32 number, Verdict verdict, bool substituted) private {
         (bytes32 meter, uint64 time) = (reading.meter, reading.time);
         if (verdict == Verdict.Accepted) {
             emit ReadingAccepted(meter, time, reading.importWh, reading.exportWh, substituted);
         } else if (verdict == Verdict.Repeated) {
             emit ReadingRepeated(meter, time);
         } else if (verdict == Verdict.Conflict) {
-            Entry memory stored = _at(_entries[meter], time);
+            Entry memory stored = _at(_entries[number], time);
             emit ReadingConflict(meter, time, stored.importWh, stored.exportWh, reading.importWh, reading.exportWh);
         } else {
             emit ReadingRejected(meter, time, verdict, reading.importWh, reading.exportWh);
         }
     }
 
-    function _isSignedBy(address signer, bytes32 domain, Reading calldata reading, bytes calldata signature)
-        private
-        pure
-        returns (bool)
-    {
-        (address recovered, ECDSA.RecoverError error_,) = ECDSA.tryRecoverCalldata(_digest(domain, reading), signature);
-        return error_ == ECDSA.RecoverError.NoError && recovered == signer;
+    /// @dev Whose signature it is; zero, which is no meter's key, for none.
+    function _signerOf(bytes32 hash, bytes calldata signature) private pure returns (address signer) {
+        (signer,,) = ECDSA.tryRecoverCalldata(hash, signature);
     }
 
-    function _digest(bytes32 domain, Reading calldata reading) private pure returns (bytes32) {
+    function _digest(bytes32 domain, Reading memory reading) private pure returns (bytes32) {
         return MessageHashUtils.toTypedDataHash(
             domain,
             keccak256(abi.encode(READING_TYPEHASH, reading.meter, reading.time, reading.importWh, reading.exportWh))

@@ -38,10 +38,12 @@ contract Registry is IRegistry, Managed {
         uint32 tradeLead;
     }
 
+    /// @dev One slot. `meters` are the places of `_holdings` in use.
     struct Participant {
         uint64 zone;
         uint64 place;
         bool active;
+        uint8 meters;
     }
 
     /// @dev Three slots, of which a reading needs the first and the zone, and the third if it has no earlier neighbour or
@@ -99,7 +101,7 @@ contract Registry is IRegistry, Managed {
     mapping(uint64 zone => address[]) private _participantsOf;
     bytes32[] private _meterIds;
     mapping(bytes32 id => MeterRecord) private _meters;
-    mapping(address account => Holding[]) private _holdings;
+    mapping(address account => mapping(uint256 place => Holding)) private _holdings;
     mapping(uint64 zone => Ratings) private _ratings;
     /// @dev The zones that an account operates, operated or is announced to operate.
     mapping(address operator => uint64[]) private _zonesOf;
@@ -194,7 +196,7 @@ contract Registry is IRegistry, Managed {
             if (account == address(0)) revert ZeroAddress();
             if (_participants[account].zone != 0) revert ParticipantExists(account);
             _participants[account] =
-                Participant({zone: zone, place: _participantsOf[zone].length.toUint64(), active: true});
+                Participant({zone: zone, place: _participantsOf[zone].length.toUint64(), active: true, meters: 0});
             _participantsOf[zone].push(account);
             emit ParticipantRegistered(account, zone);
         }
@@ -212,14 +214,14 @@ contract Registry is IRegistry, Managed {
         Participant memory record = _participants[msg.sender];
         if (record.zone == 0) revert UnknownParticipant(msg.sender);
         uint256 period = _currentSettings(record.zone).correctionPeriod;
-        Holding[] storage holdings = _holdings[msg.sender];
-        for (uint256 i = 0; i < holdings.length; ++i) {
+        mapping(uint256 place => Holding) storage holdings = _holdings[msg.sender];
+        for (uint256 i = 0; i < record.meters; ++i) {
             if (!_isOver(holdings[i], period)) revert NotSettledYet(msg.sender);
+            delete holdings[i];
         }
         IVault.Balance memory balance = VAULT.balanceOf(msg.sender);
         if (balance.locked != 0 || balance.debt != 0) revert NotSettledYet(msg.sender);
 
-        delete _holdings[msg.sender];
         delete _participants[msg.sender];
         address[] storage others = _participantsOf[record.zone];
         address last = others[others.length - 1];
@@ -376,50 +378,31 @@ contract Registry is IRegistry, Managed {
     }
 
     /// @inheritdoc IRegistry
-    function metersOf(address account, uint64 start) public view returns (bytes32[] memory ids) {
-        Holding[] storage holdings = _holdings[account];
-        uint256 length = holdings.length;
-        bytes32[] memory found = new bytes32[](length);
-        uint256 count = 0;
-        for (uint256 i = 0; i < length; ++i) {
-            Holding storage holding = holdings[i];
-            if (_counts(holding, start)) found[count++] = _meterIds[holding.number];
-        }
-        ids = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            ids[i] = found[i];
+    function metersOf(address account, uint64 start) external view returns (bytes32[] memory ids) {
+        uint32[] memory numbers = _metersOf(account, start);
+        ids = new bytes32[](numbers.length);
+        for (uint256 i = 0; i < numbers.length; ++i) {
+            ids[i] = _meterIds[numbers[i] - 1];
         }
     }
 
     /// @inheritdoc IRegistry
-    function tradingRules(uint64 zone, uint64 start, uint32 intervals, address account)
+    function tradingRules(uint64 zone, uint64 start, uint32 intervals, address[] calldata accounts)
         external
         view
-        returns (TradingRules memory rules)
+        returns (ZoneSettings memory settings, uint32 tradeLead, Standing[] memory standings)
     {
         Version storage version = _versionAt(zone, start);
-        uint256 last = start + (uint256(intervals) - 1) * version.intervalLength;
+        (settings, tradeLead) = (_toSettings(version), version.tradeLead);
+        uint256 last = start + (uint256(intervals) - 1) * settings.intervalLength;
         if (intervals > 1) {
-            Version storage end = _versionAt(zone, last);
-            if (end.validFrom != version.validFrom) revert SettingsChange(zone, end.validFrom);
+            uint64 validFrom = _versionAt(zone, last).validFrom;
+            if (validFrom != version.validFrom) revert SettingsChange(zone, validFrom);
         }
-        rules.settings = _toSettings(version);
-        rules.tradeLead = version.tradeLead;
-        Participant storage record = _participants[account];
-        rules.active = record.active && record.zone == zone;
-        if (!rules.active) return rules;
-
-        Holding[] storage holdings = _holdings[account];
-        uint256 length = holdings.length;
-        for (uint256 i = 0; i < length; ++i) {
-            Holding storage holding = holdings[i];
-            if (holding.since > start || last >= holding.until) continue;
-            rules.capacityImportWh += holding.maxImportWh;
-            rules.capacityExportWh += holding.maxExportWh;
+        standings = new Standing[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            standings[i] = _standing(zone, start, last, accounts[i], settings);
         }
-        rules.security = _securityOfMeters(holdings, rules.settings);
-        rules.capacityImportWh = Math.min(rules.capacityImportWh, type(uint40).max);
-        rules.capacityExportWh = Math.min(rules.capacityExportWh, type(uint40).max);
     }
 
     /// @inheritdoc IRegistry
@@ -428,7 +411,7 @@ contract Registry is IRegistry, Managed {
         if (zone != 0) {
             ZoneSettings[] memory settings = _securedSettings(zone);
             for (uint256 i = 0; i < settings.length; ++i) {
-                security = Math.max(security, _securityOfMeters(_holdings[account], settings[i]));
+                security = Math.max(security, _securityOfMeters(account, settings[i]));
             }
         }
         uint64[] storage operated = _zonesOf[account];
@@ -446,28 +429,35 @@ contract Registry is IRegistry, Managed {
     function memberships(uint64 zone, uint64 start, address[] calldata accounts)
         external
         view
-        returns (Membership[] memory found)
+        returns (bool[] memory members, uint32[][] memory meters)
     {
-        found = new Membership[](accounts.length);
+        members = new bool[](accounts.length);
+        meters = new uint32[][](accounts.length);
         for (uint256 i = 0; i < accounts.length; ++i) {
             if (zone == 0 || _participants[accounts[i]].zone != zone) continue;
-            found[i] = Membership({member: true, meters: metersOf(accounts[i], start)});
+            (members[i], meters[i]) = (true, _metersOf(accounts[i], start));
         }
     }
 
     /// @inheritdoc IRegistry
-    function readingRules(bytes32 id, uint64 time)
-        external
-        view
-        returns (address signer, uint64 zone, uint32 intervalLength, uint40 maxImportWh, uint40 maxExportWh)
-    {
-        MeterRecord storage record = _meters[id];
-        signer = record.signer;
-        if (signer == address(0)) return (address(0), 0, 0, 0, 0);
-        if (record.rekeyed && time < record.keySince) signer = _formerSigner(id, time);
-        zone = record.zone;
-        intervalLength = _versions[zone][0].intervalLength;
-        (maxImportWh, maxExportWh) = (record.maxImportWh, record.maxExportWh);
+    function readingRules(bytes32 id, uint64 time) external view returns (ReadingRules memory) {
+        return _readingRules(id, time);
+    }
+
+    /// @inheritdoc IRegistry
+    function readingRulesOf(bytes32[] calldata ids, uint64 time) external view returns (ReadingRules[] memory rules) {
+        rules = new ReadingRules[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            rules[i] = _readingRules(ids[i], time);
+        }
+    }
+
+    /// @inheritdoc IRegistry
+    function numbersOf(bytes32[] calldata ids) external view returns (uint32[] memory numbers) {
+        numbers = new uint32[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            numbers[i] = _meters[ids[i]].number;
+        }
     }
 
     /// @inheritdoc IRegistry
@@ -548,8 +538,9 @@ contract Registry is IRegistry, Managed {
         record.renewable = input.renewable;
         record.owner = input.owner;
         record.zone = zone;
-        record.number = _meterIds.length.toUint32();
+        // Zero is no meter's number.
         _meterIds.push(input.id);
+        record.number = _meterIds.length.toUint32();
         uint64 since = _earliestUnopened(zone, block.timestamp.toUint64(), 0);
         record.since = uint256(since).toUint48();
         record.importWh = input.importWh;
@@ -579,23 +570,23 @@ contract Registry is IRegistry, Managed {
             since: since,
             until: FOREVER
         });
-        Holding[] storage holdings = _holdings[owner];
+        mapping(uint256 place => Holding) storage holdings = _holdings[owner];
         uint256 period = _lastVersion(record.zone).correctionPeriod;
-        for (uint256 i = 0; i < holdings.length; ++i) {
-            if (!_isOver(holdings[i], period)) continue;
-            holdings[i] = holding;
-            return;
-        }
-        if (holdings.length == MAX_METERS_OF_ACCOUNT) revert TooManyMeters(owner, MAX_METERS_OF_ACCOUNT);
-        holdings.push(holding);
+        uint256 count = _participants[owner].meters;
+        uint256 place = 0;
+        while (place < count && !_isOver(holdings[place], period)) ++place;
+        if (place == MAX_METERS_OF_ACCOUNT) revert TooManyMeters(owner, MAX_METERS_OF_ACCOUNT);
+        holdings[place] = holding;
+        if (place == count) ++_participants[owner].meters;
     }
 
     /// @dev The latest owner's latest holding of the meter, the only one that can still be without end; none if it ended so
     ///      long ago that another took its place.
     function _currentHolding(MeterRecord storage record) private view returns (bool found, uint256 place) {
-        Holding[] storage holdings = _holdings[record.owner];
+        mapping(uint256 place => Holding) storage holdings = _holdings[record.owner];
+        uint256 count = _participants[record.owner].meters;
         uint64 until = 0;
-        for (uint256 i = 0; i < holdings.length; ++i) {
+        for (uint256 i = 0; i < count; ++i) {
             if (holdings[i].number != record.number || holdings[i].until < until) continue;
             (found, place, until) = (true, i, holdings[i].until);
         }
@@ -622,26 +613,65 @@ contract Registry is IRegistry, Managed {
         if (msg.sender != _currentSettings(zone).operator) revert NotZoneOperator(msg.sender, zone);
     }
 
-    function _counts(Holding storage holding, uint64 start) private view returns (bool) {
-        return holding.since <= start && start < holding.until;
-    }
-
     /// @dev The security for meters that count or will, or did until less than a correction period ago.
-    function _securityOfMeters(Holding[] storage holdings, ZoneSettings memory settings)
-        private
-        view
-        returns (uint256)
-    {
+    function _securityOfMeters(address account, ZoneSettings memory settings) private view returns (uint256) {
         if (settings.securityIntervals == 0) return 0;
         (uint256 importWh, uint256 exportWh) = (0, 0);
-        uint256 length = holdings.length;
-        for (uint256 i = 0; i < length; ++i) {
-            Holding storage holding = holdings[i];
+        uint256 count = _participants[account].meters;
+        for (uint256 i = 0; i < count; ++i) {
+            Holding storage holding = _holdings[account][i];
             if (_isOver(holding, settings.correctionPeriod)) continue;
             importWh += holding.maxImportWh;
             exportWh += holding.maxExportWh;
         }
         return settings.securityIntervals * Credit.ofMeters(importWh, exportWh, settings);
+    }
+
+    /// @dev What an account may do in the intervals that start from `start` to `last`.
+    function _standing(uint64 zone, uint64 start, uint256 last, address account, ZoneSettings memory settings)
+        private
+        view
+        returns (Standing memory standing)
+    {
+        Participant storage record = _participants[account];
+        if (!record.active || record.zone != zone) return standing;
+        standing.active = true;
+        uint256 count = record.meters;
+        for (uint256 i = 0; i < count; ++i) {
+            Holding memory holding = _holdings[account][i];
+            if (holding.since > start || last >= holding.until) continue;
+            standing.capacityImportWh += holding.maxImportWh;
+            standing.capacityExportWh += holding.maxExportWh;
+        }
+        standing.security = _securityOfMeters(account, settings);
+        standing.capacityImportWh = Math.min(standing.capacityImportWh, type(uint40).max);
+        standing.capacityExportWh = Math.min(standing.capacityExportWh, type(uint40).max);
+    }
+
+    /// @dev The numbers of the meters that count for an account.
+    function _metersOf(address account, uint64 start) private view returns (uint32[] memory numbers) {
+        mapping(uint256 place => Holding) storage holdings = _holdings[account];
+        uint256 count = _participants[account].meters;
+        numbers = new uint32[](count);
+        uint256 found = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            Holding memory holding = holdings[i];
+            if (holding.since <= start && start < holding.until) numbers[found++] = holding.number;
+        }
+        // Shorter than it was made.
+        assembly ("memory-safe") {
+            mstore(numbers, found)
+        }
+    }
+
+    function _readingRules(bytes32 id, uint64 time) private view returns (ReadingRules memory rules) {
+        MeterRecord storage record = _meters[id];
+        rules.signer = record.signer;
+        if (rules.signer == address(0)) return rules;
+        if (record.rekeyed && time < record.keySince) rules.signer = _formerSigner(id, time);
+        (rules.zone, rules.number) = (record.zone, record.number);
+        rules.intervalLength = _versions[rules.zone][0].intervalLength;
+        (rules.maxImportWh, rules.maxExportWh) = (record.maxImportWh, record.maxExportWh);
     }
 
     function _reserveOf(uint64 zone) private view returns (uint256 reserve) {
@@ -667,7 +697,11 @@ contract Registry is IRegistry, Managed {
         Version[] storage versions = _versions[zone];
         uint256 end = versions.length;
         uint256 first = end - 1;
-        while (first != 0 && versions[first].validFrom + versions[first - 1].correctionPeriod > block.timestamp) --first;
+        while (
+            first != 0 && uint256(versions[first].validFrom) + versions[first - 1].correctionPeriod > block.timestamp
+        ) {
+            --first;
+        }
         settings = new ZoneSettings[](end - first);
         for (uint256 i = first; i < end; ++i) {
             settings[i - first] = _toSettings(versions[i]);

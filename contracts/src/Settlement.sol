@@ -32,9 +32,9 @@ contract Settlement is ISettlement, Managed {
 
         IMarket.Delivery[] memory deliveries;
         (found, deliveries) = _find(product, settings, accounts);
-        bool[] memory closed = _settle(product, settings, deliveries);
-        for ((uint256 i, uint256 count) = (accounts.length, closed.length); i != 0;) {
-            if (found[--i] == Status.Ready && !closed[--count]) found[i] = Status.Done;
+        Status[] memory results = _settle(product, settings, deliveries);
+        for ((uint256 i, uint256 count) = (accounts.length, results.length); i != 0;) {
+            if (found[--i] == Status.Ready) found[i] = results[--count];
             if (found[i] != Status.Ready) emit DeliverySkipped(product, accounts[i], found[i]);
         }
     }
@@ -68,9 +68,10 @@ contract Settlement is ISettlement, Managed {
         (found,) = _find(product, _settings(product), accounts);
         for (uint256 i = 0; i < accounts.length; ++i) {
             if (found[i] == Status.NotParticipant) continue;
-            if (infos[i].delivered) found[i] = Status.Done;
+            if (infos[i].delivered || infos[i].gone) found[i] = Status.Done;
             else if (block.timestamp < info.end) found[i] = Status.DeliveryNotOver;
             else if (info.stage != IMarket.Stage.Settled) found[i] = Status.OrdersNotSettled;
+            else if (found[i] == Status.Ready && infos[i].waits) found[i] = Status.EarlierNotSettled;
         }
     }
 
@@ -78,6 +79,7 @@ contract Settlement is ISettlement, Managed {
     function statement(Product product, address account) external view returns (Statement memory) {
         IRegistry.ZoneSettings memory settings = _settings(product);
         IMarket.AccountInfo memory info = MARKET.accountInfo(product, account);
+        if (info.gone) revert IMarket.StakeGone(product, account);
         if (info.delivered) return _bill(info.position, info.metered, settings);
         address[] memory one = new address[](1);
         one[0] = account;
@@ -88,19 +90,21 @@ contract Settlement is ISettlement, Managed {
         return _bill(info.position, nets[0].netWh, settings);
     }
 
-    /// @dev Settles deliveries; says which were not settled before.
+    /// @dev Settles deliveries; says which were ready.
     function _settle(Product product, IRegistry.ZoneSettings memory settings, IMarket.Delivery[] memory deliveries)
         private
-        returns (bool[] memory closed)
+        returns (Status[] memory found)
     {
         IMarket.Closing[] memory closings = MARKET.closePositions(product, deliveries);
         IVault.Delivery[] memory bookings = new IVault.Delivery[](deliveries.length);
-        closed = new bool[](deliveries.length);
+        found = new Status[](deliveries.length);
         for (uint256 i = 0; i < deliveries.length; ++i) {
             // An empty delivery of the operator moves nothing.
             bookings[i].account = settings.operator;
-            if (!closings[i].closed) continue;
-            closed[i] = true;
+            if (!closings[i].closed) {
+                found[i] = closings[i].waits ? Status.EarlierNotSettled : Status.Done;
+                continue;
+            }
             address account = deliveries[i].account;
             Statement memory bill = _bill(closings[i].contracted, closings[i].metered, settings);
             emit DeliverySettled(product, account, bill.contracted, bill.metered, bill.imbalanceCost, bill.gridFee);
@@ -114,18 +118,18 @@ contract Settlement is ISettlement, Managed {
         private
         returns (Outcome[] memory outcomes)
     {
-        IMarket.Correction[] memory corrections = MARKET.correctPositions(product, deliveries);
+        IMarket.Closing[] memory former = MARKET.correctPositions(product, deliveries);
         IVault.Delivery[] memory bookings = new IVault.Delivery[](deliveries.length);
         outcomes = new Outcome[](deliveries.length);
         for (uint256 i = 0; i < deliveries.length; ++i) {
             bookings[i].account = settings.operator;
-            (int256 before, int256 metered) = (corrections[i].before, deliveries[i].metered);
-            if (!corrections[i].delivered) outcomes[i] = Outcome.NotDelivered;
+            (int256 before, int256 metered) = (former[i].metered, deliveries[i].metered);
+            if (!former[i].closed) outcomes[i] = Outcome.NotDelivered;
             else if (before == metered) outcomes[i] = Outcome.Unchanged;
             if (outcomes[i] != Outcome.Corrected) continue;
             address account = deliveries[i].account;
-            int256 cost = _due(_bill(corrections[i].contracted, metered, settings))
-                - _due(_bill(corrections[i].contracted, before, settings));
+            int256 cost = _due(_bill(former[i].contracted, metered, settings))
+                - _due(_bill(former[i].contracted, before, settings));
             emit DeliveryCorrected(product, account, before, metered, cost);
             bookings[i] = IVault.Delivery(account, 0, cost);
         }
@@ -161,12 +165,8 @@ contract Settlement is ISettlement, Managed {
         returns (bool[] memory members, IMetering.NetImport[] memory nets)
     {
         uint64 start = product.start();
-        IRegistry.Membership[] memory memberships = REGISTRY.memberships(product.zone(), start, accounts);
-        bytes32[][] memory meters = new bytes32[][](accounts.length);
-        members = new bool[](accounts.length);
-        for (uint256 i = 0; i < accounts.length; ++i) {
-            (members[i], meters[i]) = (memberships[i].member, memberships[i].meters);
-        }
+        uint32[][] memory meters;
+        (members, meters) = REGISTRY.memberships(product.zone(), start, accounts);
         nets = METERING.netImports(meters, start, start + settings.intervalLength);
     }
 

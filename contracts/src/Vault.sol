@@ -153,7 +153,7 @@ contract Vault is IVault, EIP712Upgradeable, Managed {
         balance.free -= amount.toUint120();
         if (balance.free < security) revert SecurityNeeded(account, balance.free, security);
         balance.locked += amount.toUint120();
-        _store(account, balance);
+        _accounts[account] = balance;
     }
 
     /// @inheritdoc IVault
@@ -195,7 +195,7 @@ contract Vault is IVault, EIP712Upgradeable, Managed {
             Account memory balance = _accounts[delivery.account];
             _takeLocked(delivery.account, balance, delivery.released);
             _transferDelivery(balance, delivery, operator, counterpart);
-            _store(delivery.account, balance);
+            _accounts[delivery.account] = balance;
             if (balance.indebted && balance.free != 0) {
                 // The operator may be among the creditors.
                 _accounts[operator] = counterpart;
@@ -260,6 +260,8 @@ contract Vault is IVault, EIP712Upgradeable, Managed {
         emit Deposited(account, msg.sender, amount);
         Account memory balance = _accounts[account];
         _credit(account, balance, amount);
+        balance = _accounts[account];
+        emit BalanceChanged(account, balance.free, balance.locked);
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
     }
 
@@ -343,7 +345,7 @@ contract Vault is IVault, EIP712Upgradeable, Managed {
     /// @dev Adds to an account's free money, of which debts are paid first, and stores it.
     function _credit(address account, Account memory balance, uint256 amount) private {
         balance.free += amount.toUint120();
-        _store(account, balance);
+        _accounts[account] = balance;
         if (balance.indebted && balance.free != 0) _payDebts(account, CREDITORS_AT_ONCE);
     }
 

@@ -76,15 +76,15 @@ contract BoundsTest is Ledger {
         REGISTRY.registerParticipants(ZONE, _list(alice));
         // The slot of the list of all meters, as if so many had been registered.
         bytes32 slot = bytes32(uint256(4));
-        vm.store(address(REGISTRY), slot, bytes32(uint256(1) << 32));
-        vm.assertEq(REGISTRY.meterCount(), 1 << 32);
+        vm.store(address(REGISTRY), slot, bytes32((uint256(1) << 32) - 1));
+        vm.assertEq(REGISTRY.meterCount(), (1 << 32) - 1);
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
         meters[0] = IRegistry.NewMeter(METER, alice, bob, 7, 1, false, 0, 0);
         _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
         _expectTooLarge(32, 1 << 32);
         vm.prank(operator);
         REGISTRY.registerMeters(meters);
-        vm.store(address(REGISTRY), slot, bytes32((uint256(1) << 32) - 1));
+        vm.store(address(REGISTRY), slot, bytes32((uint256(1) << 32) - 2));
         _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
         vm.prank(operator);
         REGISTRY.registerMeters(meters);

@@ -103,15 +103,36 @@ contract GasTest is System {
 
     /// @dev Where a settled book stood, and with nonces that follow one another.
     function test_orders_in_places_that_are_used_again() public {
-        MARKET.submitSigned(_signedOrders(11, 0));
+        MARKET.submitSigned(_signedOrders(HOUSEHOLDS, 0));
         vm.warp(START + 64 days - OPEN_LEAD);
         MARKET.clear(product);
-        MARKET.settleOrders(product, 11);
+        MARKET.settleOrders(product, HOUSEHOLDS);
+        SETTLEMENT.settle(product, households);
         product = _product(START + 64 days);
-        // Who takes the place over pays a little more.
-        _submit(households[0], product, 0, 10_000, 100);
-        MARKET.submitSigned(_signedOrders(10, 1));
-        vm.snapshotGasLastCall("Market", "submitSigned, 10 orders in places used again");
+        MARKET.submitSigned(_signedOrders(HOUSEHOLDS, 1));
+        vm.snapshotGasLastCall("Market", "submitSigned, 100 orders in places used again");
+        vm.assertEq(MARKET.orderCount(product), HOUSEHOLDS);
+    }
+
+    /// @dev A concentrator has signed for all meters, where registers stood that are a period old.
+    function test_readings_that_are_signed_together() public {
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](HOUSEHOLDS);
+        for (uint256 i = 0; i < HOUSEHOLDS; ++i) {
+            bytes32 id = bytes32(uint256(keccak256(abi.encode("second", i))));
+            meters[i] = IRegistry.NewMeter(id, households[i], _named("concentrator"), 5000, 3000, false, 0, 0);
+        }
+        vm.warp(START);
+        _registerInTime(meters);
+        uint64 period = 64 days;
+        for (uint64 i = 0; i < 3; ++i) {
+            vm.warp(START + i * LENGTH);
+            _readTogether(meters, START + i * LENGTH, i);
+        }
+        vm.warp(START + period + 2 * LENGTH);
+        _readTogether(meters, START + period, 100);
+        _readTogether(meters, START + period + LENGTH, 200);
+        _readTogether(meters, START + period + 2 * LENGTH, 300);
+        vm.snapshotGasLastCall("Metering", "submitTogether, 100 readings in places used again");
     }
 
     /// @dev Where a register stood that is a period old.
@@ -139,11 +160,21 @@ contract GasTest is System {
         vm.snapshotGasLastCall("Metering", "submit, 1 repeated reading");
     }
 
-    /// @dev Orders of as many households from the eleventh on.
+    function _readTogether(IRegistry.NewMeter[] memory meters, uint64 time, uint64 energy) private {
+        IMetering.MeterRegisters[] memory found = new IMetering.MeterRegisters[](meters.length);
+        for (uint256 i = 0; i < meters.length; ++i) {
+            found[i] = IMetering.MeterRegisters(meters[i].id, energy, energy);
+        }
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed("concentrator"), METERING.digestTogether(time, found));
+        bytes memory signature = abi.encodePacked(r, s, v);
+        if (METERING.submitTogether(time, found, signature)[0] != IMetering.Verdict.Accepted) revert("refused");
+    }
+
+    /// @dev Orders of as many households from the eleventh on, and of the first ten after the last.
     function _signedOrders(uint256 count, uint256 nonce) private view returns (IMarket.SignedOrder[] memory signed) {
         signed = new IMarket.SignedOrder[](count);
         for (uint256 i = 0; i < count; ++i) {
-            string memory name = string.concat("household ", vm.toString(10 + i));
+            string memory name = string.concat("household ", vm.toString((10 + i) % HOUSEHOLDS));
             signed[i] = IMarket.SignedOrder(_named(name), product, 0, 10_000, 100, nonce, START + 64 days, "");
             (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed(name), MARKET.orderDigest(signed[i]));
             signed[i].signature = abi.encodePacked(r, s, v);

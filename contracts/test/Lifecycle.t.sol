@@ -36,9 +36,9 @@ contract LifecycleTest is System {
         IMarket.Clearing memory result = MARKET.clearing(product);
         vm.assertEq(result.price, 12_000);
         vm.assertEq(result.volume, 1200);
-        vm.assertEq(MARKET.fillOf(product, 0), 1000);
-        vm.assertEq(MARKET.fillOf(product, 1), 1200);
-        vm.assertEq(MARKET.fillOf(product, 2), 200);
+        vm.assertEq(LENS.fillOf(product, 0), 1000);
+        vm.assertEq(LENS.fillOf(product, 1), 1200);
+        vm.assertEq(LENS.fillOf(product, 2), 200);
 
         vm.assertEq(MARKET.settleOrders(product, 2), false);
         vm.assertEq(MARKET.settleOrders(product, 2), true);

@@ -88,11 +88,11 @@ contract MarketClearingTest is System {
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
         MARKET.clearing(product);
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
-        MARKET.fillOf(product, 0);
+        LENS.fillOf(product, 0);
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotCleared.selector, product));
-        MARKET.fillsOf(product);
+        LENS.fillsOf(product);
         vm.expectRevert(abi.encodeWithSelector(IMarket.UnknownOrder.selector, product, 1));
-        MARKET.fillOf(product, 1);
+        LENS.fillOf(product, 1);
     }
 
     function test_settleOrders_refuses_too_early_too_often_and_nothing() public {
@@ -156,7 +156,7 @@ contract MarketClearingTest is System {
     function test_settled_in_pages_of_any_size_the_result_is_the_same(uint256 seed, uint8 page) public {
         uint256 count = _fillBook(seed);
         _clear();
-        uint256[] memory fills = MARKET.fillsOf(product);
+        uint256[] memory fills = LENS.fillsOf(product);
         (, uint256[] memory expected) = IBatchAuction(Predeploys.BATCH_AUCTION).fills(MARKET.orders(product));
         vm.assertEq(fills, expected);
 
@@ -197,7 +197,7 @@ contract MarketClearingTest is System {
             for (uint256 i = 0; i < words.length; ++i) {
                 Order order = words[i];
                 if (order.trader() != traders[t]) continue;
-                vm.assertEq(MARKET.fillOf(product, i), fills[i]);
+                vm.assertEq(LENS.fillOf(product, i), fills[i]);
                 position += order.side() == 0 ? int256(fills[i]) : -int256(fills[i]);
                 traded += fills[i];
             }
@@ -235,8 +235,6 @@ contract MarketClearingTest is System {
         MARKET.closePositions(product, _delivery(traders[0], 0));
         MARKET.settleOrders(product, 1);
 
-        vm.expectEmit(address(MARKET));
-        emit IMarket.PositionClosed(product, traders[0], 60, 60, 700 * 60 * 1e10);
         IMarket.Closing memory closing = _closePosition(traders[0]);
         vm.assertEq(closing.closed, true);
         vm.assertEq(closing.contracted, 60);
@@ -244,7 +242,7 @@ contract MarketClearingTest is System {
         vm.assertEq(MARKET.position(product, traders[0]), 60);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).delivered, true);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);
-        vm.assertEq(abi.encode(_closePosition(traders[0])), abi.encode(IMarket.Closing(false, 0, 0, 0)));
+        vm.assertEq(abi.encode(_closePosition(traders[0])), abi.encode(IMarket.Closing(false, false, 0, 0, 0)));
     }
 
     function test_positions_of_any_book_are_closed_once_for_what_is_locked(uint256 seed) public {
@@ -254,8 +252,6 @@ contract MarketClearingTest is System {
         int256 sum = 0;
         for (uint256 t = 0; t < TRADERS; ++t) {
             IMarket.AccountInfo memory info = MARKET.accountInfo(product, traders[t]);
-            vm.expectEmit(address(MARKET));
-            emit IMarket.PositionClosed(product, traders[t], info.position, info.position, info.locked);
             IMarket.Closing memory closing = _closePosition(traders[t]);
             vm.assertEq(closing.closed, true);
             vm.assertEq(closing.contracted, info.position);
@@ -265,7 +261,7 @@ contract MarketClearingTest is System {
             info.locked = 0;
             (info.delivered, info.metered) = (true, info.position);
             vm.assertEq(abi.encode(MARKET.accountInfo(product, traders[t])), abi.encode(info));
-            vm.assertEq(abi.encode(_closePosition(traders[t])), abi.encode(IMarket.Closing(false, 0, 0, 0)));
+            vm.assertEq(abi.encode(_closePosition(traders[t])), abi.encode(IMarket.Closing(false, false, 0, 0, 0)));
         }
         vm.assertEq(sum, 0);
     }
@@ -274,14 +270,14 @@ contract MarketClearingTest is System {
         vm.assume(metered != 0 && corrected != 0);
         _clear();
         vm.startPrank(address(SETTLEMENT));
-        IMarket.Correction memory correction = MARKET.correctPositions(product, _delivery(traders[0], corrected))[0];
-        vm.assertEq(abi.encode(correction), abi.encode(IMarket.Correction(false, 0, 0)));
+        IMarket.Closing memory correction = MARKET.correctPositions(product, _delivery(traders[0], corrected))[0];
+        vm.assertEq(abi.encode(correction), abi.encode(IMarket.Closing(false, false, 0, 0, 0)));
         vm.assertEq(MARKET.accountInfo(product, traders[0]).metered, 0);
         vm.assertEq(MARKET.closePositions(product, _delivery(traders[0], metered))[0].metered, metered);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).metered, metered);
         vm.assertEq(MARKET.accountInfo(product, traders[0]).locked, 0);
         correction = MARKET.correctPositions(product, _delivery(traders[0], corrected))[0];
-        vm.assertEq(abi.encode(correction), abi.encode(IMarket.Correction(true, 0, metered)));
+        vm.assertEq(abi.encode(correction), abi.encode(IMarket.Closing(true, false, 0, metered, 0)));
         vm.assertEq(MARKET.accountInfo(product, traders[0]).metered, corrected);
         vm.stopPrank();
     }

@@ -17,6 +17,53 @@ contract MeteringTest is System {
         vm.warp(T0 + 1000 * LENGTH);
     }
 
+    /// @dev A concentrator signs once for all meters of its key; each is judged on its own.
+    function test_submitTogether_judges_each_reading_on_its_own() public {
+        vm.warp(T0);
+        address key = _named("concentrator");
+        bytes32 second = "second";
+        IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](2);
+        meters[0] = IRegistry.NewMeter("first", alice, key, 5000, 3000, false, 0, 0);
+        meters[1] = IRegistry.NewMeter(second, alice, key, 5000, 3000, false, 0, 0);
+        _registerInTime(meters);
+        IMetering.MeterRegisters[] memory found = new IMetering.MeterRegisters[](4);
+        found[0] = IMetering.MeterRegisters("first", 10, 2);
+        found[1] = IMetering.MeterRegisters(_meterOf(bob), 10, 2);
+        found[2] = IMetering.MeterRegisters("nobody's", 10, 2);
+        found[3] = IMetering.MeterRegisters(second, 5001, 0);
+        bytes memory signature = _signTogether(T0, found);
+        vm.expectEmit(address(METERING));
+        emit IMetering.ReadingAccepted("first", T0, 10, 2, false);
+        IMetering.Verdict[] memory verdicts = METERING.submitTogether(T0, found, signature);
+        vm.assertEq(uint256(verdicts[0]), uint256(IMetering.Verdict.Accepted));
+        vm.assertEq(uint256(verdicts[1]), uint256(IMetering.Verdict.WrongSigner));
+        vm.assertEq(uint256(verdicts[2]), uint256(IMetering.Verdict.UnknownMeter));
+        vm.assertEq(uint256(verdicts[3]), uint256(IMetering.Verdict.BeyondRating));
+        vm.assertEq(METERING.register("first", T0).importWh, 10);
+        vm.assertEq(METERING.register(second, T0).known, false);
+        // Again it changes nothing, and the signature holds for nothing else.
+        verdicts = METERING.submitTogether(T0, found, signature);
+        vm.assertEq(uint256(verdicts[0]), uint256(IMetering.Verdict.Repeated));
+        vm.warp(T0 + LENGTH);
+        verdicts = METERING.submitTogether(T0 + LENGTH, found, signature);
+        vm.assertEq(uint256(verdicts[0]), uint256(IMetering.Verdict.WrongSigner));
+        found[3].importWh = 7;
+        verdicts = METERING.submitTogether(T0, found, signature);
+        vm.assertEq(uint256(verdicts[3]), uint256(IMetering.Verdict.WrongSigner));
+        verdicts = METERING.submitTogether(T0, found, "");
+        vm.assertEq(uint256(verdicts[0]), uint256(IMetering.Verdict.WrongSigner));
+        // It goes with readings that the key signs one by one.
+        verdicts = METERING.submitTogether(T0 + LENGTH, found, _signTogether(T0 + LENGTH, found));
+        vm.assertEq(uint256(verdicts[0]), uint256(IMetering.Verdict.Accepted));
+        vm.assertEq(uint256(verdicts[3]), uint256(IMetering.Verdict.Accepted));
+        vm.assertEq(METERING.latest("first").count, 2);
+    }
+
+    function _signTogether(uint64 time, IMetering.MeterRegisters[] memory found) private view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOfNamed("concentrator"), METERING.digestTogether(time, found));
+        return abi.encodePacked(r, s, v);
+    }
+
     function test_a_reading_is_stored() public {
         vm.expectEmit(address(METERING));
         emit IMetering.ReadingAccepted(meter, T0, 4321, 1234, false);
@@ -543,8 +590,8 @@ contract MeteringTest is System {
         vm.assertEq(energies[1].complete, false);
         vm.assertEq(METERING.energy(meter, T0 + LENGTH, T0).complete, false);
 
-        bytes32[][] memory groups = new bytes32[][](1);
-        groups[0] = meters;
+        uint32[][] memory groups = new uint32[][](1);
+        groups[0] = REGISTRY.numbersOf(meters);
         vm.assertEq(METERING.netImports(groups, T0, T0 + LENGTH)[0].read, false);
         _read(_meterOf(bob), T0 + LENGTH, 5, 25);
         IMetering.NetImport memory net = METERING.netImports(groups, T0, T0 + LENGTH)[0];

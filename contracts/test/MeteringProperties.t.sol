@@ -240,8 +240,8 @@ contract MeteringPropertiesTest is System {
 
     /// @dev Next to a group without meters, which takes nothing.
     function _expectNetImport(bytes32[] memory meters, uint64 start, uint64 end, int256 net) private view {
-        bytes32[][] memory groups = new bytes32[][](2);
-        groups[1] = meters;
+        uint32[][] memory groups = new uint32[][](2);
+        groups[1] = REGISTRY.numbersOf(meters);
         IMetering.NetImport[] memory nets = METERING.netImports(groups, start, end);
         vm.assertEq(abi.encode(nets[0]), abi.encode(IMetering.NetImport(true, false, 0)));
         vm.assertEq(abi.encode(nets[1]), abi.encode(IMetering.NetImport(true, false, net)));

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IMarket} from "../src/interfaces/IMarket.sol";
+import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {Order, packOrder} from "../src/types/Order.sol";
 import {Product} from "../src/types/Product.sol";
 import {System} from "./base/System.sol";
@@ -10,6 +11,7 @@ import {System} from "./base/System.sol";
 contract PlacesTest is System {
     uint64 private constant START = T0 + OPEN_LEAD;
     uint64 private constant PERIOD = 64 days;
+    ISettlement.Status private constant EARLIER = ISettlement.Status.EarlierNotSettled;
     Product private former = _product(START);
     Product private product = _product(START + PERIOD);
 
@@ -35,7 +37,49 @@ contract PlacesTest is System {
         vm.expectRevert(reason);
         _submit(alice, product, 0, 3000, 10);
         MARKET.settleOrders(former, 1);
+        // Then for the deliveries of those who order, each its own.
+        vm.expectRevert(abi.encodeWithSelector(IMarket.StakeNotSettled.selector, product, alice));
+        _submit(alice, product, 0, 3000, 10);
+        SETTLEMENT.settle(former, _list(alice));
         vm.assertEq(_submit(alice, product, 0, 3000, 10), 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.StakeNotSettled.selector, product, bob));
+        _submit(bob, product, 1, 1000, 10);
+    }
+
+    /// @dev What an account has in a product stands in the place of what it had 64 days before.
+    function test_a_part_in_a_product_waits_for_the_one_in_its_place() public {
+        _settleBook();
+        vm.warp(START + PERIOD + LENGTH + FINAL_DEADLINE);
+        vm.assertEq(MARKET.accountInfo(product, bob).waits, true);
+        MARKET.clear(product);
+        vm.assertEq(uint256(SETTLEMENT.statuses(product, _list(bob))[0]), uint256(EARLIER));
+        vm.expectEmit(address(SETTLEMENT));
+        emit ISettlement.DeliverySkipped(product, bob, EARLIER);
+        vm.assertEq(uint256(SETTLEMENT.settle(product, _list(bob))[0]), uint256(EARLIER));
+        uint256 locked = VAULT.balanceOf(bob).locked;
+        vm.assertEq(MARKET.accountInfo(former, bob).locked, locked);
+        SETTLEMENT.settle(former, _list(bob));
+        vm.assertEq(VAULT.balanceOf(bob).locked, 0);
+        vm.assertEq(uint256(SETTLEMENT.settle(product, _list(bob))[0]), uint256(ISettlement.Status.Ready));
+        // From then on the former is gone, and settled once.
+        vm.assertEq(MARKET.accountInfo(former, bob).gone, true);
+        vm.assertEq(MARKET.position(former, bob), 0);
+        vm.assertEq(uint256(SETTLEMENT.statuses(former, _list(bob))[0]), uint256(ISettlement.Status.Done));
+        vm.assertEq(uint256(SETTLEMENT.settle(former, _list(bob))[0]), uint256(ISettlement.Status.Done));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.StakeGone.selector, former, bob));
+        SETTLEMENT.statement(former, bob);
+    }
+
+    /// @dev Who had nothing in the former is not kept from ordering, whether anybody settled it or not; nor is whoever had
+    ///      nothing left in it but an order that did not fill.
+    function test_an_empty_part_waits_for_nobody() public {
+        _enrol(_list(carol));
+        _deposit(carol, 100 * COIN);
+        _settleFormer();
+        vm.assertEq(_submit(carol, product, 0, 3000, 10), 0);
+        vm.assertEq(MARKET.accountInfo(former, carol).gone, true);
+        vm.assertEq(uint256(SETTLEMENT.settle(former, _list(carol))[0]), uint256(ISettlement.Status.Done));
+        vm.assertEq(MARKET.accountInfo(product, carol).openBidWh, 10);
     }
 
     function test_nothing_of_the_former_book_is_in_the_new_one() public {
@@ -51,7 +95,7 @@ contract PlacesTest is System {
         MARKET.clear(product);
         vm.assertEq(MARKET.clearing(product).volume, 0);
         vm.assertEq(MARKET.settleOrders(product, 10), true);
-        vm.assertEq(MARKET.position(former, alice), 100);
+        vm.assertEq(MARKET.position(former, bob), -100);
         vm.assertEq(MARKET.position(product, alice), 0);
     }
 
@@ -76,9 +120,9 @@ contract PlacesTest is System {
         vm.expectRevert(reason);
         MARKET.orders(former);
         vm.expectRevert(reason);
-        MARKET.fillsOf(former);
+        LENS.fillsOf(former);
         vm.expectRevert(reason);
-        MARKET.fillOf(former, 0);
+        LENS.fillOf(former, 0);
         vm.expectRevert(reason);
         MARKET.ordersSlot(former);
         vm.expectRevert(reason);
@@ -92,12 +136,14 @@ contract PlacesTest is System {
         vm.assertEq(uint256(MARKET.productInfo(former).stage), uint256(IMarket.Stage.Settled));
         vm.expectRevert(abi.encodeWithSelector(IMarket.OrdersAlreadySettled.selector, former));
         MARKET.settleOrders(former, 1);
-        // And its deliveries can still be settled, by whom it may concern.
-        SETTLEMENT.settle(former, _list(alice, bob));
-        vm.assertEq(VAULT.balanceOf(bob).locked, 0);
     }
 
     function _settleFormer() private {
+        _settleBook();
+        SETTLEMENT.settle(former, _list(alice, bob));
+    }
+
+    function _settleBook() private {
         MARKET.clear(former);
         MARKET.settleOrders(former, 3);
     }

@@ -178,7 +178,7 @@ contract RegistryTest is System {
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
         REGISTRY.latestSettings(OTHER_ZONE);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownZone.selector, OTHER_ZONE));
-        REGISTRY.tradingRules(OTHER_ZONE, T0, 1, alice);
+        REGISTRY.tradingRules(OTHER_ZONE, T0, 1, _list(alice));
     }
 
     // Participants
@@ -225,9 +225,9 @@ contract RegistryTest is System {
         emit IRegistry.ParticipantActivity(alice, false);
         vm.startPrank(registrar);
         REGISTRY.setParticipantActive(alice, false);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, alice).active, false);
+        vm.assertEq(_standing(ZONE, T0, alice).active, false);
         REGISTRY.setParticipantActive(alice, true);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, alice).active, true);
+        vm.assertEq(_standing(ZONE, T0, alice).active, true);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownParticipant.selector, bob));
         REGISTRY.setParticipantActive(bob, true);
         vm.stopPrank();
@@ -260,20 +260,18 @@ contract RegistryTest is System {
 
         vm.assertEq(REGISTRY.metersOf(alice, since - LENGTH).length, 0);
         vm.assertEq(REGISTRY.metersOf(alice, since).length, 2);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, since, 1, alice);
-        vm.assertEq(rules.capacityImportWh, 5200);
-        vm.assertEq(rules.capacityExportWh, 3000);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, since - LENGTH, 1, alice).capacityImportWh, 0);
+        IRegistry.Standing memory standing = _standing(ZONE, since, alice);
+        vm.assertEq(standing.capacityImportWh, 5200);
+        vm.assertEq(standing.capacityExportWh, 3000);
+        vm.assertEq(_standing(ZONE, since - LENGTH, alice).capacityImportWh, 0);
 
-        (address signer, uint64 zone, uint32 length, uint40 maxImportWh, uint40 maxExportWh) =
-            REGISTRY.readingRules(METER, T0);
-        vm.assertEq(signer, bob);
-        vm.assertEq(zone, ZONE);
-        vm.assertEq(length, LENGTH);
-        vm.assertEq(maxImportWh, 5000);
-        vm.assertEq(maxExportWh, 3000);
-        (signer,,,,) = REGISTRY.readingRules("nobody's", T0);
-        vm.assertEq(signer, address(0));
+        IRegistry.ReadingRules memory reading = REGISTRY.readingRules(METER, T0);
+        vm.assertEq(abi.encode(reading), abi.encode(IRegistry.ReadingRules(bob, ZONE, 1, LENGTH, 5000, 3000)));
+        bytes32[] memory ids = new bytes32[](2);
+        (ids[0], ids[1]) = ("nobody's", METER);
+        IRegistry.ReadingRules[] memory readings = REGISTRY.readingRulesOf(ids, T0);
+        vm.assertEq(abi.encode(readings[0]), abi.encode(IRegistry.ReadingRules(address(0), 0, 0, 0, 0, 0)));
+        vm.assertEq(abi.encode(readings[1]), abi.encode(reading));
     }
 
     function test_a_meter_is_registered_with_its_registers() public {
@@ -309,9 +307,9 @@ contract RegistryTest is System {
             _addMeter(alice, bytes32(i), type(uint40).max, 1);
         }
         // The capacity is what an order can hold at most.
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, T0, 1, alice);
-        vm.assertEq(rules.capacityImportWh, type(uint40).max);
-        vm.assertEq(rules.capacityExportWh, 64);
+        IRegistry.Standing memory standing = _standing(ZONE, T0, alice);
+        vm.assertEq(standing.capacityImportWh, type(uint40).max);
+        vm.assertEq(standing.capacityExportWh, 64);
         IRegistry.NewMeter[] memory meters = new IRegistry.NewMeter[](1);
         meters[0] = IRegistry.NewMeter(METER, alice, bob, 1, 1, false, 0, 0);
         _propose(abi.encodeCall(REGISTRY.registerMeters, (meters)));
@@ -335,8 +333,8 @@ contract RegistryTest is System {
         vm.assertEq(REGISTRY.metersOf(bob, since - LENGTH).length, 0);
         vm.assertEq(REGISTRY.metersOf(alice, since).length, 0);
         vm.assertEq(REGISTRY.metersOf(bob, since)[0], METER);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, since, 1, alice).capacityImportWh, 0);
-        vm.assertEq(REGISTRY.tradingRules(ZONE, since, 1, bob).capacityImportWh, 5000);
+        vm.assertEq(_standing(ZONE, since, alice).capacityImportWh, 0);
+        vm.assertEq(_standing(ZONE, since, bob).capacityImportWh, 5000);
         vm.assertEq(REGISTRY.meter(METER).owner, bob);
         vm.assertEq(REGISTRY.meter(METER).since, since);
 

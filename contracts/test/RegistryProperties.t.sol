@@ -112,7 +112,7 @@ contract RegistryPropertiesTest is System {
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, start));
         REGISTRY.settingsAt(ZONE, start);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.BeforeZone.selector, ZONE, start));
-        REGISTRY.tradingRules(ZONE, start, 1, alice);
+        REGISTRY.tradingRules(ZONE, start, 1, _list(alice));
     }
 
     // Participants
@@ -154,8 +154,8 @@ contract RegistryPropertiesTest is System {
             (uint64 zone, bool active) = REGISTRY.participant(alice);
             vm.assertEq(zone, ZONE);
             vm.assertEq(active, words[i]);
-            vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, alice).active, words[i]);
-            vm.assertEq(REGISTRY.tradingRules(ZONE, T0, 1, bob).active, true);
+            vm.assertEq(_standing(ZONE, T0, alice).active, words[i]);
+            vm.assertEq(_standing(ZONE, T0, bob).active, true);
         }
     }
 
@@ -216,11 +216,12 @@ contract RegistryPropertiesTest is System {
             given.owner, given.signer, ZONE, given.maxImportWh, given.maxExportWh, given.renewable, since, 0
         );
         vm.assertEq(abi.encode(REGISTRY.meter(given.id)), abi.encode(expected));
-        (address signer, uint64 zone, uint32 length, uint40 maxImportWh, uint40 maxExportWh) =
-            REGISTRY.readingRules(given.id, T0);
+        IRegistry.ReadingRules memory rules = REGISTRY.readingRules(given.id, T0);
+        vm.assertEq(REGISTRY.meterIds(rules.number - 1, 1)[0], given.id);
+        rules.number = 0;
         vm.assertEq(
-            abi.encode(signer, zone, length, maxImportWh, maxExportWh),
-            abi.encode(given.signer, ZONE, LENGTH, given.maxImportWh, given.maxExportWh)
+            abi.encode(rules),
+            abi.encode(IRegistry.ReadingRules(given.signer, ZONE, 0, LENGTH, given.maxImportWh, given.maxExportWh))
         );
         (uint64 from, uint64 importWh, uint64 exportWh) = REGISTRY.installation(given.id);
         vm.assertEq(abi.encode(from, importWh, exportWh), abi.encode(since, given.importWh, given.exportWh));
@@ -238,9 +239,9 @@ contract RegistryPropertiesTest is System {
         }
         vm.assertEq(REGISTRY.metersOf(account, since).length, count);
         vm.assertEq(REGISTRY.metersOf(account, since - 1).length, 0);
-        IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, since, 1, account);
-        vm.assertEq(rules.capacityImportWh, Math.min(importWh, type(uint40).max));
-        vm.assertEq(rules.capacityExportWh, Math.min(exportWh, type(uint40).max));
+        IRegistry.Standing memory standing = _standing(ZONE, since, account);
+        vm.assertEq(standing.capacityImportWh, Math.min(importWh, type(uint40).max));
+        vm.assertEq(standing.capacityExportWh, Math.min(exportWh, type(uint40).max));
     }
 
     function test_registerMeters_registers_all_or_none(
@@ -302,8 +303,7 @@ contract RegistryPropertiesTest is System {
         vm.prank(operator);
         REGISTRY.setMeterSigner(METER, signer);
         vm.assertEq(abi.encode(REGISTRY.meter(METER)), abi.encode(expected));
-        (address found,,,,) = REGISTRY.readingRules(METER, T0);
-        vm.assertEq(found, signer);
+        vm.assertEq(REGISTRY.readingRules(METER, T0).signer, signer);
     }
 
     function test_assignMeter_gives_every_interval_one_owner(
@@ -326,9 +326,9 @@ contract RegistryPropertiesTest is System {
             for (uint256 i = 0; i < 3; ++i) {
                 bytes32[] memory ids = REGISTRY.metersOf(owners[i], start);
                 vm.assertEq(ids.length, owners[i] == owner ? 1 : 0);
-                IRegistry.TradingRules memory rules = REGISTRY.tradingRules(ZONE, start, 1, owners[i]);
-                vm.assertEq(rules.capacityImportWh, owners[i] == owner ? 5000 : 0);
-                vm.assertEq(rules.capacityExportWh, owners[i] == owner ? 3000 : 0);
+                IRegistry.Standing memory standing = _standing(ZONE, start, owners[i]);
+                vm.assertEq(standing.capacityImportWh, owners[i] == owner ? 5000 : 0);
+                vm.assertEq(standing.capacityExportWh, owners[i] == owner ? 3000 : 0);
             }
         }
     }

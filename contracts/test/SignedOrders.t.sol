@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IMarket} from "../src/interfaces/IMarket.sol";
+import {IRegistry} from "../src/interfaces/IRegistry.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Order, packOrder} from "../src/types/Order.sol";
 import {Product} from "../src/types/Product.sol";
@@ -149,7 +150,7 @@ contract SignedOrdersTest is System {
         MARKET.submitSigned{gas: 900_000}(signed);
         vm.expectRevert(abi.encodeWithSelector(IMarket.NotSelf.selector, dave));
         vm.prank(dave);
-        MARKET.submitSignedOrder(signed[0]);
+        MARKET.submitSignedOrder(signed[0], _settings(), IRegistry.Standing(true, 100, 100, 0));
     }
 
     function _expectRefusal(address trader, uint256 nonce, bytes memory reason) private {

@@ -262,13 +262,11 @@ contract VaultTest is Ledger {
 
     function test_lock_and_unlock_move_between_free_and_locked() public {
         _deposit(alice, 100);
-        vm.expectEmit(address(VAULT));
-        emit IVault.BalanceChanged(alice, 60, 40);
         _lock(alice, 40);
-        vm.expectEmit(address(VAULT));
-        emit IVault.BalanceChanged(alice, 75, 25);
+        _expectBalance(alice, 60, 40, 0);
         vm.startPrank(address(MARKET));
         VAULT.unlock(alice, 15);
+        _expectBalance(alice, 75, 25, 0);
         vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientFree.selector, alice, 75, 76));
         VAULT.lock(alice, 76, 0);
         vm.expectRevert(abi.encodeWithSelector(IVault.InsufficientLocked.selector, alice, 25, 26));

@@ -14,8 +14,8 @@ mod generated {
 }
 
 pub use generated::{
-    Genesis, IBatchAuction, IConsortium, IMarket, IMetering, IPermissions, IRegistry, ISettlement,
-    ISettlementToken, IVault,
+    Genesis, IBatchAuction, IConsortium, ILens, IMarket, IMetering, IPermissions, IRegistry,
+    ISettlement, ISettlementToken, IVault,
 };
 
 #[cfg(test)]

@@ -17,4 +17,8 @@ interface ILens {
     /// @notice What submitting such an order locks, in base units; each interval of a direct trade at that price as much, on
     ///         either side.
     function collateral(Product product, uint8 side, int32 price, uint40 quantity) external view returns (uint256);
+    /// @notice What an order of a cleared product trades, in Wh.
+    function fillOf(Product product, uint256 index) external view returns (uint256);
+    /// @notice What each order of a cleared product trades, in Wh.
+    function fillsOf(Product product) external view returns (uint256[] memory);
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Order} from "../types/Order.sol";
 import {Product} from "../types/Product.sol";
+import {IRegistry} from "./IRegistry.sol";
 
 /// @title Orders and auctions
 /// @notice One call auction for each product: one delivery interval in one zone, packed as `zone << 64 | start`.
@@ -142,6 +143,8 @@ interface IMarket {
     /// @param orderCount Orders submitted and not cancelled.
     /// @param delivered Whether its delivery is settled.
     /// @param metered Net import in Wh by which it was settled.
+    /// @param gone Whether a product 64 days later, or a multiple of that, has its place; the rest is zero then.
+    /// @param waits Whether the account's part in the product 64 days ago, or a multiple of that, is to be settled first.
     struct AccountInfo {
         int256 position;
         uint256 locked;
@@ -150,6 +153,8 @@ interface IMarket {
         uint256 orderCount;
         bool delivered;
         int256 metered;
+        bool gone;
+        bool waits;
     }
 
     /// @notice A delivery to settle or to correct.
@@ -163,25 +168,17 @@ interface IMarket {
     }
 
     /// @notice What closing an account's part in a product came to.
-    /// @param closed Whether it was closed now; false if it had been before.
+    /// @param closed Whether it was closed now; false if it had been before, or waits.
+    /// @param waits Whether the account's part in the product 64 days ago, or a multiple of that, is to be settled first.
     /// @param contracted The account's position in Wh.
     /// @param metered The net import by which it is settled, in Wh.
     /// @param released The base units that were locked for the product.
     struct Closing {
         bool closed;
+        bool waits;
         int256 contracted;
         int256 metered;
         uint256 released;
-    }
-
-    /// @notice What correcting a settled delivery came to.
-    /// @param delivered Whether it had been settled; if not, nothing was corrected.
-    /// @param contracted The account's position in Wh.
-    /// @param before The net import by which it was settled before, in Wh.
-    struct Correction {
-        bool delivered;
-        int256 contracted;
-        int256 before;
     }
 
     /// @notice An order was submitted.
@@ -208,11 +205,6 @@ interface IMarket {
     );
     /// @notice All orders of a product are settled.
     event OrdersSettled(Product indexed product);
-    /// @notice An account's part in a product is closed by what its meters said, and `released` no longer locked for it.
-    event PositionClosed(
-        Product indexed product, address indexed account, int256 position, int256 metered, uint256 released
-    );
-
     /// @notice An account made a key its agent, or changed what it may.
     event AgentSet(address indexed trader, address indexed agent, Agent powers);
     /// @notice A pauser stopped new orders and direct trades until then.
@@ -269,6 +261,11 @@ interface IMarket {
     /// @notice The book of a product 64 days ago has this product's place, and its orders are not settled yet; anybody can
     ///         clear it and settle them.
     error BookNotSettled(Product former);
+    /// @notice The account's part in the product 64 days ago, or a multiple of that, has this one's place and is not settled
+    ///         yet; anybody can settle it.
+    error StakeNotSettled(Product product, address account);
+    /// @notice The account's part in a product 64 days later, or a multiple of that, has this one's place.
+    error StakeGone(Product product, address account);
     /// @notice The product's book was settled and gave its place away, 64 days later: its events tell of it.
     error BookGone(Product product);
     /// @notice The product has no order at `index`.
@@ -303,8 +300,12 @@ interface IMarket {
     ///         Anyone may call.
     /// @return taken Which of them were taken.
     function submitSigned(SignedOrder[] calldata signedOrders) external returns (bool[] memory taken);
-    /// @notice One step of `submitSigned`, which only that calls.
-    function submitSignedOrder(SignedOrder calldata signedOrder) external;
+    /// @notice One step of `submitSigned`, which only that calls, with the rules of its product.
+    function submitSignedOrder(
+        SignedOrder calldata signedOrder,
+        IRegistry.ZoneSettings calldata settings,
+        IRegistry.Standing calldata standing
+    ) external;
     /// @notice Cancels nonces of the caller.
     function cancelNonces(uint256[] calldata nonces) external;
     /// @notice Cancels an order of the caller, or of an account whose agent it is, before the gate closes and unlocks its
@@ -326,7 +327,9 @@ interface IMarket {
     /// @notice Closes the parts of accounts in a product whose orders are settled. Settlement only.
     function closePositions(Product product, Delivery[] calldata deliveries) external returns (Closing[] memory);
     /// @notice Replaces the net imports by which accounts were settled. Settlement only.
-    function correctPositions(Product product, Delivery[] calldata deliveries) external returns (Correction[] memory);
+    /// @return The closings as they were, with nothing released; those of accounts that had not been settled are not
+    ///         `closed`, and nothing is replaced.
+    function correctPositions(Product product, Delivery[] calldata deliveries) external returns (Closing[] memory);
 
     /// @notice All order words of a product, by their places; a vacant one is zero. Orders at the marginal level share
     ///         what is left in this order.
@@ -335,10 +338,6 @@ interface IMarket {
     function orderCount(Product product) external view returns (uint256);
     /// @notice The result of a cleared product's auction.
     function clearing(Product product) external view returns (Clearing memory);
-    /// @notice What an order of a cleared product trades, in Wh.
-    function fillOf(Product product, uint256 index) external view returns (uint256);
-    /// @notice What each order of a cleared product trades, in Wh.
-    function fillsOf(Product product) external view returns (uint256[] memory);
     /// @notice An account's contracted energy in Wh, buying positive, over the orders settled so far.
     function position(Product product, address account) external view returns (int256);
     /// @notice What a product means for one account.

@@ -20,6 +20,16 @@ interface IMetering {
         uint64 exportWh;
     }
 
+    /// @notice What one of many meters showed at a boundary.
+    /// @param meter The meter's identifier.
+    /// @param importWh Energy taken from the grid, in Wh.
+    /// @param exportWh Energy fed into the grid, in Wh.
+    struct MeterRegisters {
+        bytes32 meter;
+        uint64 importWh;
+        uint64 exportWh;
+    }
+
     /// @notice What became of a reading.
     /// @param Accepted It was stored.
     /// @param Repeated The same values were stored before; nothing changed.
@@ -131,6 +141,14 @@ interface IMetering {
     function submit(Reading[] calldata readings, bytes[] calldata signatures)
         external
         returns (Verdict[] memory verdicts);
+    /// @notice The same for readings of one boundary of many meters with one key, signed together: what a concentrator
+    ///         brings. The key signs EIP-712 typed data
+    ///         `Readings(uint64 time,MeterRegisters[] registers)` with
+    ///         `MeterRegisters(bytes32 meter,uint64 importWh,uint64 exportWh)` in the same domain as single readings.
+    /// @return verdicts What became of each.
+    function submitTogether(uint64 time, MeterRegisters[] calldata registers, bytes calldata signature)
+        external
+        returns (Verdict[] memory verdicts);
     /// @notice Stores the zone operator's values, marked as substitutes, for boundaries whose readings did not come by
     ///         the reporting deadline. They must fit between the readings around them that meters signed, and are
     ///         provisional: the meter's own reading replaces them whenever it comes, and is never judged by them; nor is
@@ -152,11 +170,11 @@ interface IMetering {
     function energy(bytes32 meter, uint64 start, uint64 end) external view returns (Energy memory);
     /// @notice The energies of many meters in the interval [start, end).
     function energies(bytes32[] calldata meters, uint64 start, uint64 end) external view returns (Energy[] memory);
-    /// @notice What each of several groups of meters took in [start, end), net. A group without meters took nothing.
-    function netImports(bytes32[][] calldata groups, uint64 start, uint64 end)
-        external
-        view
-        returns (NetImport[] memory);
+    /// @notice What each of several groups of meters, given by their numbers, took in [start, end), net. A group without
+    ///         meters took nothing.
+    function netImports(uint32[][] calldata groups, uint64 start, uint64 end) external view returns (NetImport[] memory);
     /// @notice The EIP-712 digest that the meter's key signs.
     function digest(Reading calldata reading) external view returns (bytes32);
+    /// @notice The EIP-712 digest that the key of many meters signs.
+    function digestTogether(uint64 time, MeterRegisters[] calldata registers) external view returns (bytes32);
 }

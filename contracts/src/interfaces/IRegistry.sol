@@ -92,28 +92,32 @@ interface IRegistry {
         uint64 until;
     }
 
-    /// @notice What the Market asks before it takes an order or a direct trade.
-    /// @param settings The rules of the zone for the interval, or for all intervals of a series.
-    /// @param tradeLead Seconds before delivery at which direct trades end.
-    /// @param active Whether the account is an active participant of the zone.
+    /// @notice What an account may do in an interval, or in all intervals of a series.
+    /// @param active Whether it is an active participant of the zone.
     /// @param capacityImportWh What its meters can take in each interval, in Wh, at most 2^40 − 1.
     /// @param capacityExportWh What its meters can deliver in each interval, in Wh, at most 2^40 − 1.
-    /// @param security What the account must keep free when it orders, in base units.
-    struct TradingRules {
-        ZoneSettings settings;
-        uint32 tradeLead;
+    /// @param security What it must keep free when it orders, in base units.
+    struct Standing {
         bool active;
         uint256 capacityImportWh;
         uint256 capacityExportWh;
         uint256 security;
     }
 
-    /// @notice What Settlement asks of each account.
-    /// @param member Whether the account is a participant of the zone.
-    /// @param meters Its meters that count in the interval.
-    struct Membership {
-        bool member;
-        bytes32[] meters;
+    /// @notice What Metering asks before it takes a reading; all zero for an unknown meter.
+    /// @param signer The address of the key that signs for the boundary.
+    /// @param zone The zone the meter measures in.
+    /// @param number The meter's number, from one, in order of registration.
+    /// @param intervalLength The length of the zone's intervals in seconds.
+    /// @param maxImportWh The most it can take from the grid in one interval, in Wh.
+    /// @param maxExportWh The most it can feed into the grid in one interval, in Wh.
+    struct ReadingRules {
+        address signer;
+        uint64 zone;
+        uint32 number;
+        uint32 intervalLength;
+        uint40 maxImportWh;
+        uint40 maxExportWh;
     }
 
     /// @notice The registrar proposed a call that only a zone's operator makes.
@@ -260,26 +264,31 @@ interface IRegistry {
     function meterIds(uint256 from, uint256 max) external view returns (bytes32[] memory);
     /// @notice The meters that count for an account in the interval that starts at `start`.
     function metersOf(address account, uint64 start) external view returns (bytes32[] memory);
-    /// @notice What the Market asks before it takes an order of `account` for an interval, or a direct trade for a series of
+    /// @notice What the Market asks before it takes orders of accounts for an interval, or a direct trade for a series of
     ///         `intervals` from `start` on; then meters count that count in all of them, and rules that hold for all.
-    function tradingRules(uint64 zone, uint64 start, uint32 intervals, address account)
+    /// @return settings The rules of the zone for the interval, or for all of them.
+    /// @return tradeLead Seconds before delivery at which direct trades end.
+    /// @return standings What each of the accounts may do.
+    function tradingRules(uint64 zone, uint64 start, uint32 intervals, address[] calldata accounts)
         external
         view
-        returns (TradingRules memory);
-    /// @notice What Settlement asks before it settles an interval of accounts.
+        returns (ZoneSettings memory settings, uint32 tradeLead, Standing[] memory standings);
+    /// @notice What Settlement asks before it settles an interval of accounts: which of them are participants of the zone,
+    ///         and the numbers of their meters that count in the interval.
     function memberships(uint64 zone, uint64 start, address[] calldata accounts)
         external
         view
-        returns (Membership[] memory);
+        returns (bool[] memory members, uint32[][] memory meters);
     /// @notice What an account must keep free in the vault, in base units: the standing security of a participant for its
     ///         meters, until the correction period after their last interval is over, and the reserve of an operator for
     ///         the meters of its zones, likewise. By the dearest of the settings whose intervals can still be settled or are to come.
     function securityOf(address account) external view returns (uint256);
-    /// @notice What Metering asks before it takes a reading of the boundary `time`; `signer` is zero for an unknown meter.
-    function readingRules(bytes32 id, uint64 time)
-        external
-        view
-        returns (address signer, uint64 zone, uint32 intervalLength, uint40 maxImportWh, uint40 maxExportWh);
+    /// @notice What Metering asks before it takes a reading of the boundary `time`.
+    function readingRules(bytes32 id, uint64 time) external view returns (ReadingRules memory);
+    /// @notice What Metering asks before it takes readings of many meters of one boundary.
+    function readingRulesOf(bytes32[] calldata ids, uint64 time) external view returns (ReadingRules[] memory);
+    /// @notice The numbers of meters; zero for unknown ones.
+    function numbersOf(bytes32[] calldata ids) external view returns (uint32[] memory);
     /// @notice What Metering asks before it takes a reading that has no earlier neighbour.
     /// @return since The first interval start for which the meter ever counted; zero for an unknown meter.
     /// @return importWh Its import register when it was installed, in Wh.

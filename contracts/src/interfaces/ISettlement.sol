@@ -11,19 +11,21 @@ import {Product} from "../types/Product.sol";
 interface ISettlement {
     /// @notice Whether an account's delivery can be settled, and if not, why.
     /// @param Ready It can be settled now.
-    /// @param Done It is settled.
+    /// @param Done It is settled, or lies back so long that it counts as that.
     /// @param NotParticipant The account is not a participant of the product's zone.
     /// @param DeliveryNotOver The interval has not ended.
     /// @param OrdersNotSettled The product is not cleared, or not all of its orders are settled.
     /// @param ReadingMissing One of the account's meters has not been read at both boundaries, and the final deadline has
     ///        not passed.
+    /// @param EarlierNotSettled The account's part in the product 64 days ago, or a multiple of that, is to be settled first.
     enum Status {
         Ready,
         Done,
         NotParticipant,
         DeliveryNotOver,
         OrdersNotSettled,
-        ReadingMissing
+        ReadingMissing,
+        EarlierNotSettled
     }
 
     /// @notice What became of an account in a correction.

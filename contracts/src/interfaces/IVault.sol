@@ -63,7 +63,8 @@ interface IVault {
     event NonceCancelled(address indexed account, uint256 indexed nonce);
     /// @notice `account` took tokens out, to `to`.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
-    /// @notice An account's money changed to these amounts.
+    /// @notice An account's money changed to these amounts, by a deposit, a withdrawal or a debt that was paid or forgiven.
+    ///         What orders, trades and deliveries move is told by the events of Market, Trades and Settlement.
     event BalanceChanged(address indexed account, uint256 free, uint256 locked);
     /// @notice The signed sum of payments taken and not yet passed on changed to this amount.
     event ClearingBalanceChanged(int256 balance);

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 /// @notice A delivery interval in a zone: `zone << 64 | start`.
 type Product is uint256;
 
-using {zone, start, next} for Product global;
+using {zone, start, next, same as ==} for Product global;
 
 function packProduct(uint64 zone_, uint64 start_) pure returns (Product) {
     return Product.wrap(uint256(zone_) << 64 | start_);
@@ -27,4 +27,8 @@ function start(Product product) pure returns (uint64) {
 /// @dev The product `length` seconds later.
 function next(Product product, uint64 length) pure returns (Product) {
     return Product.wrap(Product.unwrap(product) + length);
+}
+
+function same(Product a, Product b) pure returns (bool) {
+    return Product.unwrap(a) == Product.unwrap(b);
 }

@@ -243,6 +243,12 @@ abstract contract System is Test {
         return keccak256(abi.encodePacked(hex"1901", TOKEN.DOMAIN_SEPARATOR(), structHash));
     }
 
+    /// @dev What an account may do in an interval.
+    function _standing(uint64 zone, uint64 start, address account) internal view returns (IRegistry.Standing memory) {
+        (,, IRegistry.Standing[] memory standings) = REGISTRY.tradingRules(zone, start, 1, _list(account));
+        return standings[0];
+    }
+
     // Names and keys
 
     function _product(uint64 start) internal pure returns (Product) {

@@ -119,7 +119,7 @@ abstract contract Invariants is System {
             IMarket.ProductInfo memory info = MARKET.productInfo(products[p]);
             if (info.stage < IMarket.Stage.Cleared) continue;
             Order[] memory words = MARKET.orders(products[p]);
-            uint256[] memory fills = MARKET.fillsOf(products[p]);
+            uint256[] memory fills = LENS.fillsOf(products[p]);
             for (uint256 i = 0; i < info.ordersSettled; ++i) {
                 Order order = words[i];
                 vm.assertEq(handler.filled(products[p], i), fills[i], "fill");
@@ -157,8 +157,8 @@ abstract contract Invariants is System {
                 int256 due = bill.imbalanceCost + int256(bill.gridFee);
                 vm.assertEq(handler.costOf(product, traders[i]), due, "a delivery cost another amount in all");
                 if (!correctable) continue;
-                bytes32[][] memory meters = new bytes32[][](1);
-                meters[0] = REGISTRY.metersOf(traders[i], product.start());
+                uint32[][] memory meters = new uint32[][](1);
+                meters[0] = REGISTRY.numbersOf(REGISTRY.metersOf(traders[i], product.start()));
                 IMetering.NetImport memory net = METERING.netImports(meters, product.start(), end)[0];
                 if (!net.read || net.substituted) continue;
                 SETTLEMENT.correct(product, _list(traders[i]));
@@ -278,7 +278,7 @@ abstract contract Invariants is System {
 
     function _volumes(Product product) private view returns (uint256 bought, uint256 sold) {
         Order[] memory words = MARKET.orders(product);
-        uint256[] memory fills = MARKET.fillsOf(product);
+        uint256[] memory fills = LENS.fillsOf(product);
         for (uint256 i = 0; i < words.length; ++i) {
             if (words[i].side() == BID) bought += fills[i];
             else sold += fills[i];

@@ -19,8 +19,8 @@ use tokio::process::Command;
 use wattline_devnet::{Household, OPERATOR_INDEX, dataset::Dataset, development_key};
 use wattline_market::{
     Money, Product, Ticks, WattHours,
-    abi::{IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault},
-    predeploys::{MARKET, METERING, REGISTRY, SETTLEMENT, SETTLEMENT_TOKEN, VAULT},
+    abi::{ILens, IMarket, IMetering, IRegistry, ISettlement, ISettlementToken, IVault},
+    predeploys::{LENS, MARKET, METERING, REGISTRY, SETTLEMENT, SETTLEMENT_TOKEN, VAULT},
 };
 use wattline_precompiles::{
     matching,
@@ -236,7 +236,8 @@ impl Village {
         assert_same_clearing(&on_chain, &clearing);
         assert!(on_chain.volume > 0);
         let fills: Vec<U256> = fills.into_iter().map(U256::from).collect();
-        assert_eq!(market.fillsOf(product).call().await?, fills);
+        let lens = ILens::new(LENS, &self.provider);
+        assert_eq!(lens.fillsOf(product).call().await?, fills);
 
         let infos = market
             .accountInfos(product, self.accounts.clone())
@@ -486,7 +487,8 @@ impl Village {
         let first = market.clearing(self.products[0].number()).call().await?;
         assert!(on_chain == first, "the same orders, another result");
         let fills: Vec<U256> = fills.into_iter().map(U256::from).collect();
-        assert_eq!(market.fillsOf(product).call().await?, fills);
+        let lens = ILens::new(LENS, &self.provider);
+        assert_eq!(lens.fillsOf(product).call().await?, fills);
         let mut expected = words;
         expected.sort_unstable();
         submitted.sort_unstable();
