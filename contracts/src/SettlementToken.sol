@@ -15,6 +15,16 @@ import {
 /// @title The settlement token
 /// @notice See ISettlementToken, which repeats what OpenZeppelin declares and is therefore not inherited.
 contract SettlementToken is ERC20PermitUpgradeable, ERC20PausableUpgradeable, Managed {
+    /// @custom:storage-location erc7201:wattline.storage.SettlementToken
+    struct Storage {
+        /// @dev Zero: none was set.
+        uint256 cap;
+    }
+
+    /// @dev keccak256(abi.encode(uint256(keccak256("wattline.storage.SettlementToken")) - 1)) & ~bytes32(uint256(0xff))
+    bytes32 private constant STORAGE =
+        keccak256(abi.encode(uint256(keccak256("wattline.storage.SettlementToken")) - 1)) & ~bytes32(uint256(0xff));
+
     /// @notice Sets up the proxy.
     function initialize(string calldata name, string calldata symbol) external initializer {
         __ERC20_init(name, symbol);
@@ -33,6 +43,19 @@ contract SettlementToken is ERC20PermitUpgradeable, ERC20PausableUpgradeable, Ma
         for (uint256 i = 0; i < to.length; ++i) {
             _mint(to[i], value);
         }
+    }
+
+    /// @notice Sets how much money there may be. Less than there is stops new money and takes none away. Council only.
+    function setCap(uint256 newCap) external restricted {
+        if (newCap == 0) revert ISettlementToken.ZeroCap();
+        _storage().cap = newCap;
+        emit ISettlementToken.CapChanged(newCap);
+    }
+
+    /// @notice How much money there may be; without limit until that is set.
+    function cap() public view returns (uint256 limit) {
+        limit = _storage().cap;
+        if (limit == 0) limit = type(uint256).max;
     }
 
     /// @notice Destroys money of the caller's own account, into which it was redeemed. Bank only.
@@ -60,5 +83,13 @@ contract SettlementToken is ERC20PermitUpgradeable, ERC20PausableUpgradeable, Ma
             revert ISettlementToken.DepositNeeded(msg.sender);
         }
         super._update(from, to, value);
+        if (from == address(0) && totalSupply() > cap()) revert ISettlementToken.CapExceeded(totalSupply(), cap());
+    }
+
+    function _storage() private pure returns (Storage storage stored) {
+        bytes32 slot = STORAGE;
+        assembly ("memory-safe") {
+            stored.slot := slot
+        }
     }
 }

@@ -35,6 +35,36 @@ contract SettlementTokenTest is System {
         vm.assertEq(TOKEN.totalSupply(), 4000 * COIN + 5);
     }
 
+    function test_the_bank_mints_within_the_cap_that_the_council_sets() public {
+        vm.assertEq(TOKEN.cap(), type(uint256).max);
+        bytes4 unauthorized = ISettlementToken.AccessManagedUnauthorized.selector;
+        vm.expectRevert(abi.encodeWithSelector(unauthorized, bank));
+        vm.prank(bank);
+        TOKEN.setCap(1);
+        vm.expectRevert(ISettlementToken.ZeroCap.selector);
+        vm.prank(admin);
+        TOKEN.setCap(0);
+        vm.expectEmit(address(TOKEN));
+        emit ISettlementToken.CapChanged(4000 * COIN + 5);
+        vm.prank(admin);
+        TOKEN.setCap(4000 * COIN + 5);
+        bytes memory reason =
+            abi.encodeWithSelector(ISettlementToken.CapExceeded.selector, 4000 * COIN + 6, 4000 * COIN + 5);
+        vm.startPrank(bank);
+        vm.expectRevert(reason);
+        TOKEN.mint(alice, 6);
+        vm.expectRevert(reason);
+        TOKEN.mintMany(_list(alice, bob), 3);
+        TOKEN.mint(alice, 5);
+        vm.stopPrank();
+        // Less than there is takes nothing from anybody.
+        vm.prank(admin);
+        TOKEN.setCap(1);
+        vm.prank(alice);
+        TOKEN.transfer(bob, 1000 * COIN + 5);
+        vm.assertEq(TOKEN.balanceOf(bob), 2000 * COIN + 5);
+    }
+
     function test_the_bank_mints_for_many() public {
         vm.prank(bank);
         TOKEN.mintMany(_list(alice, bob), 5);

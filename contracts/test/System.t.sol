@@ -157,6 +157,30 @@ contract SystemTest is System {
         );
         vm.prank(admin);
         Address.functionCall(address(MANAGER), data);
+
+        // And a guardian stops that, too; nobody else does.
+        vm.prank(admin);
+        MANAGER.schedule(address(MANAGER), data, 0);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAccessManager.AccessManagerUnauthorizedCancel.selector,
+                pauser,
+                admin,
+                address(MANAGER),
+                IAccessManager.grantRole.selector
+            )
+        );
+        vm.prank(pauser);
+        MANAGER.cancel(admin, address(MANAGER), data);
+        vm.prank(guardian);
+        MANAGER.cancel(admin, address(MANAGER), data);
+        // As what is the administrator's because no role has it.
+        data = abi.encodeCall(TOKEN.setCap, (1));
+        vm.prank(admin);
+        MANAGER.schedule(address(TOKEN), data, 0);
+        vm.prank(guardian);
+        MANAGER.cancel(admin, address(TOKEN), data);
+        vm.assertEq(MANAGER.getSchedule(_operation(address(TOKEN), data)), 0);
     }
 
     function test_the_administrators_delay_is_no_shorter_than_that_of_upgrades() public {
@@ -189,7 +213,7 @@ contract SystemTest is System {
         config.zones = new Genesis.Zone[](0);
         config.funding = new Genesis.Funding[](0);
         Genesis.Call[] memory calls = genesis.calls(config);
-        vm.assertEq(calls.length, 2 * CONTRACTS + 20);
+        vm.assertEq(calls.length, 2 * CONTRACTS + 15);
         // The last gives the administrator its delay.
         bytes memory last = abi.encodeCall(IAccessManager.grantRole, (0, admin, 0));
         _expectCall(calls[calls.length - 1], admin, Predeploys.ACCESS_MANAGER, last);
@@ -223,7 +247,7 @@ contract SystemTest is System {
             config.zones[i] = Genesis.Zone({id: i + 1, settings: _settings()});
         }
         Genesis.Call[] memory calls = genesis.calls(config);
-        uint256 n = 2 * CONTRACTS + 20;
+        uint256 n = 2 * CONTRACTS + 15;
         if (config.transactors.length != 0) {
             _expectCall(
                 calls[n++],

@@ -37,7 +37,8 @@ contract Genesis {
     uint64 public constant ZONE_ROLE = 4;
     /// @notice The role that stops new orders for a day: each member alone.
     uint64 public constant PAUSER_ROLE = 5;
-    /// @notice The role that cancels what holders of the other roles have scheduled: each member alone.
+    /// @notice The role that cancels what holders of the other roles and the administrator have scheduled: each member
+    ///         alone. AccessManager knows it.
     uint64 public constant GUARDIAN_ROLE = 6;
 
     uint256 private constant CONTRACTS = 12;
@@ -137,7 +138,7 @@ contract Genesis {
         if (config.adminDelay < config.upgradeDelay) revert DelayTooShort(config.adminDelay, config.upgradeDelay);
         uint256 variable = _permissionCalls(config) + config.zones.length + config.funding.length
             + config.pausers.length + config.guardians.length;
-        list = new Call[](2 * CONTRACTS + 20 + variable);
+        list = new Call[](2 * CONTRACTS + 15 + variable);
         uint256 n = _initialize(list, 0, config);
         n = _assignRoles(list, n, config);
         n = _guardRoles(list, n, config);
@@ -246,9 +247,6 @@ contract Genesis {
 
     function _guardRoles(Call[] memory list, uint256 n, Config calldata config) private pure returns (uint256) {
         list[n++] = _managed(config, abi.encodeCall(IAccessManager.labelRole, (GUARDIAN_ROLE, "guardian")));
-        for (uint64 role = BANK_ROLE; role <= PAUSER_ROLE; ++role) {
-            list[n++] = _managed(config, abi.encodeCall(IAccessManager.setRoleGuardian, (role, GUARDIAN_ROLE)));
-        }
         for (uint256 i = 0; i < config.guardians.length; ++i) {
             list[n++] = _grant(config, GUARDIAN_ROLE, config.guardians[i], 0);
         }

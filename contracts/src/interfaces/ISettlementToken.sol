@@ -11,6 +11,8 @@ interface ISettlementToken {
     event Approval(address indexed owner, address indexed spender, uint256 value);
     event Paused(address account);
     event Unpaused(address account);
+    /// @notice There may be `cap` of money from now on.
+    event CapChanged(uint256 cap);
 
     error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed);
     error ERC20InvalidSender(address sender);
@@ -28,6 +30,10 @@ interface ISettlementToken {
     error ExpectedPause();
     /// @notice Tokens come into the vault by its deposit functions only: sent straight to it they would be nobody's.
     error DepositNeeded(address caller);
+    /// @notice With this there would be `supply` of money, where there may be `cap`.
+    error CapExceeded(uint256 supply, uint256 cap);
+    /// @notice A cap of zero would be none.
+    error ZeroCap();
     /// @notice The caller does not hold the role that the function needs.
     error AccessManagedUnauthorized(address caller);
 
@@ -49,7 +55,11 @@ interface ISettlementToken {
     /// @notice The EIP-712 domain separator of permits.
     function DOMAIN_SEPARATOR() external view returns (bytes32);
 
-    /// @notice Creates money. Bank only.
+    /// @notice How much money there may be; without limit until that is set.
+    function cap() external view returns (uint256);
+    /// @notice Sets how much money there may be. Less than there is stops new money and takes none away. Council only.
+    function setCap(uint256 newCap) external;
+    /// @notice Creates money, within the cap. Bank only.
     function mint(address to, uint256 value) external;
     /// @notice Creates money in several accounts at once. Bank only.
     /// @param to The receivers.
