@@ -106,6 +106,10 @@ bench-node: $(SOLIDITY) ## Compare the node with anvil on this machine, then tak
 	cargo bench -p wattline --bench node
 	cargo bench -p wattline-producer --bench blocks
 
+.PHONY: bench-network
+bench-network: ## Measure consortiums of 1, 4, 7 and 13 validators on this machine
+	cargo bench -p wattline --bench network -- --outage
+
 .PHONY: fuzz
 fuzz: ## Fuzz calldata, JSON-RPC and peers' messages, a minute each (needs a nightly toolchain and cargo-fuzz)
 	cd precompiles && mkdir -p fuzz/corpus/calldata && cargo +nightly fuzz run calldata fuzz/corpus/calldata fuzz/seeds -- -max_total_time=60
