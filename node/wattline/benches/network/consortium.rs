@@ -112,7 +112,7 @@ impl Consortium {
     }
 
     pub(crate) async fn stop(&mut self) -> eyre::Result<()> {
-        let process = self.process.take().ok_or_eyre("the network does not run")?;
+        let mut process = self.process.take().ok_or_eyre("the network does not run")?;
         let status = tokio::task::spawn_blocking(move || process.stop()).await??;
         ensure!(status.success(), "the network ended with {status}");
         Ok(())
