@@ -252,7 +252,7 @@ fn what_a_network_cannot_be_made_of_is_named_and_nothing_is_made() -> eyre::Resu
     let network = Network::new()?;
     let p2p = (network.ports + 3).to_string();
     let taken = std::net::TcpListener::bind(("127.0.0.1", network.ports))?;
-    let said = network.refused(&["--p2p-port", &p2p])?;
+    let said = network.refused(&["--validators", "2", "--p2p-port", &p2p])?;
     ensure!(
         said.contains(&format!(
             "port {}, for JSON-RPC of validator-1, cannot be used: end what listens there, or \
@@ -262,13 +262,18 @@ fn what_a_network_cannot_be_made_of_is_named_and_nothing_is_made() -> eyre::Resu
         "{said}"
     );
     drop(taken);
-    let said = network.refused(&["--p2p-port", &network.ports.to_string()])?;
+    let said = network.refused(&[
+        "--validators",
+        "2",
+        "--p2p-port",
+        &network.ports.to_string(),
+    ])?;
     ensure!(said.contains("would be used twice, by "), "{said}");
 
     let file = network.root.path().join("base.json");
     fs::write(&file, "{}")?;
     let base = file.to_str().ok_or_eyre("the path is not UTF-8")?;
-    let said = network.refused(&["--p2p-port", &p2p, "--genesis", base])?;
+    let said = network.refused(&["--validators", "2", "--p2p-port", &p2p, "--genesis", base])?;
     ensure!(
         said.contains("genesis key `config.chainId` is missing"),
         "{said}"
@@ -277,7 +282,7 @@ fn what_a_network_cannot_be_made_of_is_named_and_nothing_is_made() -> eyre::Resu
 
     // What is there is not written over.
     fs::create_dir_all(network.path("validator-1"))?;
-    let said = network.refused(&["--p2p-port", &p2p])?;
+    let said = network.refused(&["--validators", "2", "--p2p-port", &p2p])?;
     ensure!(
         said.contains("a first start may have been broken off"),
         "{said}"
