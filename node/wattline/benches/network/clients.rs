@@ -58,7 +58,7 @@ pub(crate) type Sent = Vec<(B256, Instant)>;
 
 impl Clients {
     /// Clients of the node at `addr`.
-    pub(crate) fn new(addr: String) -> Self {
+    pub(crate) fn new(addr: &str) -> Self {
         Self {
             rpc: Peer::new(&format!("http://{addr}")),
             keys: keys().collect(),
@@ -172,7 +172,7 @@ struct Seen {
 
 impl Watcher {
     /// Subscribes at the node at `addr`.
-    pub(crate) async fn start(addr: String) -> eyre::Result<Self> {
+    pub(crate) async fn start(addr: &str) -> eyre::Result<Self> {
         let connect = WsConnect::new(format!("ws://{addr}"));
         let provider = ProviderBuilder::new().connect_ws(connect).await?;
         let mut heads = provider.subscribe_blocks().await?.into_stream();

@@ -98,9 +98,9 @@ async fn measure(options: &Options, validators: u16) -> eyre::Result<()> {
         delay_ms: options.delay_ms,
     };
     let consortium = Consortium::start(plan).await?;
-    let mut clients = Clients::new(consortium.observer());
+    let mut clients = Clients::new(&consortium.observer());
     clients.prepare().await?;
-    let watcher = Watcher::start(consortium.observer()).await?;
+    let watcher = Watcher::start(&consortium.observer()).await?;
     tokio::time::sleep(SETTLE).await;
 
     let mut idle = Vec::new();
@@ -173,7 +173,7 @@ async fn sync(options: &Options, blocks: u64) -> eyre::Result<()> {
         delay_ms: options.delay_ms,
     };
     let mut consortium = Consortium::start(plan).await?;
-    let mut clients = Clients::new(consortium.observer());
+    let mut clients = Clients::new(&consortium.observer());
     clients.prepare().await?;
     let begun = tokio::time::Instant::now();
     let first = consortium.head().await?;
