@@ -6,6 +6,7 @@ TOOLS := node/wattline/tests/tools
 JAVASCRIPT := $(TOOLS)/js/node_modules/.package-lock.json
 PYTHON := $(TOOLS)/python/.venv/installed
 FORGE := $(CURDIR)/contracts/tools/forge
+ANALYSIS := contracts/tools/python/.venv/installed
 
 # Every crate has one binary of in-process tests or one of end-to-end tests, or both. cargo nextest
 # runs those of all crates side by side; cargo test gives the same result without it.
@@ -50,6 +51,19 @@ $(PYTHON): $(TOOLS)/python/requirements.txt
 	else \
 		echo "web3.py is left out: there is no Python 3.10 or newer with venv"; \
 	fi
+
+$(ANALYSIS): contracts/tools/python/requirements.txt
+	cd contracts/tools/python && python3 -m venv --clear .venv && \
+		.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
+	touch $@
+
+.PHONY: lint-contracts
+lint-contracts: $(SOLIDITY) $(ANALYSIS) ## Look for faults in the contracts with slither
+	contracts/tools/python/.venv/bin/python contracts/tools/slither.py
+
+.PHONY: prove
+prove: $(SOLIDITY) $(ANALYSIS) ## Prove the arithmetic of money in the contracts with halmos
+	contracts/tools/prove
 
 .PHONY: contracts
 contracts: $(SOLIDITY) ## Compile the contracts
