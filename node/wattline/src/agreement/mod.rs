@@ -8,7 +8,7 @@ use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Weak},
     thread,
     time::Duration,
 };
@@ -90,8 +90,9 @@ type End = oneshot::Receiver<eyre::Result<()>>;
 struct Handles {
     agreement: AgreementHandle,
     peers: PeersHandle,
-    /// Knows the metrics of the engine and the network.
-    ctx: runtime::Context,
+    /// Knows the metrics of the engine and the network while they run. Whoever held on to it would
+    /// keep their tasks from ending.
+    ctx: Weak<runtime::Context>,
 }
 
 impl fmt::Debug for Handles {
@@ -108,7 +109,8 @@ impl RunningAgreement {
     pub(crate) fn metrics(&self) -> impl Fn() -> String + Send + Sync + 'static {
         let handles = self.handles.clone();
         move || {
-            let mut text = handles.load().ctx.encode();
+            let ctx = handles.load().ctx.upgrade();
+            let mut text = ctx.map(|ctx| ctx.encode()).unwrap_or_default();
             // The mark of an end belongs to the format in which nothing follows.
             if let Some(end) = text.rfind("# EOF") {
                 text.truncate(end);
@@ -266,10 +268,11 @@ impl AgreementParts {
         };
         let (handle, agreed) = agreement.start(ctx.child("agreement"), network).await?;
         let status = handle.watch_status();
+        let metrics = Arc::new(ctx.child("metrics"));
         let handles = Handles {
             agreement: handle,
             peers: peers.clone(),
-            ctx: ctx.child("metrics"),
+            ctx: Arc::downgrade(&metrics),
         };
         if started.send(handles).is_err() {
             return Ok(());

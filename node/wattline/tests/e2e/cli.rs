@@ -346,8 +346,7 @@ async fn a_chain_file_is_exported_and_imported_and_a_damaged_one_is_refused() ->
 
     // The last bytes lie in the last block's body, the middle of the file in a header's seal.
     let mut bytes = fs::read(&file)?;
-    bytes.truncate(bytes.len() - 3);
-    fs::write(&file, &bytes)?;
+    fs::write(&file, &bytes[..bytes.len() - 3])?;
     assert!(fails(&import)?.contains("it was cut off"));
 
     let fresh = dir.path().join("fresh");
@@ -363,10 +362,8 @@ async fn a_chain_file_is_exported_and_imported_and_a_damaged_one_is_refused() ->
     bytes[middle] ^= 0xff;
     fs::write(&file, &bytes)?;
     let said = fails(&import)?;
-    assert!(
-        said.contains("was refused") || said.contains("no block starts"),
-        "{said}"
-    );
+    let reasons = ["was refused", "no block starts", "does not follow"];
+    assert!(reasons.iter().any(|reason| said.contains(reason)), "{said}");
     Ok(())
 }
 

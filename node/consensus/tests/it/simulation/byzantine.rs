@@ -28,7 +28,12 @@ use wattline_network::Channel;
 use wattline_primitives::{Block, SealedBlock};
 use wattline_producer::SignerKey;
 
-use super::{Cluster, clock::Skewed, node::Node, tap::in_subchannel};
+use super::{
+    Cluster,
+    clock::Skewed,
+    node::{Node, answer_all},
+    tap::in_subchannel,
+};
 
 /// How a validator lies.
 #[derive(Clone, Copy, Debug)]
@@ -227,6 +232,18 @@ impl Impostors {
             let ends = control.register(channel.number(), quota).await;
             ends.expect("the network runs")
         };
+        // Who asks is told that no vote was cast.
+        for index in indices {
+            let control = cluster.oracle.control(cluster.nodes[*index].public_key());
+            let number = Channel::Standings.number();
+            let ends = control.register(number, quota).await;
+            let told = ends.expect("the network runs");
+            let not_begun = [&[0, 1][..], &[0; 16]].concat();
+            cluster
+                .ctx
+                .child("answers")
+                .spawn(move |_| answer_all(told, not_begun));
+        }
         Self {
             schemes: indices.iter().map(scheme).collect(),
             votes: open(Channel::Votes).await,

@@ -1,7 +1,9 @@
 //! What the consortium and its signers change while the chain goes on.
 
+use std::time::Duration;
+
 use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
-use commonware_runtime::deterministic::Context;
+use commonware_runtime::{Clock as _, deterministic::Context};
 
 use super::{
     Cluster, Load, below,
@@ -99,9 +101,11 @@ impl Changes {
         }
     }
 
-    /// Lets the node whose key was changed go on with the new one.
-    pub(crate) async fn follow(&mut self, cluster: &mut Cluster) {
-        if let Some((index, key)) = self.pending_key.take() {
+    /// Lets the node whose key was changed go on with the new one, as soon as the contract has it:
+    /// until an epoch begins with the new key nobody hears the node, nor what waits in its pool.
+    pub(crate) async fn follow(&mut self, cluster: &mut Cluster, load: &Load) {
+        let is_written = load.is_written(cluster, cluster.honest()[0]);
+        if is_written && let Some((index, key)) = self.pending_key.take() {
             cluster.change_key(index, key).await;
         }
     }
@@ -117,7 +121,15 @@ impl Changes {
         if !self.members[last].is_active {
             self.make_this(ctx, cluster, load, Change::Member);
         }
-        self.follow(cluster).await;
+        let deadline = cluster.ctx.current() + Duration::from_secs(60);
+        while self.pending_key.is_some() {
+            assert!(
+                cluster.ctx.current() < deadline,
+                "the contract does not take a member's new key"
+            );
+            cluster.ctx.sleep(Duration::from_millis(250)).await;
+            self.follow(cluster, load).await;
+        }
     }
 
     /// Sends a node what to write of a member.

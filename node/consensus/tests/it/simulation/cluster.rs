@@ -240,11 +240,12 @@ impl Cluster {
                 .honest()
                 .into_iter()
                 .map(|index| {
-                    let role = self.parts(index).agreement.status().role;
-                    (index, self.head(index), role)
+                    let status = self.parts(index).agreement.status();
+                    let members = status.committee.validators().len();
+                    (index, self.head(index), status.role, status.epoch, members)
                 })
                 .collect();
-            if heads.iter().all(|(_, head, _)| *head >= number) {
+            if heads.iter().all(|(_, head, ..)| *head >= number) {
                 return;
             }
             assert!(

@@ -73,7 +73,7 @@ pub(crate) async fn trouble(
         let pause = below(ctx, 2_000);
         ctx.sleep(Duration::from_millis(pause)).await;
         if below(ctx, 2) == 0 {
-            changes.follow(cluster).await;
+            changes.follow(cluster, load).await;
         }
     }
     changes.settle(ctx, cluster, load).await;

@@ -15,8 +15,8 @@ use super::{
 pub(crate) struct Load {
     keys: Vec<PrivateKeySigner>,
     nonces: Vec<u64>,
-    /// How often the consortium was changed.
-    changes: u64,
+    /// What changes the consortium.
+    changes: Vec<B256>,
     /// What was acknowledged, with the node that did.
     pub(crate) acknowledged: BTreeMap<B256, usize>,
 }
@@ -30,7 +30,7 @@ impl Load {
                 .map(|index| cluster.accounts.key(index).clone())
                 .collect(),
             nonces: vec![0; count],
-            changes: 0,
+            changes: Vec::new(),
             acknowledged: BTreeMap::new(),
         }
     }
@@ -54,11 +54,17 @@ impl Load {
         let administrator = administrator();
         let input = [slot.to_be_bytes::<32>(), word.to_be_bytes()].concat();
         let key = administrator.key(0);
-        let transaction = call(key, self.changes, CONSORTIUM, 100_000, input);
+        let transaction = call(key, self.changes.len() as u64, CONSORTIUM, 100_000, input);
         let hash = cluster.parts(index).pool.add(transaction.into_inner());
         let hash = hash.expect("the next transaction of a funded account is valid");
-        self.changes += 1;
+        self.changes.push(hash);
         self.acknowledged.insert(hash, index);
+    }
+
+    /// Whether all changes of the consortium are in the chain of the node at `index`.
+    pub(crate) fn is_written(&self, cluster: &Cluster, index: usize) -> bool {
+        let missing = self.missing(cluster, index);
+        !missing.iter().any(|(hash, _)| self.changes.contains(hash))
     }
 
     /// Which acknowledged transactions are not in the chain of the node at `index`.

@@ -86,14 +86,15 @@ fn divided(seed: u64, at_fault: &[usize]) {
     simulate(seed, LIMIT, |ctx| async move {
         let mut cluster = Cluster::new(&ctx, 4, 4).await;
         let honest: Vec<_> = (0..4).filter(|index| !at_fault.contains(index)).collect();
+        certifiers(&ctx, &cluster, at_fault).await;
+        for index in &honest {
+            cluster.start(*index).await;
+        }
+        cluster.all_vote(honest.len()).await;
         for other in &honest[1..] {
             cluster.link(honest[0], *other, None).await;
             cluster.link(*other, honest[0], None).await;
         }
-        for index in &honest {
-            cluster.start(*index).await;
-        }
-        certifiers(&ctx, &cluster, at_fault).await;
         ctx.sleep(Duration::from_secs(20)).await;
         cluster.check();
         let blocked = cluster.oracle.blocked().await.expect("the network runs");

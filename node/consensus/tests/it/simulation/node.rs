@@ -294,7 +294,7 @@ fn directory() -> TempDir {
 }
 
 /// Answers every message the same.
-async fn answer_all(
+pub(crate) async fn answer_all(
     (mut sender, mut receiver): (
         impl Sender<PublicKey = PublicKey>,
         impl Receiver<PublicKey = PublicKey>,

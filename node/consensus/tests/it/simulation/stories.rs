@@ -230,7 +230,7 @@ fn a_member_changes_its_key_without_a_stop() {
         changes.make_this(&mut ctx, &cluster, &mut load, Change::Key);
         // It counts from the next epoch on. The others go on without that node until then.
         cluster.reach(9, seconds(60)).await;
-        changes.follow(&mut cluster).await;
+        changes.follow(&mut cluster, &load).await;
         cluster.reach(26, seconds(60)).await;
         let changed: Vec<_> = (0..5)
             .filter(|index| cluster.nodes[*index].public_key() != before[*index])

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {vm} from "../lib/Vm.sol";
 import {Billing} from "../src/Billing.sol";
 import {Tariff} from "../src/Tariff.sol";
+import {ILens} from "wattline/interfaces/ILens.sol";
 import {IMarket} from "wattline/interfaces/IMarket.sol";
 import {IRegistry} from "wattline/interfaces/IRegistry.sol";
 import {ISettlementToken} from "wattline/interfaces/ISettlementToken.sol";
@@ -17,6 +18,7 @@ contract ForkTest {
     ISettlementToken internal constant TOKEN = ISettlementToken(Predeploys.SETTLEMENT_TOKEN);
     IRegistry internal constant REGISTRY = IRegistry(Predeploys.REGISTRY);
     IVault internal constant VAULT = IVault(Predeploys.VAULT);
+    ILens internal constant LENS = ILens(Predeploys.LENS);
     IMarket internal constant MARKET = IMarket(Predeploys.MARKET);
     /// @dev Development account 0: administrator, registrar, bank and zone operator.
     address internal constant ADMIN = 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266;
@@ -64,8 +66,8 @@ contract ForkTest {
         IMarket.Clearing memory clearing = MARKET.clearing(product);
         vm.assertEq(uint256(clearing.volume), 400);
         vm.assertEq(clearing.price, 28_000);
-        vm.assertEq(MARKET.fillOf(product, 0), 400);
-        vm.assertEq(MARKET.fillOf(product, 1), 400);
+        vm.assertEq(LENS.fillOf(product, 0), 400);
+        vm.assertEq(LENS.fillOf(product, 1), 400);
     }
 
     function _openZone() private {
