@@ -92,6 +92,9 @@ contract ForkTest {
                 maxOrders: 10_000
             })
         );
+        // Every meter wants a reserve of the zone's operator.
+        TOKEN.approve(address(VAULT), 10 ether);
+        VAULT.deposit(10 ether);
         vm.stopPrank();
         _enrol(buyer);
         _enrol(seller);
