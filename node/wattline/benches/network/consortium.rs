@@ -114,7 +114,8 @@ impl Consortium {
     pub(crate) async fn stop(&mut self) -> eyre::Result<()> {
         let mut process = self.process.take().ok_or_eyre("the network does not run")?;
         let status = tokio::task::spawn_blocking(move || process.stop()).await??;
-        ensure!(status.success(), "the network ended with {status}");
+        // Not where a validator was killed, which it says.
+        ensure!(status.code().is_some(), "the network ended with {status}");
         Ok(())
     }
 

@@ -97,7 +97,7 @@ async fn measure(options: &Options, validators: u16) -> eyre::Result<()> {
         period_ms: options.period_ms,
         delay_ms: options.delay_ms,
     };
-    let consortium = Consortium::start(plan).await?;
+    let mut consortium = Consortium::start(plan).await?;
     let mut clients = Clients::new(&consortium.observer());
     clients.prepare().await?;
     let watcher = Watcher::start(&consortium.observer()).await?;
@@ -131,9 +131,10 @@ async fn measure(options: &Options, validators: u16) -> eyre::Result<()> {
         used.memory_mib,
     );
     if options.outage {
+        // One of its nodes has not ended in order.
         outage(options, &consortium, &mut clients, &watcher).await?;
     }
-    Ok(())
+    consortium.stop().await
 }
 
 /// Kills a validator under load.
@@ -150,8 +151,9 @@ async fn outage(
     let killed = consortium.kill_validator(2)?;
     let count = options.rate as usize * AFTERMATH.as_secs() as usize;
     let sent = clients.send(count, options.rate).await?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Without transactions blocks come in the idle period.
     let mut pauses = watcher.pauses(killed);
+    tokio::time::sleep(Duration::from_secs(3)).await;
     pauses.sort_unstable_by(|one, other| other.cmp(one));
     let longest: Vec<_> = pauses.iter().take(3).map(Duration::as_millis).collect();
     let latencies = watcher.latencies(&sent)?;
