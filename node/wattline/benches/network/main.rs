@@ -45,7 +45,7 @@ struct Options {
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
 
-    /// After the load, kill one validator and go on
+    /// After the load, kill one validator of four or more and go on
     #[arg(long)]
     outage: bool,
 
@@ -130,7 +130,7 @@ async fn measure(options: &Options, validators: u16) -> eyre::Result<()> {
         used.sent_per_second / 1e3,
         used.memory_mib,
     );
-    if options.outage {
+    if options.outage && validators >= 4 {
         // One of its nodes has not ended in order.
         outage(options, &consortium, &mut clients, &watcher).await?;
     }
