@@ -36,10 +36,8 @@ impl Load {
     }
 
     /// Sends the next transaction of a node's client, if the node runs.
-    pub(crate) fn send(&mut self, cluster: &Cluster, index: usize) {
-        let Some(parts) = cluster.nodes[index].parts() else {
-            return;
-        };
+    pub(crate) fn send(&mut self, cluster: &Cluster, index: usize) -> Option<B256> {
+        let parts = cluster.nodes[index].parts()?;
         let nonce = &mut self.nonces[index];
         let to = Address::repeat_byte(0x70);
         let transaction = transfer(&self.keys[index], *nonce, to, 1 + *nonce);
@@ -47,6 +45,7 @@ impl Load {
         let hash = hash.expect("the next transaction of a funded account is valid");
         *nonce += 1;
         self.acknowledged.insert(hash, index);
+        Some(hash)
     }
 
     /// Writes a word into the storage of the Consortium contract, by way of one node.

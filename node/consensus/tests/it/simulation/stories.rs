@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use commonware_p2p::simulated::Link;
 use commonware_runtime::{Clock as _, deterministic::Context};
 use wattline_consensus::{AgreementError, EvidenceKind, Rejoin, Role};
 
@@ -10,6 +11,7 @@ use super::{
     byzantine::{LIES, Lie, double_voter},
     changes::{Change, Changes},
     clock::Skew,
+    cluster::good_link,
     faults::mend,
     node::Node,
     simulate,
@@ -30,6 +32,53 @@ async fn time_of(ctx: &Context, cluster: &Cluster, index: usize, count: u64) -> 
         assert!(took < seconds(600), "the chain stands");
     }
     ctx.current().duration_since(started).expect("time goes on")
+}
+
+/// Fifty milliseconds between any two nodes, as between the ends of a continent. What the processor
+/// does takes no time here.
+#[test]
+fn a_transaction_is_final_soon_where_nodes_are_far_from_each_other() {
+    simulate(8, LIMIT, |ctx| async move {
+        let mut cluster = Cluster::new(&ctx, 5, 4).await;
+        for from in 0..5 {
+            for to in 0..5 {
+                let far = Link {
+                    latency: Duration::from_millis(50),
+                    ..good_link()
+                };
+                cluster.link(from, to, Some(far)).await;
+            }
+        }
+        let mut load = Load::new(&cluster);
+        cluster.start_all().await;
+        cluster.all_vote(4).await;
+        cluster.reach(4, seconds(20)).await;
+
+        let (mut waiting, mut took) = (Vec::new(), Vec::new());
+        for step in 0..4_000 {
+            if step % 5 == 0 && step < 3_600 {
+                let hash = load.send(&cluster, 4).expect("the observer runs");
+                waiting.push((hash, ctx.current()));
+            }
+            ctx.sleep(Duration::from_millis(5)).await;
+            let storage = cluster.parts(4).chain.storage();
+            let reader = storage.reader().expect("the database reads");
+            waiting.retain(|(hash, sent)| {
+                let found = reader.transaction(*hash).expect("the database reads");
+                if found.is_some() {
+                    let passed = ctx.current().duration_since(*sent);
+                    took.push(passed.expect("time goes on"));
+                }
+                found.is_none()
+            });
+        }
+        assert_eq!(waiting, []);
+        // The slowest come at the ends of epochs, which are of eight blocks here.
+        took.sort_unstable();
+        let median = took[took.len() / 2];
+        eprintln!("median {median:?}");
+        assert!(median < Duration::from_millis(700), "{median:?}");
+    });
 }
 
 /// Besu 8425: with the second validator the chain stops.
